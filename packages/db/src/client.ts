@@ -1,0 +1,40 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import pg from 'pg'
+import Cursor from 'pg-cursor'
+import type { Schema } from './schema.ts'
+
+export type Db = Kysely<Schema>
+/** In a signature it says: the caller must be in a transaction. */
+export type Tx = Transaction<Schema>
+
+export interface ConnectOptions {
+  /** Connections at most; waiting for one longer than two seconds is an error. */
+  max?: number
+  /** Milliseconds after which the server ends a statement; none for the worker's long ones. */
+  statementTimeout?: number
+  /** Told when an idle connection is lost. */
+  onError?: (error: Error) => void
+}
+
+/**
+ * A pool of connections in UTC: `P27D` in a zone with summer time is not 27 times 24 hours.
+ * `bigint` is read as a number: ids and counts stay below 2^53 (a check constraint holds ids to it).
+ */
+export function connect(connectionString: string, options: ConnectOptions = {}): Db {
+  const { max = 10, statementTimeout, onError = () => {} } = options
+  const pool = new pg.Pool({
+    connectionString,
+    max,
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+    options: '-c timezone=UTC',
+    types: { getTypeParser: parserOf },
+    ...(statementTimeout && { statement_timeout: statementTimeout }),
+  })
+  // An idle connection that the server drops is replaced on next use; unheard, it would end the process.
+  pool.on('error', onError)
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) })
+}
+
+const parserOf: typeof pg.types.getTypeParser = (oid: number, format?: never) =>
+  oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)

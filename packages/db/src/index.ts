@@ -1,0 +1,13 @@
+export { type ConnectOptions, connect, type Db, type Tx } from './client.ts'
+export { isUnavailable } from './errors.ts'
+export { migrate, pendingMigrations } from './migrate.ts'
+export type {
+  AuditEventName,
+  Counts,
+  DeletionStatus,
+  ExportStatus,
+  MailName,
+  MailStatus,
+  Role,
+  Schema,
+} from './schema.ts'

@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import { connect, type Db } from './client.ts'
+
+/** The server that `pnpm test` brought up, with the migrated database `lethe_template` on it. */
+const server = process.env.TEST_DATABASE_URL
+
+export interface TestDb {
+  db: Db
+  url: string
+}
+
+/** A migrated database of the test's own, dropped when the test ends. */
+export async function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
+  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = connect(server, { max: 1 })
+  await sql`create database ${sql.id(name)} template lethe_template`.execute(admin)
+  const url = new URL(server)
+  url.pathname = name
+  const db = connect(url.href)
+  t.teardown(async () => {
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+  })
+  return { db, url: url.href }
+}
