@@ -1,0 +1,1 @@
+export { stageMail } from './outbox.ts'
