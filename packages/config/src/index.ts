@@ -1,0 +1,6 @@
+export { type Duration, duration } from './duration.ts'
+export { ConfigError, quoted } from './error.ts'
+export { port } from './port.ts'
+export { secretKey } from './secret-key.ts'
+export { list, oneOf, optional, required } from './text.ts'
+export { requiredUrl, url } from './url.ts'

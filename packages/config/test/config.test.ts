@@ -1,0 +1,110 @@
+import t from 'tap'
+import {
+  ConfigError,
+  duration,
+  list,
+  oneOf,
+  optional,
+  port,
+  required,
+  requiredUrl,
+  secretKey,
+  url,
+} from '../src/index.ts'
+
+const key = Buffer.alloc(32, 7).toString('base64url')
+
+t.test('durations are days, hours, minutes and seconds, from zero to 400 days', (t) => {
+  for (const [iso, seconds] of [
+    ['P27D', 27 * 86_400],
+    ['P0D', 0],
+    ['PT0S', 0],
+    ['PT10S', 10],
+    ['PT15M', 900],
+    ['PT1H30M', 5_400],
+    ['P1DT2H', 93_600],
+    ['P400D', 400 * 86_400],
+  ] as const)
+    t.strictSame(duration({ D: iso }, 'D', 'P1D'), { iso, seconds }, iso)
+  t.end()
+})
+
+t.test(
+  'anything that PostgreSQL would read otherwise, or that has no fixed length, is refused',
+  (t) => {
+    for (const value of [
+      ...['27', '-1', 'P-1D', '-P1D', 'P1M', 'P1Y', 'P1W', 'P', 'PT', 'P1DT', 'T1H', 'PT1D'],
+      ...['P401D', 'P400DT1S', 'P9999999999D', 'P1.5D', 'p1d', ' P1D', 'P1D ', '1 day', 'P1D\n'],
+    ])
+      t.throws(() => duration({ D: value }, 'D', 'P1D'), ConfigError, value)
+    t.end()
+  },
+)
+
+t.test('an empty value counts as absent', (t) => {
+  t.equal(optional({ A: '' }, 'A'), undefined)
+  t.equal(url({ A: '' }, 'A', ['http:']), undefined)
+  t.equal(port({ A: '' }, 'A', 3000), 3000)
+  t.equal(oneOf({ A: '' }, 'A', ['on', 'off'], 'on'), 'on')
+  t.equal(duration({ A: '' }, 'A', 'P1D').iso, 'P1D')
+  t.strictSame(list({ A: '' }, 'A'), [])
+  t.throws(() => required({ A: '' }, 'A', 'a name'), { message: 'A is not set; it takes a name' })
+  t.end()
+})
+
+t.test('right values come through', (t) => {
+  t.equal(port({ A: '8080' }, 'A', 3000), 8080)
+  t.equal(oneOf({ A: 'off' }, 'A', ['on', 'off'], 'on'), 'off')
+  t.strictSame(list({ A: ' a, b,,c ' }, 'A'), ['a', 'b', 'c'])
+  t.equal(
+    requiredUrl({ A: 'postgres:///db?host=/run' }, 'A', ['postgres:']),
+    'postgres:///db?host=/run',
+  )
+  t.strictSame(secretKey({ A: key }, 'A'), Buffer.alloc(32, 7))
+  t.strictSame(secretKey({ A: `${key}=` }, 'A'), Buffer.alloc(32, 7))
+  t.end()
+})
+
+t.test('a wrong value is told in one line, by name, with what it got and what it takes', (t) => {
+  for (const [read, message] of [
+    [() => port({ A: '80a' }, 'A', 1), 'A is "80a"; it takes a port number from 0 to 65535'],
+    [() => port({ A: '65536' }, 'A', 1), 'A is "65536"; it takes a port number from 0 to 65535'],
+    [
+      () => oneOf({ A: 'no\nway' }, 'A', ['on', 'off'], 'on'),
+      'A is "no\\nway"; it takes one of on, off',
+    ],
+    [
+      () => url({ A: 'ftp://x/' }, 'A', ['http:']),
+      'A begins with "ftp:"; it takes a URL that begins with http://',
+    ],
+    [
+      () => url({ A: 'localhost:3000' }, 'A', ['http:']),
+      'A is not a URL; it takes a URL that begins with http://',
+    ],
+  ] as const)
+    t.throws(read, { name: 'ConfigError', message })
+  t.end()
+})
+
+t.test('no secret shows in a message', (t) => {
+  const protocols = ['postgres:']
+  for (const read of [
+    () => url({ A: 'mysql://ada:hunter2@db/x?password=hunter2' }, 'A', protocols),
+    () => url({ A: 'ada:hunter2@db' }, 'A', protocols),
+    () => url({ A: 'postgres://ada:hunter2@db:port/x' }, 'A', protocols),
+    () => url({ A: 'postgres://ada:hunter2 @db/x' }, 'A', protocols),
+    () => secretKey({ A: 'hunter2' }, 'A'),
+    () => secretKey({ A: `hunter2 ${key}` }, 'A'),
+    () => secretKey({ A: `hunter2+/${key}` }, 'A'),
+  ]) {
+    let message = ''
+    try {
+      read()
+    } catch (error) {
+      message = String(error)
+    }
+    t.match(message, /^ConfigError: A .*; it takes /)
+    t.notMatch(message, /hunter2/)
+  }
+  t.end()
+})
