@@ -1,4 +1,13 @@
-const unreachable = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENOENT'])
+const unreachable = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENOENT',
+])
 // SQLSTATE class 08 (connection), 57P (shutdown, cannot connect now), 53 (out of resources), 57014 (statement timeout).
 const sqlStates = /^(08...|57P..|53...|57014)$/
 

@@ -118,7 +118,7 @@ export interface Schema {
     id: ColumnType<number, never, never>
     deletion_id: string
     event: AuditEventName
-    details: JSONColumnType<object>
+    details: JSONColumnType<object, string | undefined>
     at: ColumnType<Date, never, never>
     position: number | null
     hash: Buffer | null

@@ -1,0 +1,112 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Db, Tx } from '@lethe/db'
+import { filesFolder } from '@lethe/erasure'
+import { AccountError } from './errors.ts'
+
+export type ImageType = 'image/png' | 'image/jpeg' | 'image/webp'
+
+const endings: Record<ImageType, string> = {
+  'image/png': 'png',
+  'image/jpeg': 'jpg',
+  'image/webp': 'webp',
+}
+
+/** What the bytes say they are; a name or a header can say anything. */
+export function imageType(body: Buffer): ImageType | undefined {
+  if (body.subarray(0, 8).equals(Buffer.from('89504e470d0a1a0a', 'hex'))) return 'image/png'
+  if (body.subarray(0, 3).equals(Buffer.from('ffd8ff', 'hex'))) return 'image/jpeg'
+  if (body.toString('latin1', 0, 4) === 'RIFF' && body.toString('latin1', 8, 12) === 'WEBP')
+    return 'image/webp'
+  return undefined
+}
+
+/** The file is written under the lock that sees the user active: an upload under way does not pass a deletion. */
+export async function putAvatar(
+  db: Db,
+  uploadDir: string,
+  userId: number,
+  avatar: { type: ImageType; body: Buffer },
+): Promise<void> {
+  const fileName = `${crypto.randomUUID()}.${endings[avatar.type]}`
+  const folder = filesFolder(uploadDir, userId)
+  await db.transaction().execute(async (tx) => {
+    if (!(await lockActive(tx, userId))) throw new AccountError('unauthenticated')
+    await writeWhole(folder, fileName, avatar.body)
+    const row = { file_name: fileName, content_type: avatar.type, bytes: avatar.body.length }
+    await tx
+      .insertInto('avatars')
+      .values({ user_id: userId, ...row })
+      .onConflict((conflict) => conflict.column('user_id').doUpdateSet(row))
+      .execute()
+  })
+  await sweepFolder(db, folder, userId)
+}
+
+export async function findAvatar(
+  db: Db,
+  uploadDir: string,
+  userId: number,
+): Promise<{ path: string; type: ImageType; bytes: number }> {
+  const avatar = await db
+    .selectFrom('avatars')
+    .select(['file_name', 'content_type as type', 'bytes'])
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  if (!avatar) throw new AccountError('avatar-not-found')
+  const { file_name, ...rest } = avatar
+  return { path: path.join(filesFolder(uploadDir, userId), file_name), ...rest }
+}
+
+export async function removeAvatar(db: Db, uploadDir: string, userId: number): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    if (!(await lockActive(tx, userId))) throw new AccountError('unauthenticated')
+    const { numDeletedRows } = await tx
+      .deleteFrom('avatars')
+      .where('user_id', '=', userId)
+      .executeTakeFirst()
+    if (numDeletedRows === 0n) throw new AccountError('avatar-not-found')
+  })
+  await sweepFolder(db, filesFolder(uploadDir, userId), userId)
+}
+
+/** Exclusive, so that two uploads of one person come one after the other, and a deletion before or after both. */
+async function lockActive(tx: Tx, userId: number): Promise<boolean> {
+  const user = await tx
+    .selectFrom('active_users')
+    .select('id')
+    .where('id', '=', userId)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return user !== undefined
+}
+
+async function writeWhole(folder: string, fileName: string, body: Buffer): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const aside = path.join(folder, `${fileName}.part`)
+  const file = await open(aside, 'wx', 0o600)
+  try {
+    await file.writeFile(body)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(aside, path.join(folder, fileName))
+}
+
+/**
+ * Removes what the row does not name: the picture before this one, or one whose transaction failed.
+ * Once a deletion has come, nothing is touched: the erasure takes the whole folder.
+ */
+async function sweepFolder(db: Db, folder: string, userId: number): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    if (!(await lockActive(tx, userId))) return
+    const avatar = await tx
+      .selectFrom('avatars')
+      .select('file_name')
+      .where('user_id', '=', userId)
+      .executeTakeFirst()
+    for (const name of await readdir(folder).catch(() => []))
+      if (name !== avatar?.file_name) await rm(path.join(folder, name), { force: true })
+  })
+}

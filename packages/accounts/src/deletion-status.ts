@@ -1,0 +1,35 @@
+import type { Counts, Db, DeletionStatus, ExportStatus } from '@lethe/db'
+import { countFiles, countRows } from '@lethe/erasure'
+import { AccountError } from './errors.ts'
+import { tokenHash } from './tokens.ts'
+
+export interface DeletionReport {
+  id: string
+  status: DeletionStatus
+  requestedAt: Date
+  eraseAfter: Date
+  cancelledAt: Date | null
+  erasedAt: Date | null
+  export: { status: ExportStatus; bytes: number | null; expiresAt: Date | null }
+}
+
+/** Where the deletion of this token stands; its tombstone still answers. */
+export async function deletionStatus(db: Db, token: string): Promise<DeletionReport> {
+  const row = await db
+    .selectFrom('deletions')
+    .innerJoin('exports', 'exports.deletion_id', 'deletions.id')
+    .select(['deletions.id', 'deletions.status', 'requested_at as requestedAt'])
+    .select(['erase_after as eraseAfter', 'cancelled_at as cancelledAt', 'erased_at as erasedAt'])
+    .select(['exports.status as exportStatus', 'bytes', 'expires_at as expiresAt'])
+    .where('deletions.token_hash', '=', tokenHash(token))
+    .executeTakeFirst()
+  if (!row) throw new AccountError('deletion-not-found')
+  const { exportStatus, bytes, expiresAt, ...deletion } = row
+  return { ...deletion, export: { status: exportStatus, bytes, expiresAt } }
+}
+
+/** What a deletion of this account would erase, now. */
+export async function previewDeletion(db: Db, uploadDir: string, userId: number): Promise<Counts> {
+  const [tables, files] = await Promise.all([countRows(db, userId), countFiles(uploadDir, userId)])
+  return { tables, ...files }
+}

@@ -1,0 +1,135 @@
+import type { Counts, Db, Tx } from '@lethe/db'
+import { eraseRows, type FileCounts } from '@lethe/erasure'
+import { type RawBuilder, sql } from 'kysely'
+import { noteEvents } from './audit.ts'
+
+export interface ClaimedDeletion {
+  id: string
+  userId: number
+}
+
+export interface Claim {
+  /** The lease that only this worker holds. */
+  lease: string
+  deletions: ClaimedDeletion[]
+}
+
+/**
+ * When a deletion (`d`) may be claimed: its date has passed on the database's clock, and the export that it promised is
+ * made, or is an hour overdue. Every deletion already claimed may be: there is no way back for it.
+ */
+export const mayBeClaimed: RawBuilder<boolean> = sql`(
+  d.status = 'erasing'
+  or d.status = 'pending' and d.erase_after <= now()
+    and (d.erase_after <= now() - interval '1 hour'
+         or not exists (select from exports e where e.deletion_id = d.id and e.status = 'pending'))
+)`
+
+/**
+ * The point of no return, committed before anything is erased: pending → erasing. It takes over the job's lease under
+ * a new name, so a second copy of the job finds nothing; and it asks for `pending` on the row that a cancel asks too.
+ */
+export async function claimDeletions(db: Db, jobLease: string): Promise<Claim> {
+  const lease = crypto.randomUUID()
+  const { rows } = await sql<ClaimedDeletion>`
+    with mine as (
+      select d.id, d.status as was from deletions d
+      where d.lease = ${jobLease} and ${mayBeClaimed} order by d.id for update
+    ), claimed as (
+      update deletions d
+      set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,
+        lease = ${lease}, next_attempt_at = now() + interval '10 seconds', attempts = d.attempts + 1
+      from mine where d.id = mine.id
+      returning d.id, d.user_id, mine.was
+    ), given_up as (
+      update exports e set status = 'failed', token_nonce = null, lease = null
+      from claimed where e.deletion_id = claimed.id and e.status = 'pending'
+      returning e.deletion_id
+    ), noted as (
+      insert into audit_events (deletion_id, event)
+      select id, 'deletion.claimed' from claimed where was = 'pending'
+      union all select deletion_id, 'export.failed' from given_up
+    )
+    select id, user_id as "userId" from claimed`.execute(db)
+  return { lease, deletions: rows }
+}
+
+/**
+ * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
+ * Files must be gone before; `files` tells what they were. Returns the deletions that are now erased:
+ * those whose lease was lost meanwhile are left to whoever holds it.
+ */
+export async function finishErasure(
+  db: Db,
+  { lease, deletions }: Claim,
+  files: Map<number, FileCounts>,
+): Promise<string[]> {
+  return db.transaction().execute(async (tx) => {
+    const held = await lockHeld(tx, lease, deletions)
+    const userIds = held.map(({ userId }) => userId)
+    if (held.length === 0) return []
+    await keepAddressesForPendingMails(tx, userIds, held)
+    const rows = await eraseRows(tx, userIds)
+    await forgetUserIds(tx, userIds, held)
+    await completeTombstones(
+      tx,
+      held.map(({ id, userId }) => ({
+        id,
+        counts: {
+          tables: rows.get(userId) ?? {},
+          ...(files.get(userId) ?? { files: 0, bytes: 0 }),
+        },
+      })),
+    )
+    const ids = held.map(({ id }) => id)
+    await noteEvents(tx, ids, 'deletion.erased')
+    return ids
+  })
+}
+
+/** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
+async function lockHeld(
+  tx: Tx,
+  lease: string,
+  deletions: ClaimedDeletion[],
+): Promise<ClaimedDeletion[]> {
+  const { rows } = await sql<ClaimedDeletion>`
+    select id, user_id as "userId" from deletions
+    where id = any(${deletions.map(({ id }) => id)}::uuid[]) and status = 'erasing' and lease = ${lease}
+    order by id for update`.execute(tx)
+  return rows
+}
+
+/** The last mail, and any that has not left yet, carries its address from here on; it is forgotten when the mail has left. */
+async function keepAddressesForPendingMails(
+  tx: Tx,
+  userIds: number[],
+  held: ClaimedDeletion[],
+): Promise<void> {
+  await sql`
+    update outbox set address = users.email from deletions join users on users.id = deletions.user_id
+    where deletions.user_id = any(${userIds}) and outbox.deletion_id = deletions.id
+      and outbox.status = 'pending'`.execute(tx)
+  await sql`
+    insert into outbox (mail, deletion_id, address)
+    select 'account-erased', deletions.id, users.email
+    from deletions join users on users.id = deletions.user_id
+    where deletions.id = any(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
+}
+
+/** Earlier deletions that were cancelled, and all exports, stand without a name from here on. */
+async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[]): Promise<void> {
+  await sql`update exports set user_id = null where user_id = any(${userIds})`.execute(tx)
+  await sql`
+    update deletions set user_id = null
+    where user_id = any(${userIds}) and id <> all(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
+}
+
+async function completeTombstones(tx: Tx, erased: { id: string; counts: Counts }[]): Promise<void> {
+  await sql`
+    update deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
+      erased_counts = erased.counts, lease = null
+    from unnest(${erased.map(({ id }) => id)}::uuid[],
+      ${erased.map(({ counts }) => JSON.stringify(counts))}::jsonb[]) as erased (id, counts)
+    where deletions.id = erased.id and deletions.status = 'erasing'`.execute(tx)
+}

@@ -1,0 +1,32 @@
+export type AccountErrorCode =
+  | 'unauthenticated'
+  | 'wrong-credentials'
+  | 'account-pending-deletion'
+  | 'address-taken'
+  | 'not-authorized'
+  | 'user-not-found'
+  | 'reauthentication-required'
+  | 'wrong-password'
+  | 'deletion-not-pending'
+  | 'deletion-not-found'
+  | 'session-not-found'
+  | 'saved-password-not-found'
+  | 'avatar-not-found'
+  | 'export-not-found'
+  | 'export-not-ready'
+  | 'export-gone'
+  | 'busy'
+
+/** A rule of the account's life said no. The API maps each code to a problem; nothing else should. */
+export class AccountError extends Error {
+  override name = 'AccountError'
+  readonly code: AccountErrorCode
+  /** Facts that belong in the answer, such as `eraseAfter`. */
+  readonly members: Record<string, unknown>
+
+  constructor(code: AccountErrorCode, members: Record<string, unknown> = {}) {
+    super(code)
+    this.code = code
+    this.members = members
+  }
+}

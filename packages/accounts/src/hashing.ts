@@ -1,0 +1,47 @@
+import { availableParallelism } from 'node:os'
+import { type Algorithm, hash, type Options, verify } from '@node-rs/argon2'
+import { AccountError } from './errors.ts'
+
+// OWASP Password Storage Cheat Sheet, first choice for argon2id; ASVS 5.0 §11.4.2.
+const parameters: Options = {
+  algorithm: 2 satisfies Algorithm.Argon2id,
+  memoryCost: 19_456,
+  timeCost: 2,
+  parallelism: 1,
+}
+
+export interface Hasher {
+  hash(password: string): Promise<string>
+  /** Takes as long for a user that does not exist (`undefined`) as for one that does. */
+  verify(passwordHash: string | undefined, password: string): Promise<boolean>
+}
+
+/**
+ * argon2id with bounded concurrency: it costs a core for tens of milliseconds, and unbounded log-ins would starve
+ * every other request. Beyond `waiting` queued calls it refuses with `busy` at once.
+ */
+export async function createHasher({
+  concurrency = availableParallelism(),
+  waiting = 64,
+} = {}): Promise<Hasher> {
+  const queue: (() => void)[] = []
+  let running = 0
+  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running < concurrency) running++
+    else if (queue.length >= waiting) throw new AccountError('busy')
+    else await new Promise<void>((resolve) => queue.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next) next()
+      else running--
+    }
+  }
+  const nobodysHash = await hash('nobody has this password', parameters)
+  return {
+    hash: (password) => bounded(() => hash(password, parameters)),
+    verify: (passwordHash, password) =>
+      bounded(async () => (await verify(passwordHash ?? nobodysHash, password)) && !!passwordHash),
+  }
+}

@@ -1,0 +1,55 @@
+export { type ChainReport, noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
+export { findAvatar, type ImageType, imageType, putAvatar, removeAvatar } from './avatars.ts'
+export {
+  type Cancelled,
+  cancelDeletionByPassword,
+  cancelDeletionByToken,
+} from './cancel-deletion.ts'
+export { type DeletionReport, deletionStatus, previewDeletion } from './deletion-status.ts'
+export {
+  type Claim,
+  type ClaimedDeletion,
+  claimDeletions,
+  finishErasure,
+  mayBeClaimed,
+} from './erase.ts'
+export { AccountError, type AccountErrorCode } from './errors.ts'
+export {
+  type Archive,
+  archiveRemoved,
+  archivesToRemove,
+  expireExports,
+  exportPasswords,
+  findArchive,
+  findExportOwner,
+  finishExport,
+  openExport,
+} from './exports.ts'
+export { createHasher, type Hasher } from './hashing.ts'
+export { deriveKeys, isKnownSecretKey, type Keys } from './keys.ts'
+export { countHit, forgetOldHits, type Hit, spendMailAllowance } from './rate-limits.ts'
+export { refresh } from './refresh.ts'
+export { stageReminders } from './reminders.ts'
+export {
+  type Deletion,
+  type DeletionRequest,
+  type DeletionRules,
+  requestDeletion,
+} from './request-deletion.ts'
+export {
+  listSavedPasswords,
+  removeSavedPassword,
+  type SavedPassword,
+  savePassword,
+} from './saved-passwords.ts'
+export {
+  endSession,
+  findSession,
+  findSessionByToken,
+  forgetExpiredSessions,
+  listSessions,
+  logIn,
+  type Session,
+} from './sessions.ts'
+export { deletionToken, exportToken, tokenHash } from './tokens.ts'
+export { changePassword, getUser, setRole, signUp, type User } from './users.ts'

@@ -1,0 +1,51 @@
+import { createHmac } from 'node:crypto'
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
+import type { Keys } from './keys.ts'
+
+export interface Hit {
+  /** This hit and the earlier ones of the same window. */
+  hits: number
+  /** Milliseconds until the window ends. */
+  endsIn: number
+}
+
+/**
+ * Counts one hit in a window of `seconds` that begins with its first hit.
+ * `name` may hold an address: only a keyed hash of it is stored, and only until the window ends.
+ */
+export async function countHit(db: Db, keys: Keys, name: string, seconds: number): Promise<Hit> {
+  const bucket = createHmac('sha256', keys.buckets).update(name).digest()
+  const { rows } = await sql<Hit>`
+    insert into rate_limits as r (bucket, hits, ends_at)
+    values (${bucket}, 1, now() + make_interval(secs => ${seconds}))
+    on conflict (bucket) do update set
+      hits = case when r.ends_at <= now() then 1 else r.hits + 1 end,
+      ends_at = case when r.ends_at <= now() then excluded.ends_at else r.ends_at end
+    returning hits, ceil(extract(epoch from ends_at - now()) * 1000)::float8 as "endsIn"`.execute(
+    db,
+  )
+  return rows[0] as Hit
+}
+
+const MAILS_A_DAY = 10
+
+/** False once an address has had ten mails of this kind within a day, whatever accounts they were about. */
+export async function spendMailAllowance(
+  db: Db,
+  keys: Keys,
+  mail: string,
+  address: string,
+): Promise<boolean> {
+  const { hits } = await countHit(db, keys, `mail ${mail} ${address.toLowerCase()}`, 24 * 60 * 60)
+  return hits <= MAILS_A_DAY
+}
+
+/** Forgets windows that are over; at most a thousand at a time. */
+export async function forgetOldHits(db: Db): Promise<void> {
+  await sql`
+    delete from rate_limits where bucket in (
+      select bucket from rate_limits where ends_at <= now() limit 1000 for update skip locked)`.execute(
+    db,
+  )
+}

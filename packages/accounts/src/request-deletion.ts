@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto'
+import type { Db, DeletionStatus, Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { AccountError } from './errors.ts'
+import type { Hasher } from './hashing.ts'
+import type { Keys } from './keys.ts'
+import type { Session } from './sessions.ts'
+import { deletionToken, exportToken, tokenHash } from './tokens.ts'
+
+export interface DeletionRules {
+  /** ISO 8601 durations. */
+  gracePeriod: string
+  /** How recent the log-in must be where the request brings no password. */
+  reauthenticationWindow: string
+}
+
+export interface DeletionRequest {
+  userId: number
+  /** The password of whoever asks, not of whom it is about. */
+  password?: string | undefined
+  eraseNow?: boolean | undefined
+}
+
+export interface Deletion {
+  id: string
+  status: DeletionStatus
+  requestedAt: Date
+  eraseAfter: Date
+}
+
+/**
+ * Deactivates the account, ends all its sessions, and sets the date of its erasure: all of it, or nothing.
+ * Asked again for a deactivated account (an administrator can), it answers with the same deletion and the same date.
+ *
+ * Errors: `not-authorized` (neither one's own account nor an administrator), `user-not-found` (an administrator names
+ * nobody), `wrong-password`, `reauthentication-required`, `unauthenticated` (the session ended meanwhile).
+ */
+export async function requestDeletion(
+  db: Db,
+  keys: Keys,
+  hasher: Hasher,
+  session: Session,
+  request: DeletionRequest,
+  rules: DeletionRules,
+): Promise<Deletion> {
+  if (session.userId !== request.userId && session.role !== 'administrator')
+    throw new AccountError('not-authorized')
+  const shownHash = await checkPassword(db, hasher, session.userId, request)
+  return db.transaction().execute(async (tx) => {
+    await authorize(tx, session, request.userId, rules, shownHash)
+    const eraseAfter = request.eraseNow ? 'PT0S' : rules.gracePeriod
+    const by = session.userId === request.userId ? 'owner' : 'administrator'
+    return (
+      (await deactivate(tx, keys, request.userId, eraseAfter, by)) ??
+      (await openDeletion(tx, request.userId))
+    )
+  })
+}
+
+/** The hash that the password was checked against, outside of any lock: argon2 is slow on purpose. */
+async function checkPassword(
+  db: Db,
+  hasher: Hasher,
+  userId: number,
+  { password, eraseNow }: DeletionRequest,
+): Promise<string | undefined> {
+  if (password === undefined) {
+    if (eraseNow) throw new AccountError('reauthentication-required')
+    return undefined
+  }
+  const user = await db
+    .selectFrom('active_users')
+    .select('password_hash')
+    .where('id', '=', userId)
+    .executeTakeFirst()
+  if (!(await hasher.verify(user?.password_hash, password)))
+    throw new AccountError('wrong-password')
+  return user?.password_hash
+}
+
+/**
+ * Locks both people (in the order of their ids, so that two administrators cannot lock each other out) and looks again at
+ * everything that allows the request. The locks are held until the deletion is written: to authorise and to act is one step.
+ */
+async function authorize(
+  tx: Tx,
+  session: Session,
+  userId: number,
+  { reauthenticationWindow }: DeletionRules,
+  shownHash: string | undefined,
+): Promise<void> {
+  const people = await tx
+    .selectFrom('users')
+    .select(['id', 'active', 'role', 'password_hash'])
+    .where('id', 'in', [session.userId, userId])
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute()
+  const actor = people.find(({ id, active }) => id === session.userId && active)
+  const held = await tx
+    .selectFrom('sessions')
+    .select(
+      sql<boolean>`authenticated_at > now() - ${reauthenticationWindow}::interval`.as('fresh'),
+    )
+    .where('id', '=', session.id)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .executeTakeFirst()
+  if (!actor || !held) throw new AccountError('unauthenticated')
+  if (actor.id !== userId && actor.role !== 'administrator')
+    throw new AccountError('not-authorized')
+  if (!people.some(({ id }) => id === userId)) throw new AccountError('user-not-found')
+  const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
+  if (!passwordShown && !held.fresh) throw new AccountError('reauthentication-required')
+}
+
+/**
+ * One statement, so that no part of it can be left out: the account is deactivated if it was active, and with it all
+ * sessions end, the deletion and the promised export are written, and the mail that carries the cancel link is staged.
+ */
+async function deactivate(
+  tx: Tx,
+  keys: Keys,
+  userId: number,
+  grace: string,
+  by: 'owner' | 'administrator',
+): Promise<Deletion | undefined> {
+  const deletionNonce = randomBytes(32)
+  const exportNonce = randomBytes(32)
+  const { rows } = await sql<Deletion>`
+    with deactivated as (
+      update users set active = false where id = ${userId} and active returning id
+    ), ended as (
+      delete from sessions using deactivated where sessions.user_id = deactivated.id
+    ), requested as (
+      insert into deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash)
+      select id, now() + grace, now() + grace,
+        case when grace > interval '7 days' then now() + grace - interval '7 days'
+             when grace > interval '1 day' then now() + grace - interval '1 day' end,
+        ${deletionNonce}, ${tokenHash(deletionToken(keys, deletionNonce))}
+      from deactivated, (select ${grace}::interval as grace) as rule
+      returning *
+    ), promised as (
+      insert into exports (deletion_id, user_id, token_nonce, token_hash)
+      select id, user_id, ${exportNonce}, ${tokenHash(exportToken(keys, exportNonce))} from requested
+    ), mailed as (
+      insert into outbox (mail, deletion_id) select 'deletion-scheduled', id from requested
+    ), noted as (
+      insert into audit_events (deletion_id, event, details)
+      select id, 'deletion.requested', jsonb_build_object('by', ${by}::text) from requested
+    )
+    select id, status, requested_at as "requestedAt", erase_after as "eraseAfter" from requested`.execute(
+    tx,
+  )
+  return rows[0]
+}
+
+async function openDeletion(tx: Tx, userId: number): Promise<Deletion> {
+  return tx
+    .selectFrom('deletions')
+    .select(['id', 'status', 'requested_at as requestedAt', 'erase_after as eraseAfter'])
+    .where('user_id', '=', userId)
+    .where('status', 'in', ['pending', 'erasing'])
+    .executeTakeFirstOrThrow(() => new AccountError('user-not-found'))
+}

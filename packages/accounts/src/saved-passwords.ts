@@ -1,0 +1,97 @@
+import type { Db, Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { AccountError } from './errors.ts'
+import type { Keys } from './keys.ts'
+import { seal, unseal } from './sealing.ts'
+
+export interface SavedPassword {
+  id: string
+  site: string
+  username: string
+  password: string
+  createdAt: Date
+}
+
+/** Every person has a key of their own: erasing it is what closes older copies of what it sealed. */
+export async function createPersonKey(
+  tx: Tx,
+  keys: Keys,
+  userId: number,
+  key: Buffer,
+): Promise<void> {
+  await tx
+    .insertInto('vault.person_keys')
+    .values({ user_id: userId, sealed_key: seal(keys.vault, String(userId), key) })
+    .execute()
+}
+
+export async function savePassword(
+  db: Db,
+  keys: Keys,
+  userId: number,
+  entry: { site: string; username: string; password: string },
+): Promise<SavedPassword> {
+  const personKey = await openPersonKey(db, keys, userId)
+  const id = crypto.randomUUID()
+  const secret = seal(personKey, `${userId} ${id}`, Buffer.from(entry.password))
+  // Locks the user and sees it active in the same statement: nothing is written past a deletion.
+  const saved = await db
+    .insertInto('saved_passwords')
+    .columns(['id', 'user_id', 'site', 'username', 'secret'])
+    .expression((from) =>
+      from
+        .selectFrom('active_users')
+        .select([
+          sql.val(id).$castTo<string>().as('id'),
+          'id as user_id',
+          sql.val(entry.site).as('site'),
+          sql.val(entry.username).as('username'),
+          sql.val(secret).as('secret'),
+        ])
+        .where('id', '=', userId)
+        .forShare(),
+    )
+    .returning('created_at as createdAt')
+    .executeTakeFirst()
+  if (!saved) throw new AccountError('unauthenticated')
+  return { id, ...entry, ...saved }
+}
+
+/** In clear, oldest first. Works for a deactivated account too: during the grace period they are still the person's. */
+export async function listSavedPasswords(
+  db: Db,
+  keys: Keys,
+  userId: number,
+): Promise<SavedPassword[]> {
+  const personKey = await openPersonKey(db, keys, userId)
+  const rows = await db
+    .selectFrom('saved_passwords')
+    .select(['id', 'site', 'username', 'secret', 'created_at as createdAt'])
+    .where('user_id', '=', userId)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute()
+  return rows.map(({ secret, ...entry }) => ({
+    ...entry,
+    password: unseal(personKey, `${userId} ${entry.id}`, secret).toString(),
+  }))
+}
+
+export async function removeSavedPassword(db: Db, userId: number, id: string): Promise<void> {
+  // `active` under a lock here as well: during the grace period nothing of the person's changes.
+  const { rows } = await sql`
+    with owner as (select id from active_users where id = ${userId} for share)
+    delete from saved_passwords using owner
+    where saved_passwords.id = ${id} and saved_passwords.user_id = owner.id returning 1`.execute(db)
+  if (rows.length === 0) throw new AccountError('saved-password-not-found')
+}
+
+async function openPersonKey(db: Db, keys: Keys, userId: number): Promise<Buffer> {
+  const row = await db
+    .selectFrom('vault.person_keys')
+    .select('sealed_key')
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  if (!row) throw new AccountError('unauthenticated')
+  return unseal(keys.vault, String(userId), row.sealed_key)
+}

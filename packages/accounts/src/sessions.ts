@@ -1,0 +1,158 @@
+import type { Db, DeletionStatus, Role } from '@lethe/db'
+import { sql } from 'kysely'
+import { AccountError } from './errors.ts'
+import type { Hasher } from './hashing.ts'
+import type { Keys } from './keys.ts'
+import { newRefreshToken } from './refresh.ts'
+import { randomToken, tokenHash } from './tokens.ts'
+import type { User } from './users.ts'
+
+export type SessionKind = 'cookie' | 'refresh'
+
+/** A session that is not over, of a user who is active: whoever holds one is asking as this user. */
+export interface Session {
+  id: string
+  userId: number
+  role: Role
+  kind: SessionKind
+  /** When the password was last shown. */
+  authenticatedAt: Date
+  expiresAt: Date
+}
+
+export interface LogIn {
+  email: string
+  password: string
+  kind: SessionKind
+  /** Lifetime from now, not sliding: an ISO 8601 duration. */
+  ttl: string
+}
+
+/**
+ * `wrong-credentials` for an unknown address, a wrong password and an account being erased alike;
+ * `account-pending-deletion` with `eraseAfter` for the right pair of a deactivated account.
+ */
+export async function logIn(
+  db: Db,
+  keys: Keys,
+  hasher: Hasher,
+  attempt: LogIn,
+): Promise<{ user: User; session: Session; token: string }> {
+  const user = await findByCredentials(db, hasher, attempt)
+  const id = crypto.randomUUID()
+  const token = attempt.kind === 'cookie' ? randomToken() : newRefreshToken(keys, id)
+  // Locks the user and sees it active and with this very password in the same statement: a log-in that was
+  // under way when the deletion (or a change of the password) came leaves no session behind.
+  const session = await db
+    .insertInto('sessions')
+    .columns(['id', 'user_id', 'kind', 'token_hash', 'expires_at'])
+    .expression((from) =>
+      from
+        .selectFrom('active_users')
+        .select([
+          sql.val(id).$castTo<string>().as('id'),
+          'id as user_id',
+          sql.val(attempt.kind).as('kind'),
+          sql.val(tokenHash(token)).as('token_hash'),
+          sql<Date>`now() + ${attempt.ttl}::interval`.as('expires_at'),
+        ])
+        .where('id', '=', user.id)
+        .where('password_hash', '=', user.passwordHash)
+        .forShare(),
+    )
+    .returning(['authenticated_at as authenticatedAt', 'expires_at as expiresAt'])
+    .executeTakeFirst()
+  if (!session) {
+    const { status, eraseAfter } = (await latestDeletion(db, user.id)) ?? {}
+    if (status === 'pending') throw new AccountError('account-pending-deletion', { eraseAfter })
+    throw new AccountError('wrong-credentials')
+  }
+  const { passwordHash: _, role, ...profile } = user
+  return {
+    user: profile,
+    session: { id, userId: user.id, role, kind: attempt.kind, ...session },
+    token,
+  }
+}
+
+/** The user, active or not, to whom this pair belongs. An unknown address takes as long as a known one. */
+export async function findByCredentials(
+  db: Db,
+  hasher: Hasher,
+  { email, password }: { email: string; password: string },
+): Promise<User & { role: Role; passwordHash: string }> {
+  const user = await db
+    .selectFrom('users')
+    .select(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
+    .select(['role', 'password_hash as passwordHash'])
+    .where((is) => is.eb(is.fn<string>('lower', ['email']), '=', email.toLowerCase()))
+    .executeTakeFirst()
+  if (!(await hasher.verify(user?.passwordHash, password)) || !user)
+    throw new AccountError('wrong-credentials')
+  return user
+}
+
+/** The user's newest deletion, whatever became of it. */
+export async function latestDeletion(
+  db: Db,
+  userId: number,
+): Promise<{ id: string; status: DeletionStatus; eraseAfter: Date } | undefined> {
+  return db
+    .selectFrom('deletions')
+    .select(['id', 'status', 'erase_after as eraseAfter'])
+    .where('user_id', '=', userId)
+    .orderBy('requested_at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** The session of a cookie's token. */
+export async function findSessionByToken(db: Db, token: string): Promise<Session | undefined> {
+  return liveSessions(db)
+    .where('sessions.token_hash', '=', tokenHash(token))
+    .where('sessions.kind', '=', 'cookie')
+    .executeTakeFirst()
+}
+
+/** The session that an access token names. */
+export async function findSession(db: Db, id: string): Promise<Session | undefined> {
+  return liveSessions(db)
+    .where('sessions.id', '=', id)
+    .where('sessions.kind', '=', 'refresh')
+    .executeTakeFirst()
+}
+
+/** All sessions of a user, newest log-in first. */
+export async function listSessions(db: Db, userId: number): Promise<Session[]> {
+  return liveSessions(db)
+    .where('sessions.user_id', '=', userId)
+    .orderBy('sessions.authenticated_at', 'desc')
+    .execute()
+}
+
+export async function endSession(db: Db, userId: number, sessionId: string): Promise<void> {
+  const { numDeletedRows } = await db
+    .deleteFrom('sessions')
+    .where('id', '=', sessionId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  if (numDeletedRows === 0n) throw new AccountError('session-not-found')
+}
+
+/** Sessions that are over of themselves; at most a thousand at a time. */
+export async function forgetExpiredSessions(db: Db): Promise<void> {
+  await sql`
+    delete from sessions where id in (
+      select id from sessions where expires_at <= now() limit 1000 for update skip locked)`.execute(
+    db,
+  )
+}
+
+function liveSessions(db: Db) {
+  return db
+    .selectFrom('sessions')
+    .innerJoin('active_users', 'active_users.id', 'sessions.user_id')
+    .select(['sessions.id', 'sessions.user_id as userId', 'active_users.role', 'sessions.kind'])
+    .select(['authenticated_at as authenticatedAt', 'expires_at as expiresAt'])
+    .where('sessions.expires_at', '>', sql<Date>`now()`)
+}

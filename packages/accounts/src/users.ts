@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import type { Db } from '@lethe/db'
+import { AccountError } from './errors.ts'
+import type { Hasher } from './hashing.ts'
+import type { Keys } from './keys.ts'
+import { createPersonKey } from './saved-passwords.ts'
+import type { Session } from './sessions.ts'
+
+export interface User {
+  id: number
+  email: string
+  displayName: string | null
+  createdAt: Date
+}
+
+export interface SignUp {
+  email: string
+  password: string
+  displayName?: string | undefined
+}
+
+/** `address-taken` also when an account in its grace period holds the address: the answer does not say which. */
+export async function signUp(db: Db, keys: Keys, hasher: Hasher, wanted: SignUp): Promise<User> {
+  const passwordHash = await hasher.hash(wanted.password)
+  return db.transaction().execute(async (tx) => {
+    const user = await tx
+      .insertInto('users')
+      .values({
+        email: wanted.email,
+        display_name: wanted.displayName ?? null,
+        password_hash: passwordHash,
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
+      .executeTakeFirst()
+    if (!user) throw new AccountError('address-taken')
+    await createPersonKey(tx, keys, user.id, randomBytes(32))
+    return user
+  })
+}
+
+export async function getUser(db: Db, id: number): Promise<User> {
+  const user = await db
+    .selectFrom('active_users')
+    .select(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (!user) throw new AccountError('user-not-found')
+  return user
+}
+
+/** Ends every other session of the user in the same transaction: whoever knew the old password is out. */
+export async function changePassword(
+  db: Db,
+  hasher: Hasher,
+  session: Session,
+  change: { currentPassword: string; newPassword: string },
+): Promise<void> {
+  const old = await db
+    .selectFrom('active_users')
+    .select('password_hash')
+    .where('id', '=', session.userId)
+    .executeTakeFirst()
+  if (!(await hasher.verify(old?.password_hash, change.currentPassword)) || !old)
+    throw new AccountError('wrong-password')
+  const passwordHash = await hasher.hash(change.newPassword)
+  await db.transaction().execute(async (tx) => {
+    // The old hash in the guard: of two changes at once, one wins. `active`: none passes a deletion.
+    const { numUpdatedRows } = await tx
+      .updateTable('users')
+      .set({ password_hash: passwordHash })
+      .where('id', '=', session.userId)
+      .where('active', '=', true)
+      .where('password_hash', '=', old.password_hash)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) throw new AccountError('wrong-password')
+    await tx
+      .deleteFrom('sessions')
+      .where('user_id', '=', session.userId)
+      .where('id', '!=', session.id)
+      .execute()
+  })
+}
+
+/** Makes a user an administrator, or a member again. Nothing in HTTP does this. False when there is no such active user. */
+export async function setRole(
+  db: Db,
+  email: string,
+  role: 'member' | 'administrator',
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('users')
+    .set({ role })
+    .where((is) => is.eb(is.fn<string>('lower', ['email']), '=', email.toLowerCase()))
+    .where('active', '=', true)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
