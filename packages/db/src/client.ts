@@ -36,5 +36,6 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) })
 }
 
-const parserOf: typeof pg.types.getTypeParser = (oid: number, format?: never) =>
-  oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)
+function parserOf(oid: number, format?: 'text' | 'binary') {
+  return oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')
+}
