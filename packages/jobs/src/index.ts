@@ -1,1 +1,20 @@
+export { type Handlers, type JobName, jobs, type Payload } from './jobs.ts'
+export {
+  giveBack,
+  keep,
+  type LeasedTable,
+  LeaseLost,
+  lendEach,
+  lendTogether,
+  type Taken,
+  take,
+  whileLeased,
+} from './lease.ts'
 export { stageMail } from './outbox.ts'
+export {
+  type FailedJob,
+  type OpenQueue,
+  openQueue,
+  type QueueCounts,
+  type QueueSettings,
+} from './queue.ts'

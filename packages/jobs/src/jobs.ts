@@ -1,0 +1,32 @@
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+
+/** A job names a lease on rows and nothing else: what is to be done stands in the rows. */
+const Leased = Type.Object(
+  { lease: Type.String({ format: 'uuid' }) },
+  { additionalProperties: false },
+)
+
+/** Every job and its payload: the producer's type, the handler's type and the check at run time. */
+export const jobs = {
+  /** One row of `outbox`. */
+  'send-mail': Leased,
+  /** One row of `exports`. */
+  'export-account': Leased,
+  /** A batch of rows of `deletions` under one lease. */
+  'erase-accounts': Leased,
+} as const
+
+export type JobName = keyof typeof jobs
+export type Payload<N extends JobName> = Static<(typeof jobs)[N]>
+
+/** One handler for each job; a map without one of them does not compile. */
+export type Handlers = { [N in JobName]: (payload: Payload<N>) => Promise<void> }
+
+export function isJobName(name: string): name is JobName {
+  return Object.hasOwn(jobs, name)
+}
+
+export function isPayload<N extends JobName>(name: N, data: unknown): data is Payload<N> {
+  return Value.Check(jobs[name], data)
+}

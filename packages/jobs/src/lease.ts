@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { setInterval } from 'node:timers/promises'
+import type { Db, Tx } from '@lethe/db'
+import { type RawBuilder, sql } from 'kysely'
+
+// A row is free once `next_attempt_at` has passed. Whoever leases it moves that time ahead and notes a lease of
+// their own; only the holder of the noted lease may finish the row, and nobody has to clean up after the dead.
+
+/** The tables whose rows are worked on under a lease. */
+export type LeasedTable = 'deletions' | 'exports' | 'outbox'
+
+export interface Taken {
+  lease: string
+  rows: { id: string; attempts: number }[]
+}
+
+/** A queued job has this long to be begun before its rows are lent again. */
+const lent = sql`now() + interval '30 seconds'`
+/** Work has this long to show that it is alive. */
+const held = sql`now() + interval '10 seconds'`
+const HELD_MS = 10_000
+const KEEP_EVERY_MS = 3_000
+
+/** Lends free rows that fit `where`, each under a lease of its own; returns the leases. */
+export async function lendEach(
+  db: Db,
+  table: LeasedTable,
+  where: RawBuilder<boolean>,
+  limit: number,
+): Promise<string[]> {
+  const rows = await lend(db, table, where, limit, sql`gen_random_uuid()`)
+  return rows.map(({ lease }) => lease)
+}
+
+/** Lends up to `limit` free rows that fit `where` under one lease; undefined where there are none. */
+export async function lendTogether(
+  db: Db,
+  table: LeasedTable,
+  where: RawBuilder<boolean>,
+  limit: number,
+): Promise<string | undefined> {
+  const rows = await lend(db, table, where, limit, sql`${randomUUID()}::uuid`)
+  return rows[0]?.lease
+}
+
+async function lend(
+  db: Db,
+  table: LeasedTable,
+  where: RawBuilder<boolean>,
+  limit: number,
+  lease: RawBuilder<unknown>,
+): Promise<{ lease: string }[]> {
+  // Rows that another worker is lending at this moment are skipped, not waited for.
+  // Materialized: inside a join the limited query could run more than once and lend more than the limit.
+  const { rows } = await sql<{ lease: string }>`
+    with free as materialized (
+      select id from ${sql.table(table)}
+      where next_attempt_at <= now() and (${where})
+      order by next_attempt_at limit ${limit} for update skip locked
+    )
+    update ${sql.table(table)} as t set lease = ${lease}, next_attempt_at = ${lent}
+    from free where t.id = free.id
+    returning t.lease`.execute(db)
+  return rows
+}
+
+/**
+ * Exchanges the lease that a job carries for one of the caller's own.
+ * Undefined: the rows are done, or lent or taken again since; the job is stale or a duplicate.
+ */
+export async function take(db: Db, table: LeasedTable, lease: string): Promise<Taken | undefined> {
+  const mine = randomUUID()
+  const { rows } = await sql<Taken['rows'][number]>`
+    update ${sql.table(table)} set lease = ${mine}, next_attempt_at = ${held}, attempts = attempts + 1
+    where lease = ${lease}
+    returning id, attempts`.execute(db)
+  return rows.length > 0 ? { lease: mine, rows } : undefined
+}
+
+/** Prolongs a lease; returns how many rows are still under it. */
+export async function keep(db: Db, table: LeasedTable, lease: string): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update ${sql.table(table)} set next_attempt_at = ${held} where lease = ${lease}`.execute(db)
+  return Number(numAffectedRows)
+}
+
+/** Ends a lease without having done the work, on all of its rows or on these; they are free again after `seconds`. */
+export async function giveBack(
+  db: Db | Tx,
+  table: LeasedTable,
+  lease: string,
+  seconds: number,
+  ids?: string[],
+): Promise<void> {
+  const these = ids ? sql`and id = any(${ids})` : sql``
+  await sql`
+    update ${sql.table(table)} set lease = null, next_attempt_at = now() + make_interval(secs => ${seconds})
+    where lease = ${lease} ${these}`.execute(db)
+}
+
+/**
+ * Runs `work` while keeping its lease alive. Once the lease is lost, or `stop` fires, the signal that `work` was given
+ * fires too and the promise is rejected with its reason, without waiting for work that does not listen:
+ * what that work may still do is guarded by the lease in its own statements.
+ */
+export async function whileLeased<T>(
+  db: Db,
+  table: LeasedTable,
+  lease: string,
+  work: (signal: AbortSignal) => Promise<T>,
+  stop?: AbortSignal,
+): Promise<T> {
+  const lost = new AbortController()
+  const done = new AbortController()
+  const signal = stop ? AbortSignal.any([lost.signal, stop]) : lost.signal
+  void keepAlive(db, table, lease, lost, done.signal)
+  try {
+    signal.throwIfAborted()
+    return await Promise.race([work(signal), aborted(signal, done.signal)])
+  } finally {
+    done.abort()
+  }
+}
+
+async function keepAlive(
+  db: Db,
+  table: LeasedTable,
+  lease: string,
+  lost: AbortController,
+  done: AbortSignal,
+): Promise<void> {
+  let kept = Date.now()
+  try {
+    for await (const _ of setInterval(KEEP_EVERY_MS, undefined, { signal: done })) {
+      const now = Date.now()
+      // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
+      const rows = await keep(db, table, lease).catch(() => undefined)
+      if (rows) kept = now
+      else if (rows === 0 || now - kept >= HELD_MS - KEEP_EVERY_MS) lost.abort(new LeaseLost())
+    }
+  } catch {
+    // The work is done.
+  }
+}
+
+function aborted(signal: AbortSignal, done: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), {
+      once: true,
+      signal: done,
+    })
+  })
+}
+
+/** The rows belong to somebody else by now. */
+export class LeaseLost extends Error {
+  override name = 'LeaseLost'
+}
