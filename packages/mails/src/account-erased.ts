@@ -1,0 +1,44 @@
+import type { Counts } from '@lethe/db'
+import { compose, type Mail } from './compose.ts'
+import { bytesInWords, dateInWords } from './words.ts'
+
+export interface AccountErased {
+  counts: Counts
+  /** Until when an archive that was made can be fetched. */
+  exportExpiresAt?: Date
+  /** The archive that had been promised could not be made. */
+  exportFailed?: boolean
+}
+
+export function accountErased({ counts, exportExpiresAt, exportFailed }: AccountErased): Mail {
+  return compose('Your account has been erased', [
+    'Your account has been erased, with everything in it:',
+    { items: erased(counts) },
+    ...(exportExpiresAt
+      ? [
+          `The archive of your data can still be fetched until ${dateInWords(exportExpiresAt)}, with the link that came in a mail of its own.`,
+        ]
+      : []),
+    ...(exportFailed
+      ? ['We are sorry: the archive of your data could not be made, although it was promised.']
+      : []),
+    'What remains is a record without your name or address: when the deletion was asked for and done, and the numbers above. Your address is forgotten once this mail has left; no other mail will follow.',
+  ])
+}
+
+function erased({ tables, files, bytes }: Counts): string[] {
+  const rows = Object.entries(tables)
+    .filter(([, count]) => count > 0)
+    .map(([table, count]) => `${nameOf(table)}: ${count}`)
+  return files > 0 ? [...rows, `files: ${files} (${bytesInWords(bytes)})`] : rows
+}
+
+/** `saved_passwords` is "saved passwords": a table that is added later needs no word here. */
+function nameOf(table: string): string {
+  return names[table] ?? table.replace(/^.*\./, '').replaceAll('_', ' ')
+}
+
+const names: Record<string, string> = {
+  users: 'profile',
+  'vault.person_keys': 'key to the saved passwords',
+}

@@ -1,0 +1,18 @@
+import { compose, type Mail } from './compose.ts'
+import { cancelLink, yourAccount } from './links.ts'
+import { dateInWords, dayInWords } from './words.ts'
+
+export interface DeletionReminder {
+  publicUrl: string
+  token: string
+  eraseAfter: Date
+}
+
+export function deletionReminder({ publicUrl, token, eraseAfter }: DeletionReminder): Mail {
+  return compose(`Reminder: your account will be erased on ${dayInWords(eraseAfter)}`, [
+    `The deletion of ${yourAccount(publicUrl)} is near: after ${dateInWords(eraseAfter)} it will be erased for good, with everything in it.`,
+    'If you would rather stay, this link keeps your account as it was. It works until the erasure begins.',
+    { label: 'Keep my account', href: cancelLink(publicUrl, token) },
+    'If you still want to leave, there is nothing to do.',
+  ])
+}

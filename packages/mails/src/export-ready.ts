@@ -1,0 +1,19 @@
+import { compose, type Mail } from './compose.ts'
+import { exportLink, yourAccount } from './links.ts'
+import { bytesInWords, dateInWords } from './words.ts'
+
+export interface ExportReady {
+  publicUrl: string
+  token: string
+  expiresAt: Date
+  bytes: number
+}
+
+export function exportReady({ publicUrl, token, expiresAt, bytes }: ExportReady): Mail {
+  return compose('Your data is ready to download', [
+    `The archive of the data in ${yourAccount(publicUrl)} is made (${bytesInWords(bytes)}). It can be fetched until ${dateInWords(expiresAt)}.`,
+    { label: 'Open my archive', href: exportLink(publicUrl, token) },
+    'This link alone opens the archive, without a password: pass it on to nobody.',
+    'Of your saved passwords the archive names the sites and user names only. The page behind the link gives you the passwords themselves, against the password of your account, as long as the account has not been erased.',
+  ])
+}

@@ -1,0 +1,30 @@
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** HTML that is safe to put into other HTML as it stands; only the template below makes it. */
+export class Html {
+  readonly source: string
+
+  constructor(source: string) {
+    this.source = source
+  }
+}
+
+/** Escapes every value that is not HTML already; arrays are joined. */
+export function html(parts: TemplateStringsArray, ...values: (string | Html | Html[])[]): Html {
+  return new Html(String.raw({ raw: parts }, ...values.map(escaped)))
+}
+
+function escaped(value: string | Html | Html[]): string {
+  if (typeof value === 'string') return escapeHtml(value)
+  return [value].flat().reduce((joined, { source }) => joined + source, '')
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
+}

@@ -1,0 +1,6 @@
+export { type AccountErased, accountErased } from './account-erased.ts'
+export type { Mail } from './compose.ts'
+export { type DeletionCancelled, deletionCancelled } from './deletion-cancelled.ts'
+export { type DeletionReminder, deletionReminder } from './deletion-reminder.ts'
+export { type DeletionScheduled, deletionScheduled } from './deletion-scheduled.ts'
+export { type ExportReady, exportReady } from './export-ready.ts'

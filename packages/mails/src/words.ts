@@ -1,0 +1,42 @@
+/** Joins the words of a date or a size, so that no line breaks inside one; `compose` makes it a space again. */
+export const joint = '\u00a0'
+
+const day = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+  timeZone: 'UTC',
+})
+const time = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+  timeZone: 'UTC',
+})
+const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
+
+/** "27 December 2026", in UTC, for a subject. */
+export function dayInWords(date: Date): string {
+  return day.format(date)
+}
+
+/** "27 December 2026, 14:05 UTC"; seconds are cut off, so that no deadline is given as later than it is. */
+export function dateInWords(date: Date): string {
+  return joined(`${day.format(date)}, ${time.format(date)} UTC`)
+}
+
+/** "3.44 MB", in powers of a thousand. */
+export function bytesInWords(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
+  const format = new Intl.NumberFormat('en-GB', {
+    style: 'unit',
+    unit: units[power],
+    unitDisplay: power === 0 ? 'long' : 'short',
+    maximumSignificantDigits: 3,
+  })
+  return joined(format.format(bytes / 1000 ** power))
+}
+
+function joined(words: string): string {
+  return words.replaceAll(' ', joint)
+}

@@ -1,0 +1,14 @@
+const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
+
+/** What a mail program shows of an HTML mail: its words, and where its links go. */
+export function readHtml(html: string): { text: string; links: string[] } {
+  const body = html.slice(html.indexOf('<body'))
+  return {
+    text: decode(body.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' '),
+    links: [...body.matchAll(/href="([^"]*)"/g)].map(([, href = '']) => decode(href)),
+  }
+}
+
+function decode(text: string): string {
+  return text.replace(/&(amp|lt|gt|quot|#39);/g, (_, name: string) => entities[name] ?? '')
+}
