@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto'
+import cookie from '@fastify/cookie'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { readBodies } from './bodies.ts'
+import { refuseCrossSite } from './cross-site.ts'
+import type { Deps, RouteDeps } from './deps.ts'
+import { serveDocs } from './docs.ts'
+import { answerBadHttp, replyToErrors, replyWithProblem } from './error-replies.ts'
+import { setHeaders } from './headers.ts'
+import { logging } from './logging.ts'
+import { rateLimits } from './rate-limits.ts'
+import { healthRoutes } from './routes/health.ts'
+
+export interface AppOptions {
+  /** Where log lines go; standard output by default. */
+  log?: { write(line: string): void }
+}
+
+/**
+ * The API, apart from listening. A request passes: `onRequest` (headers, then the route's own: who is asking),
+ * `preParsing` (cross-site), the body, the schema, `preHandler` (unstorable text, then the route's own), the handler.
+ */
+export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance {
+  const { config, db, keys } = deps
+  const app: FastifyInstance = Fastify({
+    ...logging(config.logLevel, log),
+    genReqId: () => randomUUID(),
+    trustProxy: config.trustProxy,
+    bodyLimit: 64 * 1024,
+    requestTimeout: 60_000,
+    // Requests that come on open connections while we shut down are still served.
+    return503OnClosing: false,
+    // Node's own answer to a missing Host is no problem document; see headers.ts.
+    http: { requireHostHeader: false },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    rewriteUrl: ({ url = '/' }) => decodable(url),
+    // Longer than any URL that fits into the headers: a long id is the schema's to refuse.
+    routerOptions: { maxParamLength: 16 * 1024 },
+    frameworkErrors: replyWithProblem,
+    clientErrorHandler: answerBadHttp,
+  })
+  replyToErrors(app)
+  readBodies(app)
+  setHeaders(app, config)
+  refuseCrossSite(app, config.publicUrl)
+  app.register(cookie)
+  serveDocs(app, config.sessionCookieName)
+
+  const routeDeps: RouteDeps = {
+    ...deps,
+    spend: rateLimits(app, { db, keys, on: config.rateLimits }),
+  }
+  app.register(healthRoutes, routeDeps)
+  return app
+}
+
+/**
+ * A path with a `%` that begins no character is read as it is written, so that it reaches its route like any other
+ * wrong id, and whoever is not logged in learns that first.
+ */
+function decodable(url: string): string {
+  const [path = '', ...query] = url.split('?')
+  try {
+    decodeURIComponent(path)
+    return url
+  } catch {
+    return [path.replaceAll('%', '%25'), ...query].join('?')
+  }
+}

@@ -1,0 +1,63 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+
+/** The shape of every error, for the documentation. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({
+      description: '`/problems/<code>`: stable, and a page that says what to do',
+    }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.Optional(Type.String()),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ in: Type.String(), pointer: Type.String(), detail: Type.String() })),
+    ),
+  },
+  { description: 'RFC 9457' },
+)
+
+const problemResponse = {
+  description: 'Anything else is a problem',
+  content: { 'application/problem+json': { schema: ProblemSchema } },
+}
+
+// Everything from here; Swagger UI sets styles on elements.
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** `/openapi.json`, made from the schemas of the routes, and a page at `/docs` to browse it. */
+export function serveDocs(app: FastifyInstance, sessionCookieName: string): void {
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Lethe', description: 'Account deletion as a service', version: '1' },
+      components: {
+        securitySchemes: {
+          session: { type: 'apiKey', in: 'cookie', name: sessionCookieName },
+          accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        },
+      },
+    },
+    transform: ({ schema, url }) => ({
+      url,
+      schema: url.startsWith('/v1/')
+        ? { ...schema, response: { default: problemResponse, ...(schema.response as object) } }
+        : schema,
+    }),
+  })
+  app.register(swaggerUi, { routePrefix: '/docs', staticCSP: contentSecurityPolicy })
+  app.register(async (scope) => {
+    scope.get('/openapi.json', { schema: { hide: true } }, () => scope.swagger())
+  })
+}

@@ -1,0 +1,39 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import type { FastifyInstance } from 'fastify'
+import type { ApiConfig } from './config.ts'
+import { problem } from './problems.ts'
+
+/** The headers that every answer carries, and what other origins may do. */
+export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    // RFC 9112 §3.2; Node would answer it with an empty 400.
+    if (request.raw.httpVersion === '1.1' && !request.headers.host) throw problem('bad-request')
+  })
+
+  app.addHook('onSend', async (_request, reply) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  })
+
+  app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    // A year, for this host alone: what else lives under the domain is not ours to decide.
+    strictTransportSecurity: config.secure && { maxAge: 31_536_000, includeSubDomains: false },
+  })
+
+  // Bearer tokens alone: a page of another origin never acts with a cookie.
+  if (config.allowedOrigins.length > 0)
+    app.register(cors, {
+      origin: config.allowedOrigins,
+      credentials: false,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type'],
+      exposedHeaders: ['retry-after', 'location', 'x-request-id'],
+      maxAge: 600,
+      strictPreflight: false,
+    })
+}

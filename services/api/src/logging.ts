@@ -1,0 +1,64 @@
+import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import { LogController } from 'fastify'
+
+/**
+ * JSON lines that tell what happened and never to whom: no URL, header, address or body.
+ * The `redact` paths are a second line, for what a later log call might let slip.
+ */
+export function logging(level: string, stream?: { write(line: string): void }) {
+  return {
+    logger: {
+      level,
+      ...(stream && { stream }),
+      serializers: { req, res, err: describeError },
+      redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), remove: true },
+    },
+    logController: new OneLinePerRequest(),
+  } satisfies FastifyServerOptions
+}
+
+const secrets = [
+  ...['email', 'address', 'displayName', 'password', 'currentPassword', 'newPassword', 'username'],
+  ...['site', 'token', 'accessToken', 'refreshToken', 'cookie', 'authorization', 'headers', 'body'],
+]
+
+function req(request: FastifyRequest) {
+  return { method: request.method, route: request.routeOptions.url }
+}
+
+function res(reply: Pick<FastifyReply, 'statusCode'>) {
+  return { statusCode: reply.statusCode }
+}
+
+class OneLinePerRequest extends LogController {
+  override incomingRequest(): void {}
+
+  override requestCompleted(error: Error | null, request: FastifyRequest, reply: FastifyReply) {
+    const line = { req: request, res: reply, milliseconds: Math.round(reply.elapsedTime) }
+    if (error) reply.log.warn({ ...line, err: error }, 'request.broken-off')
+    else reply.log.info(line, 'request.completed')
+  }
+}
+
+interface ErrorLine {
+  type: string
+  message: string
+  stack: string
+  [fact: string]: unknown
+}
+
+/** A stack without its message where the message quotes data: PostgreSQL's and the JSON parser's do. */
+export function describeError(error: unknown): ErrorLine {
+  if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
+  const { code, constraint, table, severity } = error as Error & Record<string, unknown>
+  const quotesData = severity !== undefined || error instanceof SyntaxError
+  return {
+    type: error.name,
+    message: quotesData ? '' : error.message,
+    code,
+    constraint,
+    table,
+    stack: error.stack?.match(/^\s+at .*$/gm)?.join('\n') ?? '',
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  }
+}

@@ -1,0 +1,55 @@
+import { deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { ConfigError } from '@lethe/config'
+import { connect } from '@lethe/db'
+import { buildApp } from './app.ts'
+import { readConfig } from './config.ts'
+
+const config = readConfigOrExit()
+const db = connect(config.databaseUrl, {
+  statementTimeout: 10_000,
+  onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
+})
+const keys = deriveKeys(config.secretKey)
+const app = buildApp({ db, keys, config })
+app.addHook('onClose', () => db.destroy())
+
+for (const event of ['unhandledRejection', 'uncaughtException'] as const)
+  process.on(event, (err) => {
+    app.log.fatal({ err }, 'process.failed')
+    process.exit(1)
+  })
+
+let closing = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (closing) return
+    closing = true
+    setTimeout(() => process.exit(0), 9_000).unref()
+    void app.close().then(() => process.exit(0))
+  })
+
+// An unreachable or empty database is for /readyz to tell; a foreign one must not be written to.
+if ((await isKnownSecretKey(db, keys).catch(() => undefined)) === false)
+  exit('SECRET_KEY is not the one that this database was set up with; start with that one')
+if (config.production && !config.secure)
+  app.log.warn('PUBLIC_URL begins with http: cookies travel unprotected unless TLS ends in front')
+try {
+  await app.listen({ host: config.host, port: config.port })
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException
+  exit(`cannot listen on HOST ${config.host}, PORT ${config.port}: ${code}`)
+}
+
+function readConfigOrExit() {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    if (error instanceof ConfigError) exit(error.message)
+    throw error
+  }
+}
+
+function exit(line: string): never {
+  process.stderr.write(`${line}\n`)
+  process.exit(1)
+}

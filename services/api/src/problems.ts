@@ -1,0 +1,101 @@
+import { AccountError } from '@lethe/accounts'
+import { isUnavailable } from '@lethe/db'
+import { type ProblemCode, problemTypes } from './problem-types.ts'
+import { violations } from './violations.ts'
+
+/** RFC 9457, with whatever members the type adds. */
+export interface ProblemBody {
+  type: string
+  title: string
+  status: number
+  detail?: string
+  [member: string]: unknown
+}
+
+export interface Problem {
+  code: ProblemCode
+  headers: Record<string, string>
+  body: ProblemBody
+}
+
+interface ProblemOptions {
+  /** What went wrong this time, in one sentence, without a word of what the caller sent. */
+  detail?: string
+  members?: Record<string, unknown>
+  headers?: Record<string, string>
+}
+
+/** Thrown anywhere in a request, it becomes the answer. */
+export class ProblemError extends Error {
+  override name = 'ProblemError'
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.code)
+    this.problem = problem
+  }
+}
+
+/** `throw problem('not-found')`. */
+export function problem(code: ProblemCode, options: ProblemOptions = {}): ProblemError {
+  return new ProblemError(describe(code, options))
+}
+
+/** The answer to an error of any origin; what nobody foresaw is an opaque 500. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof ProblemError) return error.problem
+  if (error instanceof AccountError) return describe(error.code, { members: error.members })
+  const { code, statusCode, validation, validationContext } = asFrameworkError(error)
+  if (validation)
+    return describe('invalid-request', {
+      members: { errors: violations(validation, validationContext) },
+    })
+  const known = byFastifyCode[code ?? ''] ?? byStatus[statusCode ?? 0]
+  if (known) return describe(known)
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return describe('bad-request')
+  return describe(isUnavailable(error) ? 'unavailable' : 'internal')
+}
+
+function describe(code: ProblemCode, options: ProblemOptions = {}): Problem {
+  const { status, title, headers } = problemTypes[code]
+  return {
+    code,
+    headers: { ...headers, ...options.headers },
+    body: {
+      type: `/problems/${code}`,
+      title,
+      status,
+      ...(options.detail !== undefined && { detail: options.detail }),
+      ...options.members,
+    },
+  }
+}
+
+const byFastifyCode: Record<string, ProblemCode> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri-too-long',
+}
+
+const byStatus: Record<number, ProblemCode> = {
+  401: 'unauthenticated',
+  404: 'not-found',
+  405: 'method-not-allowed',
+  408: 'request-timeout',
+  413: 'payload-too-large',
+  415: 'unsupported-media-type',
+  429: 'too-many-requests',
+  431: 'headers-too-large',
+}
+
+interface FrameworkError {
+  code?: string
+  statusCode?: number
+  validation?: Parameters<typeof violations>[0]
+  validationContext?: string
+}
+
+function asFrameworkError(error: unknown): FrameworkError {
+  return error instanceof Error ? (error as Error & FrameworkError) : {}
+}

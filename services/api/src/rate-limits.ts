@@ -1,0 +1,73 @@
+import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
+import { countHit, type Keys } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { problem } from './problems.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+/** How many in how many milliseconds, per caller or per account. */
+export const limits = {
+  /** Log-in, token, cancel by password and password in a deletion, together. */
+  passwordPerCaller: { max: 10, window: MINUTE },
+  passwordPerAccount: { max: 10, window: 15 * MINUTE },
+  signUpPerCaller: { max: 10, window: HOUR },
+  /** Cancel, status and export by token, together. */
+  linkPerCaller: { max: 30, window: MINUTE },
+  deletionPerAccount: { max: 10, window: HOUR },
+}
+
+export type LimitName = keyof typeof limits
+
+/**
+ * Counts the request against a limit; beyond it throws `too-many-requests`.
+ * `whose` is the account, as id or address, for a limit per account; the caller's address otherwise.
+ */
+export type Spend = (
+  request: FastifyRequest,
+  limit: LimitName,
+  whose?: string | number,
+) => Promise<void>
+
+/** Counters live in PostgreSQL, so that all instances of the API share them. */
+export function rateLimits(
+  app: FastifyInstance,
+  { db, keys, on }: { db: Db; keys: Keys; on: boolean },
+): Spend {
+  app.register(rateLimit, { global: false, store: sharedStore(db, keys) })
+  return async (request, limit, whose = callerOf(request)) => {
+    if (!on) return
+    const { max, window } = limits[limit]
+    const count = app.createRateLimit({
+      max,
+      timeWindow: window,
+      keyGenerator: () => `${limit} ${whose}`,
+    })
+    const result = await count(request)
+    if (!result.isAllowed && result.isExceeded)
+      throw problem('too-many-requests', {
+        headers: { 'retry-after': String(Math.max(1, result.ttlInSeconds)) },
+      })
+  }
+}
+
+/** The network of an IPv6 caller: whoever has one address of a /64 has them all. None once they are gone. */
+function callerOf(request: FastifyRequest): string {
+  return normalizeIP(`${request.ip}`, 64)
+}
+
+function sharedStore(db: Db, keys: Keys) {
+  return class SharedStore implements FastifyRateLimitStore {
+    incr(...[key, callback, window]: Parameters<FastifyRateLimitStore['incr']>): void {
+      countHit(db, keys, key, window / 1000).then(
+        ({ hits, endsIn }) => callback(null, { current: hits, ttl: endsIn }),
+        callback,
+      )
+    }
+
+    child(): FastifyRateLimitStore {
+      return this
+    }
+  }
+}

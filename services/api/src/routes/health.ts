@@ -1,0 +1,21 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { RouteDeps } from '../deps.ts'
+import { problem } from '../problems.ts'
+import { readiness } from '../readiness.ts'
+
+const Alive = Type.Object({ status: Type.Literal('ok') })
+
+export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
+  const whyNotReady = readiness(deps)
+  const schema = { tags: ['operation'], response: { 200: Alive } }
+  const quiet = { logLevel: 'warn' as const }
+
+  app.get('/healthz', { ...quiet, schema }, async () => ({ status: 'ok' as const }))
+
+  app.get('/readyz', { ...quiet, schema }, async () => {
+    const detail = await whyNotReady()
+    if (detail !== undefined) throw problem('unavailable', { detail })
+    return { status: 'ok' as const }
+  })
+}
