@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Db } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import {
+  cancelDeletionByToken,
+  claimDeletions,
+  deletionToken,
+  findSession,
+  findSessionByToken,
+  listSavedPasswords,
+  putAvatar,
+  refresh,
+  requestDeletion,
+  savePassword,
+} from '../src/index.ts'
+import { type Fixture, fixture, type Person, password } from '../src/testing.ts'
+
+const png = Buffer.from('89504e470d0a1a0a', 'hex')
+
+/** Each is a write of the person's own that was under way when the deletion came. */
+const writes: Record<string, (f: Fixture, who: Person, dir: string) => Promise<unknown>> = {
+  'a log-in': (f, who) => f.logIn(who.user.email),
+  'a refresh': (f, who) => refresh(f.db, f.keys, who.token),
+  'a saved password': (f, who) =>
+    savePassword(f.db, f.keys, who.user.id, { site: 'x', username: 'y', password: 'z' }),
+  'an avatar': (f, who, dir) => putAvatar(f.db, dir, who.user.id, { type: 'image/png', body: png }),
+}
+
+for (const [name, write] of Object.entries(writes)) {
+  t.test(`${name} under way when the deletion comes leaves nothing behind`, async (t) => {
+    const { db } = await testDb(t)
+    const f = await fixture(db)
+    const dir = await folder(t)
+    await f.person('ada@example.com')
+    const ada = await f.logIn('ada@example.com', 'refresh')
+    const asking = await f.logIn('ada@example.com')
+
+    // Both wait for the user's row: the deletion first in line, the write behind it.
+    const line = await holdRow(db, ada.user.id)
+    const deleted = requestDeletion(
+      db,
+      f.keys,
+      f.hasher,
+      asking.session,
+      { userId: ada.user.id },
+      f.rules,
+    )
+    await waiting(db, 1)
+    const under = write(f, ada, dir).then(
+      () => 'written',
+      (error) => error.code,
+    )
+    await waiting(db, 2)
+    await line.release()
+    await deleted
+
+    t.not(await under, 'written')
+    t.strictSame(await db.selectFrom('sessions').select('id').execute(), [])
+    t.strictSame(await db.selectFrom('saved_passwords').select('id').execute(), [])
+    t.strictSame(await db.selectFrom('avatars').select('user_id').execute(), [])
+    t.strictSame(await readdir(dir), [])
+  })
+}
+
+t.test(
+  'a session of before is refused from the moment of the answer, and after a cancel too',
+  async (t) => {
+    const { db } = await testDb(t)
+    const f = await fixture(db)
+    const ada = await f.person()
+    const api = await f.logIn(ada.user.email, 'refresh')
+    const { id } = await requestDeletion(
+      f.db,
+      f.keys,
+      f.hasher,
+      ada.session,
+      { userId: ada.user.id },
+      f.rules,
+    )
+    const dead = async () => {
+      t.equal(await findSessionByToken(db, ada.token), undefined)
+      t.equal(await findSession(db, api.session.id), undefined)
+      await t.rejects(refresh(db, f.keys, api.token), { code: 'unauthenticated' })
+    }
+    await dead()
+    await cancelDeletionByToken(db, await tokenOf(f, id))
+    await dead()
+  },
+)
+
+t.test(
+  'of a cancel and a claim at the same moment exactly one wins, two hundred times',
+  async (t) => {
+    const { db } = await testDb(t)
+    const f = await fixture(db, 'PT0S')
+    const { user } = await f.person()
+    const outcomes = { cancelled: 0, claimed: 0 }
+    for (let round = 0; round < 200; round++) {
+      const { session } = await enter(f, user.id)
+      const { id } = await requestDeletion(
+        f.db,
+        f.keys,
+        f.hasher,
+        session,
+        { userId: user.id },
+        f.rules,
+      )
+      const lease = randomUUID()
+      await sql`update exports set status = 'failed', token_nonce = null where status = 'pending'`.execute(
+        db,
+      )
+      await sql`update deletions set lease = ${lease} where id = ${id}`.execute(db)
+      const token = await tokenOf(f, id)
+      const [cancel, claim] = await Promise.all([
+        cancelDeletionByToken(db, token).then(
+          () => true,
+          () => false,
+        ),
+        claimDeletions(db, lease).then(({ deletions }) => deletions.length === 1),
+      ])
+      if (cancel === claim) t.fail(`both or neither won in round ${round}`)
+      const { active } = await db
+        .selectFrom('users')
+        .select('active')
+        .where('id', '=', user.id)
+        .executeTakeFirstOrThrow()
+      if (active !== cancel) t.fail(`the account is not what the winner says in round ${round}`)
+      outcomes[cancel ? 'cancelled' : 'claimed']++
+      await sql`update deletions set status = 'cancelled', cancelled_at = now(), claimed_at = null, token_nonce = null`.execute(
+        db,
+      )
+      await sql`update users set active = true`.execute(db)
+    }
+    t.comment(outcomes)
+    t.equal(outcomes.cancelled + outcomes.claimed, 200)
+  },
+)
+
+t.test('two administrators who delete each other at once do not block each other', async (t) => {
+  const { db } = await testDb(t)
+  const f = await fixture(db)
+  await f.person('a@example.com')
+  await f.person('b@example.com')
+  await sql`update users set role = 'administrator'`.execute(db)
+  const [a, b] = [await f.logIn('a@example.com'), await f.logIn('b@example.com')]
+  const ask = (who: Person, whom: Person) =>
+    requestDeletion(db, f.keys, f.hasher, who.session, { userId: whom.user.id }, f.rules).then(
+      () => 'deleted',
+      (error) => error.code,
+    )
+  const answers = await Promise.all([ask(a, b), ask(b, a)])
+  t.strictSame(answers.sort(), ['deleted', 'unauthenticated'])
+})
+
+t.test('a saved password survives a cancel', async (t) => {
+  const { db } = await testDb(t)
+  const f = await fixture(db)
+  const ada = await f.person()
+  await savePassword(db, f.keys, ada.user.id, { site: 'x', username: 'y', password: 'z' })
+  const { id } = await requestDeletion(
+    db,
+    f.keys,
+    f.hasher,
+    ada.session,
+    { userId: ada.user.id, password },
+    f.rules,
+  )
+  await cancelDeletionByToken(db, await tokenOf(f, id))
+  t.match(await listSavedPasswords(db, f.keys, ada.user.id), [
+    { site: 'x', username: 'y', password: 'z' },
+  ])
+})
+
+/** Keeps a user's row locked until `release`, so that whoever comes must queue. */
+async function holdRow(db: Db, userId: number) {
+  const open = Promise.withResolvers<void>()
+  const locked = Promise.withResolvers<void>()
+  const done = db.transaction().execute(async (tx) => {
+    await tx.selectFrom('users').select('id').where('id', '=', userId).forUpdate().execute()
+    locked.resolve()
+    await open.promise
+  })
+  await locked.promise
+  return {
+    async release() {
+      open.resolve()
+      await done
+    },
+  }
+}
+
+/** Until this many connections wait for a lock. */
+async function waiting(db: Db, connections: number): Promise<void> {
+  for (;;) {
+    const { rows } = await sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+      db,
+    )
+    if (rows.length === connections) return
+  }
+}
+
+async function enter(f: Fixture, userId: number) {
+  const { email } = await f.db
+    .selectFrom('users')
+    .select('email')
+    .where('id', '=', userId)
+    .executeTakeFirstOrThrow()
+  return f.logIn(email)
+}
+
+async function tokenOf(f: Fixture, id: string): Promise<string> {
+  const { token_nonce } = await f.db
+    .selectFrom('deletions')
+    .select('token_nonce')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return deletionToken(f.keys, token_nonce ?? Buffer.alloc(0))
+}
+
+async function folder(t: Test): Promise<string> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lethe-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  return dir
+}
