@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t from 'tap'
+import {
+  countHit,
+  createHasher,
+  deletionToken,
+  deriveKeys,
+  exportToken,
+  forgetOldHits,
+  isKnownSecretKey,
+  listSavedPasswords,
+  removeSavedPassword,
+  savePassword,
+  spendMailAllowance,
+} from '../src/index.ts'
+import { fixture } from '../src/testing.ts'
+
+const entry = { site: 'bank.example', username: 'ada', password: 'hunter2 ünï' }
+
+t.test(
+  'a saved password opens for its owner, lies encrypted, and is removed by its owner alone',
+  async (t) => {
+    const { db } = await testDb(t)
+    const f = await fixture(db)
+    const [ada, eve] = [await f.person(), await f.person()]
+    const { id } = await savePassword(db, f.keys, ada.user.id, entry)
+    t.match(await listSavedPasswords(db, f.keys, ada.user.id), [{ id, ...entry }])
+    t.strictSame(await listSavedPasswords(db, f.keys, eve.user.id), [])
+    const { rows } = await sql<{
+      text: string
+    }>`select convert_from(secret, 'LATIN1') as text from saved_passwords`.execute(db)
+    t.notMatch(rows[0]?.text, 'hunter2')
+    await t.rejects(removeSavedPassword(db, eve.user.id, id), { code: 'saved-password-not-found' })
+    await removeSavedPassword(db, ada.user.id, id)
+    t.strictSame(await listSavedPasswords(db, f.keys, ada.user.id), [])
+  },
+)
+
+t.test('a secret moved to another row, another person or another bit does not open', async (t) => {
+  const { db } = await testDb(t)
+  const f = await fixture(db)
+  const ada = await f.person()
+  await savePassword(db, f.keys, ada.user.id, entry)
+  const { id } = await savePassword(db, f.keys, ada.user.id, { ...entry, password: 'other' })
+  await sql`update saved_passwords set secret = (select secret from saved_passwords where id <> ${id}) where id = ${id}`.execute(
+    db,
+  )
+  await t.rejects(listSavedPasswords(db, f.keys, ada.user.id))
+  await t.rejects(listSavedPasswords(db, deriveKeys(randomBytes(32)), ada.user.id))
+})
+
+t.test('every purpose has its own key, and every link its own token', async (t) => {
+  const keys = deriveKeys(randomBytes(32))
+  t.equal(
+    new Set(Object.values(keys).map((key) => key.toString('hex'))).size,
+    Object.keys(keys).length,
+  )
+  const nonce = randomBytes(32)
+  t.not(deletionToken(keys, nonce), exportToken(keys, nonce))
+  t.match(deletionToken(keys, nonce), /^[\w-]{43}$/)
+})
+
+t.test('another SECRET_KEY than the first one is noticed', async (t) => {
+  const { db } = await testDb(t)
+  const keys = deriveKeys(randomBytes(32))
+  t.equal(await isKnownSecretKey(db, keys), true)
+  t.equal(await isKnownSecretKey(db, keys), true)
+  t.equal(await isKnownSecretKey(db, deriveKeys(randomBytes(32))), false)
+})
+
+t.test('hashing is argon2id, bounded, and refuses when too many wait', async (t) => {
+  const hasher = await createHasher({ concurrency: 1, waiting: 1 })
+  const hash = await hasher.hash('a password')
+  t.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+  const calls = await Promise.allSettled([1, 2, 3].map(() => hasher.verify(hash, 'a password')))
+  t.match(calls, [{ value: true }, { value: true }, { reason: { code: 'busy' } }])
+  t.equal(await hasher.verify(hash, 'another'), false)
+  t.equal(await hasher.verify(undefined, 'nobody has this password'), false)
+})
+
+t.test('hits are counted in windows, under names that nobody can read', async (t) => {
+  const { db } = await testDb(t)
+  const keys = deriveKeys(randomBytes(32))
+  t.match(await countHit(db, keys, 'ada@example.com', 60), { hits: 1 })
+  const second = await countHit(db, keys, 'ada@example.com', 60)
+  t.equal(second.hits, 2)
+  t.ok(second.endsIn > 0 && second.endsIn <= 60_000)
+  t.match(await countHit(db, keys, 'bob@example.com', 60), { hits: 1 })
+  const { rows } = await sql<{
+    all: string
+  }>`select string_agg(r::text, ' ') as all from rate_limits r`.execute(db)
+  t.notMatch(rows[0]?.all, 'example')
+  await sql`update rate_limits set ends_at = now()`.execute(db)
+  t.match(await countHit(db, keys, 'ada@example.com', 60), { hits: 1 }, 'a new window')
+  await forgetOldHits(db)
+  t.equal((await db.selectFrom('rate_limits').selectAll().execute()).length, 1)
+})
+
+t.test('an address gets ten mails of a kind a day, in whatever case it is written', async (t) => {
+  const { db } = await testDb(t)
+  const keys = deriveKeys(randomBytes(32))
+  const allowed = []
+  for (let n = 0; n < 11; n++)
+    allowed.push(
+      await spendMailAllowance(db, keys, 'deletion-scheduled', n % 2 ? 'A@b.c' : 'a@B.c'),
+    )
+  t.strictSame(allowed, [...Array(10).fill(true), false])
+  t.equal(await spendMailAllowance(db, keys, 'account-erased', 'a@b.c'), true)
+})
