@@ -11,7 +11,7 @@ export function allowedMethods(app: FastifyInstance): (url: string) => string[] 
     const methods = routes
       .filter((route) => route.path.test(path))
       .flatMap(({ methods }) => methods)
-    return [...new Set(methods)].sort()
+    return [...new Set(methods)]
   }
 }
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { allowedMethods } from './allowed-methods.ts'
 import type { ProblemCode } from './problem-types.ts'
-import { type Problem, problem, toProblem } from './problems.ts'
+import { type Problem, ProblemError, problem, toProblem } from './problems.ts'
 
 const MEDIA_TYPE = 'application/problem+json'
 
@@ -19,9 +19,14 @@ export function replyToErrors(app: FastifyInstance): void {
     throw problem('method-not-allowed')
   })
   app.server.on('checkExpectation', (_request, response) => {
-    const { headers, body } = toProblem(problem('expectation-failed'))
-    response.writeHead(body.status, { ...headers, 'content-type': MEDIA_TYPE })
-    response.end(JSON.stringify(body))
+    const { body } = toProblem(problem('expectation-failed'))
+    const text = JSON.stringify(body)
+    response.writeHead(body.status, {
+      'cache-control': 'no-store',
+      'content-type': MEDIA_TYPE,
+      'content-length': Buffer.byteLength(text),
+    })
+    response.end(text)
   })
 }
 
@@ -45,6 +50,8 @@ export function replyWithProblem(
 /** Failures once, with their stack; refusals only where somebody looks for them. */
 export function logProblem(request: FastifyRequest, { code, body }: Problem, error: unknown): void {
   if (code === 'internal') request.log.error({ err: error }, 'request.failed')
+  else if (error instanceof ProblemError && body.status >= 500)
+    request.log.warn({ problem: code, detail: body.detail }, 'request.failed')
   else if (body.status >= 500) request.log.warn({ problem: code, err: error }, 'request.failed')
   else request.log.debug({ problem: code }, 'request.refused')
 }

@@ -21,6 +21,7 @@ export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
+    xFrameOptions: { action: 'deny' },
     // A year, for this host alone: what else lives under the domain is not ours to decide.
     strictTransportSecurity: config.secure && { maxAge: 31_536_000, includeSubDomains: false },
   })

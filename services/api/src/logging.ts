@@ -36,8 +36,14 @@ class OneLinePerRequest extends LogController {
   override requestCompleted(error: Error | null, request: FastifyRequest, reply: FastifyReply) {
     const line = { req: request, res: reply, milliseconds: Math.round(reply.elapsedTime) }
     if (error) reply.log.warn({ ...line, err: error }, 'request.broken-off')
+    else if (isPoll(request) && reply.statusCode < 400) reply.log.debug(line, 'request.completed')
     else reply.log.info(line, 'request.completed')
   }
+}
+
+/** Somebody asks these every few seconds. */
+function isPoll({ routeOptions: { url } }: FastifyRequest): boolean {
+  return url === '/healthz' || url === '/readyz'
 }
 
 interface ErrorLine {

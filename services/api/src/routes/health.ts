@@ -9,11 +9,10 @@ const Alive = Type.Object({ status: Type.Literal('ok') })
 export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
   const whyNotReady = readiness(deps)
   const schema = { tags: ['operation'], response: { 200: Alive } }
-  const quiet = { logLevel: 'warn' as const }
 
-  app.get('/healthz', { ...quiet, schema }, async () => ({ status: 'ok' as const }))
+  app.get('/healthz', { schema }, async () => ({ status: 'ok' as const }))
 
-  app.get('/readyz', { ...quiet, schema }, async () => {
+  app.get('/readyz', { schema }, async () => {
     const detail = await whyNotReady()
     if (detail !== undefined) throw problem('unavailable', { detail })
     return { status: 'ok' as const }

@@ -1,0 +1,67 @@
+import { deriveKeys } from '@lethe/accounts'
+import { connect } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t from 'tap'
+import { buildApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { SECRET_KEY, testApp } from './test-app.ts'
+
+t.test('alive, and ready on a migrated database', async (t) => {
+  const { app } = await testApp(t)
+  for (const url of ['/healthz', '/readyz']) {
+    const response = await app.inject(url)
+    t.strictSame([response.statusCode, response.json()], [200, { status: 'ok' }])
+    t.equal(response.headers['cache-control'], 'no-store')
+  }
+})
+
+t.test('alive but not ready where the database is not migrated', async (t) => {
+  const { app, db } = await testApp(t)
+  await sql`drop table kysely_migration`.execute(db)
+  t.equal((await app.inject('/healthz')).statusCode, 200)
+  t.match(await notReady(app), /pnpm migrate/)
+})
+
+t.test('not ready with another SECRET_KEY than the database knows', async (t) => {
+  const { app, db } = await testApp(t)
+  await db
+    .insertInto('secret_key_check')
+    .values({ value: Buffer.alloc(32) })
+    .execute()
+  t.match(await notReady(app), /SECRET_KEY/)
+})
+
+t.test('not ready where the database cannot be reached', async (t) => {
+  await using app = appOn(t, 'postgres://nobody@127.0.0.1:1/nothing')
+  t.match(await notReady(app), /cannot be reached/)
+})
+
+t.test('not ready within a second or so where the database does not answer', async (t) => {
+  const { url } = await testDb(t)
+  const db = connect(url, { max: 1 })
+  const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
+  const app = buildApp({ db, config, keys: deriveKeys(config.secretKey) })
+  t.teardown(() => app.close())
+  const blocked = sql`select pg_sleep(1.5)`.execute(db)
+  const start = performance.now()
+  t.match(await notReady(app), /does not answer/)
+  t.ok(performance.now() - start < 1_400)
+  await blocked
+  t.equal((await app.inject('/readyz')).statusCode, 200, 'and ready again once it answers')
+  await db.destroy()
+})
+
+function appOn(t: Pick<typeof import('tap').t, 'teardown'>, url: string) {
+  const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
+  const db = connect(url)
+  t.teardown(() => db.destroy())
+  return buildApp({ db, config, keys: deriveKeys(config.secretKey) })
+}
+
+async function notReady(app: ReturnType<typeof buildApp>): Promise<string> {
+  const response = await app.inject('/readyz')
+  t.equal(response.statusCode, 503)
+  t.match(response.json(), { type: '/problems/unavailable' })
+  return response.json().detail
+}

@@ -1,0 +1,82 @@
+import type { FastifyRequest } from 'fastify'
+import { sql } from 'kysely'
+import t from 'tap'
+import { rateLimits } from '../src/rate-limits.ts'
+import { testApp } from './test-app.ts'
+
+t.test('the eleventh password in a minute is refused, and says when to come back', async (t) => {
+  const { call } = await limited(t)
+  for (let i = 0; i < 10; i++) t.equal((await call()).statusCode, 200)
+  const refused = await call()
+  t.equal(refused.statusCode, 429)
+  t.match(refused.json(), { type: '/problems/too-many-requests' })
+  const seconds = Number(refused.headers['retry-after'])
+  t.ok(seconds > 50 && seconds <= 60)
+})
+
+t.test('callers, accounts and limits are counted apart, and a window ends', async (t) => {
+  const { call, db } = await limited(t)
+  for (let i = 0; i < 11; i++) await call()
+  t.equal((await call({ remoteAddress: '192.0.2.1' })).statusCode, 200, 'another caller')
+  t.equal((await call({ url: '/password/ada' })).statusCode, 200, 'an account')
+  t.equal((await call({ url: '/link' })).statusCode, 200, 'another limit')
+  t.equal((await call()).statusCode, 429)
+  await sql`update rate_limits set ends_at = now()`.execute(db)
+  t.equal((await call()).statusCode, 200, 'the next window')
+})
+
+t.test('one network is one IPv6 caller, whatever address it takes', async (t) => {
+  const { call } = await limited(t)
+  for (let i = 0; i < 10; i++) await call({ remoteAddress: `2001:db8::${i}` })
+  t.equal((await call({ remoteAddress: '2001:db8::ffff' })).statusCode, 429)
+  t.equal((await call({ remoteAddress: '2001:db8:0:1::1' })).statusCode, 200)
+  for (let i = 0; i < 10; i++) await call({ remoteAddress: '::ffff:192.0.2.1' })
+  t.equal((await call({ remoteAddress: '192.0.2.1' })).statusCode, 429, 'IPv4 in IPv6 clothes')
+})
+
+t.test('a header can name the caller only where a trusted proxy sends it', async (t) => {
+  const spoofed = await limited(t)
+  for (let i = 0; i < 10; i++)
+    await spoofed.call({ headers: { 'x-forwarded-for': `192.0.2.${i}` } })
+  t.equal((await spoofed.call({ headers: { 'x-forwarded-for': '192.0.2.99' } })).statusCode, 429)
+  const proxied = await limited(t, { TRUST_PROXY: '127.0.0.1' })
+  for (let i = 0; i < 11; i++) await proxied.call({ headers: { 'x-forwarded-for': '192.0.2.1' } })
+  t.equal((await proxied.call({ headers: { 'x-forwarded-for': '192.0.2.1' } })).statusCode, 429)
+  t.equal((await proxied.call({ headers: { 'x-forwarded-for': '192.0.2.2' } })).statusCode, 200)
+})
+
+t.test('hits at the same moment are all counted', async (t) => {
+  const { call } = await limited(t)
+  const answers = await Promise.all(Array.from({ length: 25 }, () => call()))
+  t.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 10)
+})
+
+t.test('no address can be read from the table', async (t) => {
+  const { call, db } = await limited(t)
+  await call({ url: '/password/ada@example.com' })
+  const rows = await db.selectFrom('rate_limits').selectAll().execute()
+  t.equal(rows.length, 1)
+  t.equal(rows[0]?.bucket.length, 32)
+  t.notMatch(String(rows[0]?.bucket), /ada|127/)
+})
+
+t.test('off means off', async (t) => {
+  const { call, db } = await limited(t, {}, false)
+  for (let i = 0; i < 12; i++) t.equal((await call()).statusCode, 200)
+  t.strictSame(await db.selectFrom('rate_limits').selectAll().execute(), [])
+})
+
+async function limited(t: Parameters<typeof testApp>[0], env: NodeJS.ProcessEnv = {}, on = true) {
+  const { app, db } = await testApp(t, {
+    env: { ...env, RATE_LIMITS: on ? 'on' : 'off' },
+    routes: async (app, { db, keys }) => {
+      const spend = rateLimits(app, { db, keys, on })
+      app.get('/password', (request) => spend(request, 'passwordPerCaller'))
+      app.get('/password/:account', (request: FastifyRequest<{ Params: { account: string } }>) =>
+        spend(request, 'passwordPerAccount', request.params.account),
+      )
+      app.get('/link', (request) => spend(request, 'linkPerCaller'))
+    },
+  })
+  return { db, call: (request: object = {}) => app.inject({ url: '/password', ...request }) }
+}

@@ -1,0 +1,31 @@
+import { deriveKeys } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { Test } from 'tap'
+import { type AppOptions, buildApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import type { Deps } from '../src/deps.ts'
+
+export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64url')
+
+export interface TestAppOptions extends AppOptions {
+  env?: NodeJS.ProcessEnv
+  /** Routes for this test alone, beside the real ones. */
+  routes?: FastifyPluginAsync<Deps>
+}
+
+/** The real API on a database of its own; both go when the test ends. */
+export async function testApp(
+  t: Pick<Test, 'teardown'>,
+  { env, routes, ...options }: TestAppOptions = {},
+): Promise<{ app: FastifyInstance; db: Db }> {
+  const { db, url } = await testDb(t)
+  const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
+  const deps = { db, config, keys: deriveKeys(config.secretKey) }
+  const app = buildApp(deps, options)
+  if (routes) app.register(routes, deps)
+  t.teardown(() => app.close())
+  await app.ready()
+  return { app, db }
+}
