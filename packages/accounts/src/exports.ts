@@ -54,37 +54,39 @@ export async function findArchive(db: Db, exportId: string): Promise<Archive> {
   return readyArchive(await findExport(db).where('id', '=', exportId).executeTakeFirst())
 }
 
-/**
- * The saved passwords in clear: only during the grace period, and only with the account's password.
- * A link in a mailbox must not open the vault.
- */
-export async function exportPasswords(
-  db: Db,
-  keys: Keys,
-  hasher: Hasher,
-  { token, password }: { token: string; password: string },
-): Promise<SavedPassword[]> {
-  const owner = await findExportOwner(db, token)
-  if (!(await hasher.verify(owner.passwordHash, password))) throw new AccountError('wrong-password')
-  return listSavedPasswords(db, keys, owner.userId)
-}
-
 /** Whose export this is, as long as the deletion is pending; else `export-gone`, or `export-not-found`. */
 export async function findExportOwner(
   db: Db,
   token: string,
-): Promise<{ userId: number; passwordHash: string }> {
+): Promise<{ userId: number; email: string; passwordHash: string }> {
   const row = await db
     .selectFrom('exports')
     .innerJoin('deletions', 'deletions.id', 'exports.deletion_id')
     .leftJoin('users', 'users.id', 'deletions.user_id')
-    .select(['deletions.status', 'users.id as userId', 'users.password_hash as passwordHash'])
+    .select(['deletions.status', 'users.id as userId', 'users.email'])
+    .select('users.password_hash as passwordHash')
     .where('exports.token_hash', '=', tokenHash(token))
     .executeTakeFirst()
   if (!row) throw new AccountError('export-not-found')
-  const { status, userId, passwordHash } = row
-  if (status !== 'pending' || !userId || !passwordHash) throw new AccountError('export-gone')
-  return { userId, passwordHash }
+  const { status, userId, email, passwordHash } = row
+  if (status !== 'pending' || !userId || !email || !passwordHash)
+    throw new AccountError('export-gone')
+  return { userId, email, passwordHash }
+}
+
+/**
+ * The saved passwords in clear: only during the grace period, and only with the account's password.
+ * A link in a mailbox must not open the vault.
+ */
+export async function openVault(
+  db: Db,
+  keys: Keys,
+  hasher: Hasher,
+  owner: { userId: number; passwordHash: string },
+  password: string,
+): Promise<SavedPassword[]> {
+  if (!(await hasher.verify(owner.passwordHash, password))) throw new AccountError('wrong-password')
+  return listSavedPasswords(db, keys, owner.userId)
 }
 
 /** Closes archives whose time is over. */

@@ -19,11 +19,11 @@ export {
   archiveRemoved,
   archivesToRemove,
   expireExports,
-  exportPasswords,
   findArchive,
   findExportOwner,
   finishExport,
   openExport,
+  openVault,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { deriveKeys, isKnownSecretKey, type Keys } from './keys.ts'

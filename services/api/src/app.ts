@@ -1,15 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { authentication } from './auth.ts'
 import { readBodies } from './bodies.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
 import { answerBadHttp, replyToErrors, replyWithProblem } from './error-replies.ts'
+import { formats } from './formats.ts'
 import { setHeaders } from './headers.ts'
 import { logging } from './logging.ts'
-import { rateLimits } from './rate-limits.ts'
+import { passwordLimits, rateLimits } from './rate-limits.ts'
+import { avatarRoutes } from './routes/avatars.ts'
+import { compatProfileRoutes } from './routes/compat-profiles.ts'
+import { compatUserRoutes } from './routes/compat-users.ts'
+import { deletionRoutes } from './routes/deletions.ts'
+import { exportRoutes } from './routes/exports.ts'
 import { healthRoutes } from './routes/health.ts'
+import { savedPasswordRoutes } from './routes/saved-passwords.ts'
+import { sessionRoutes } from './routes/sessions.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { userRoutes } from './routes/users.ts'
 
 export interface AppOptions {
   /** Where log lines go; standard output by default. */
@@ -32,7 +43,7 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
     return503OnClosing: false,
     // Node's own answer to a missing Host is no problem document; see headers.ts.
     http: { requireHostHeader: false },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, formats } },
     rewriteUrl: ({ url = '/' }) => decodable(url),
     // Longer than any URL that fits into the headers: a long id is the schema's to refuse.
     routerOptions: { maxParamLength: 16 * 1024 },
@@ -46,11 +57,26 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
   app.register(cookie)
   serveDocs(app, config.sessionCookieName)
 
+  const spend = rateLimits(app, { db, keys, on: config.rateLimits })
   const routeDeps: RouteDeps = {
     ...deps,
-    spend: rateLimits(app, { db, keys, on: config.rateLimits }),
+    auth: authentication(app, deps),
+    spend,
+    spendPassword: passwordLimits(spend),
   }
-  app.register(healthRoutes, routeDeps)
+  for (const routes of [
+    healthRoutes,
+    userRoutes,
+    sessionRoutes,
+    tokenRoutes,
+    savedPasswordRoutes,
+    avatarRoutes,
+    deletionRoutes,
+    exportRoutes,
+    compatUserRoutes,
+    compatProfileRoutes,
+  ])
+    app.register(routes, routeDeps)
   return app
 }
 

@@ -10,14 +10,15 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 export function refuseCrossSite(app: FastifyInstance, publicUrl: string): void {
   const { origin: publicOrigin } = new URL(publicUrl)
   app.addHook('preParsing', async (request) => {
-    if (request.is404 || safeMethods.has(request.method) || hasBearerToken(request)) return
+    if (request.is404 || safeMethods.has(request.method) || bearerToken(request) !== undefined)
+      return
     if (!isOurs(request, publicOrigin)) throw problem('cross-site')
   })
 }
 
 /** No page can make a browser add this header on its own, so such a request is its sender's own will. */
-function hasBearerToken({ headers }: FastifyRequest): boolean {
-  return /^bearer +\S/i.test(headers.authorization ?? '')
+export function bearerToken({ headers }: FastifyRequest): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
 }
 
 /**

@@ -1,16 +1,20 @@
-import type { Keys } from '@lethe/accounts'
+import type { Hasher, Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
-import type { Spend } from './rate-limits.ts'
+import type { Spend, SpendPassword } from './rate-limits.ts'
 
 /** All that the API works with; `main.ts` makes it, and tests make their own. */
 export interface Deps {
   db: Db
   keys: Keys
+  hasher: Hasher
   config: ApiConfig
 }
 
 /** What every plugin of routes is given. */
 export interface RouteDeps extends Deps {
+  auth: Auth
   spend: Spend
+  spendPassword: SpendPassword
 }

@@ -1,4 +1,4 @@
-import { deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { createHasher, deriveKeys, isKnownSecretKey } from '@lethe/accounts'
 import { ConfigError } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { buildApp } from './app.ts'
@@ -10,7 +10,7 @@ const db = connect(config.databaseUrl, {
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
 })
 const keys = deriveKeys(config.secretKey)
-const app = buildApp({ db, keys, config })
+const app = buildApp({ db, keys, hasher: await createHasher(), config })
 app.addHook('onClose', () => db.destroy())
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)

@@ -63,6 +63,11 @@ const frameProblems = {
     title: 'The body has a type that is not taken here',
     help: 'Say in the Content-Type header what the body is: application/json nearly everywhere.',
   },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'The archive has no such part',
+    help: 'Ask for bytes below the length that the Content-Range header tells.',
+  },
   'expectation-failed': {
     status: 417,
     title: 'The expectation cannot be met',

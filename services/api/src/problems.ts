@@ -8,7 +8,8 @@ export interface ProblemBody {
   type: string
   title: string
   status: number
-  detail?: string
+  /** What to do about it, in one sentence. */
+  detail: string
   [member: string]: unknown
 }
 
@@ -58,7 +59,7 @@ export function toProblem(error: unknown): Problem {
 }
 
 function describe(code: ProblemCode, options: ProblemOptions = {}): Problem {
-  const { status, title, headers } = problemTypes[code]
+  const { status, title, help, headers } = problemTypes[code]
   return {
     code,
     headers: { ...headers, ...options.headers },
@@ -66,7 +67,7 @@ function describe(code: ProblemCode, options: ProblemOptions = {}): Problem {
       type: `/problems/${code}`,
       title,
       status,
-      ...(options.detail !== undefined && { detail: options.detail }),
+      detail: options.detail ?? help,
       ...options.members,
     },
   }

@@ -30,6 +30,16 @@ export type Spend = (
   whose?: string | number,
 ) => Promise<void>
 
+/** Counts a try at a password of the account with this address: all routes that check one share the two limits. */
+export type SpendPassword = (request: FastifyRequest, email: string) => Promise<void>
+
+export function passwordLimits(spend: Spend): SpendPassword {
+  return async (request, email) => {
+    await spend(request, 'passwordPerCaller')
+    await spend(request, 'passwordPerAccount', email.toLowerCase())
+  }
+}
+
 /** Counters live in PostgreSQL, so that all instances of the API share them. */
 export function rateLimits(
   app: FastifyInstance,

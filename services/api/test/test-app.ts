@@ -1,4 +1,4 @@
-import { deriveKeys } from '@lethe/accounts'
+import { createHasher, deriveKeys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
@@ -22,7 +22,7 @@ export async function testApp(
 ): Promise<{ app: FastifyInstance; db: Db }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
-  const deps = { db, config, keys: deriveKeys(config.secretKey) }
+  const deps = { db, config, keys: deriveKeys(config.secretKey), hasher: await createHasher() }
   const app = buildApp(deps, options)
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())

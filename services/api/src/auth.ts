@@ -1,0 +1,76 @@
+import jwt from '@fastify/jwt'
+import { AccountError, findSession, findSessionByToken, type Session } from '@lethe/accounts'
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import { bearerToken } from './cross-site.ts'
+import type { Deps } from './deps.ts'
+import { parseUserId } from './user-id.ts'
+
+/** Seconds. The session behind it is looked up on every request, so ending that ends the token at once. */
+export const ACCESS_TOKEN_TTL = 15 * 60
+
+export interface Auth {
+  /** An `onRequest` hook: who is asking is settled before path, body and type are judged. */
+  authenticate: onRequestAsyncHookHandler
+  /** The same, for a route that takes no cookie. */
+  authenticateByToken: onRequestAsyncHookHandler
+  signAccessToken(session: Session): string
+}
+
+const sessions = new WeakMap<FastifyRequest, Session>()
+
+/** Who is asking; only on a route that authenticates. */
+export function sessionOf(request: FastifyRequest): Session {
+  const session = sessions.get(request)
+  if (!session) throw new Error('this route does not authenticate')
+  return session
+}
+
+/** The user that the path names, who must be the one who asks: anybody else's account looks as if it were not there. */
+export function ownId(request: FastifyRequest<{ Params: { userId: string } }>): number {
+  const { userId } = sessionOf(request)
+  if (parseUserId(request.params.userId) !== userId) throw new AccountError('user-not-found')
+  return userId
+}
+
+export function authentication(app: FastifyInstance, { db, keys, config }: Deps): Auth {
+  app.register(jwt, {
+    secret: keys.accessTokens,
+    sign: { algorithm: 'HS256', expiresIn: ACCESS_TOKEN_TTL },
+    verify: { algorithms: ['HS256'] },
+  })
+
+  const byAccessToken = async (token: string): Promise<Session | undefined> => {
+    const sid = readSessionId(app, token)
+    return sid === undefined ? undefined : findSession(db, sid)
+  }
+  const settle = (request: FastifyRequest, session: Session | undefined) => {
+    if (!session) throw new AccountError('unauthenticated')
+    sessions.set(request, session)
+  }
+
+  return {
+    async authenticate(request) {
+      // A request that brings a token is judged by that token alone: it is also what frees it of the cross-site rule.
+      const token = bearerToken(request)
+      const cookie = request.cookies[config.sessionCookieName]
+      if (token !== undefined) settle(request, await byAccessToken(token))
+      else settle(request, cookie ? await findSessionByToken(db, cookie) : undefined)
+    },
+    async authenticateByToken(request) {
+      const token = bearerToken(request)
+      settle(request, token === undefined ? undefined : await byAccessToken(token))
+    },
+    signAccessToken: ({ id, userId }) => app.jwt.sign({ sid: id, sub: String(userId) }),
+  }
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+function readSessionId(app: FastifyInstance, token: string): string | undefined {
+  try {
+    const { sid } = app.jwt.verify<{ sid?: unknown }>(token)
+    return typeof sid === 'string' && uuid.test(sid) ? sid : undefined
+  } catch {
+    return undefined
+  }
+}

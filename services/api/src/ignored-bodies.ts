@@ -1,0 +1,7 @@
+import type { FastifyInstance } from 'fastify'
+
+/** Reads and drops a body of any type, up to the usual limit: some clients send one where none is asked for. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null))
+}

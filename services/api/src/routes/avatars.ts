@@ -1,0 +1,70 @@
+import { createReadStream } from 'node:fs'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { findAvatar, imageType, putAvatar, removeAvatar } from '@lethe/accounts'
+import { ownId } from '../auth.ts'
+import type { RouteDeps } from '../deps.ts'
+import { problem } from '../problems.ts'
+import { NoContent, UserParams } from './schemas.ts'
+
+const MAX_BYTES = 2 * 1024 * 1024
+
+export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
+  app,
+  { db, config, auth },
+) => {
+  app.addContentTypeParser(
+    ['image/png', 'image/jpeg', 'image/webp'],
+    { parseAs: 'buffer', bodyLimit: MAX_BYTES },
+    (_request, body, done) => done(null, body),
+  )
+
+  app.put(
+    '/v1/users/:userId/avatar',
+    {
+      onRequest: auth.authenticate,
+      bodyLimit: MAX_BYTES,
+      schema: {
+        summary: 'Upload your avatar: PNG, JPEG or WebP, up to 2 MiB',
+        params: UserParams,
+        consumes: ['image/png', 'image/jpeg', 'image/webp'],
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const userId = ownId(request)
+      const { body } = request
+      const type = Buffer.isBuffer(body) ? imageType(body) : undefined
+      if (!Buffer.isBuffer(body) || type === undefined) throw problem('unsupported-media-type')
+      await putAvatar(db, config.uploadDir, userId, { type, body })
+      return reply.code(204).send()
+    },
+  )
+
+  app.get(
+    '/v1/users/:userId/avatar',
+    {
+      onRequest: auth.authenticate,
+      schema: { summary: 'Your avatar', params: UserParams },
+    },
+    async (request, reply) => {
+      const { path, type, bytes } = await findAvatar(db, config.uploadDir, ownId(request))
+      return reply.type(type).header('content-length', bytes).send(createReadStream(path))
+    },
+  )
+
+  app.delete(
+    '/v1/users/:userId/avatar',
+    {
+      onRequest: auth.authenticate,
+      schema: {
+        summary: 'Remove your avatar',
+        params: UserParams,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      await removeAvatar(db, config.uploadDir, ownId(request))
+      return reply.code(204).send()
+    },
+  )
+}

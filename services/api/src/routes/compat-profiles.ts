@@ -1,0 +1,47 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { askForDeletion } from '../ask-for-deletion.ts'
+import { bearerToken } from '../cross-site.ts'
+import type { RouteDeps } from '../deps.ts'
+import { logProblem } from '../error-replies.ts'
+import { ignoreBodies } from '../ignored-bodies.ts'
+import { type Problem, problem, toProblem } from '../problems.ts'
+import { parseUserId } from '../user-id.ts'
+
+/** `DELETE /api/profile/{user_id}/delete/`, as its document says: a Bearer token, any body or none, 204. */
+export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
+  ignoreBodies(app)
+  app.setErrorHandler((error, request, reply) => {
+    const found = toProblem(error)
+    logProblem(request, found, error)
+    return reply.code(found.body.status).headers(found.headers).send(shape(found, request))
+  })
+
+  for (const url of ['/api/profile/:userId/delete', '/api/profile/:userId/delete/'])
+    app.delete<{ Params: { userId: string } }>(
+      url,
+      {
+        onRequest: deps.auth.authenticateByToken,
+        schema: {
+          summary: 'Delete the account, for clients of the older document',
+          tags: ['compatibility'],
+        },
+      },
+      async (request, reply) => {
+        const userId = parseUserId(request.params.userId)
+        if (userId === undefined) throw problem('user-not-found')
+        await askForDeletion(deps, request, reply, { userId })
+        return reply.code(204).send()
+      },
+    )
+}
+
+function shape({ code, body }: Problem, request: FastifyRequest): object {
+  if (body.status === 401)
+    return {
+      detail: bearerToken(request)
+        ? 'The access token is wrong, has expired, or its session has ended.'
+        : 'Authentication credentials were not provided.',
+    }
+  if (body.status === 404) return { detail: 'Not found.' }
+  return { error: code === 'not-authorized' ? 'Not authorized' : body.title }
+}

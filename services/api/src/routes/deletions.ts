@@ -1,0 +1,163 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import {
+  AccountError,
+  type Cancelled,
+  cancelDeletionByPassword,
+  cancelDeletionByToken,
+  deletionStatus,
+  previewDeletion,
+} from '@lethe/accounts'
+import { removeArchive } from '@lethe/exports'
+import type { FastifyBaseLogger } from 'fastify'
+import { Type } from 'typebox'
+import { askForDeletion } from '../ask-for-deletion.ts'
+import { ownId } from '../auth.ts'
+import type { RouteDeps } from '../deps.ts'
+import {
+  Credentials,
+  DeletionState,
+  ExportState,
+  LinkToken,
+  ShownPassword,
+  Time,
+  UserParams,
+} from './schemas.ts'
+
+const DeletionWish = Type.Object(
+  { password: Type.Optional(ShownPassword), eraseNow: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false },
+)
+const Id = Type.String({ format: 'uuid' })
+const Requested = Type.Object({
+  deletion: Type.Object({ id: Id, status: DeletionState, requestedAt: Time, eraseAfter: Time }),
+})
+const CancelledAnswer = Type.Object({
+  deletion: Type.Object({ id: Id, status: Type.Literal('cancelled') }),
+})
+const Report = Type.Object({
+  deletion: Type.Object({
+    id: Id,
+    status: DeletionState,
+    requestedAt: Time,
+    eraseAfter: Time,
+    cancelledAt: Type.Optional(Time),
+    erasedAt: Type.Optional(Time),
+    export: Type.Optional(
+      Type.Object({
+        status: ExportState,
+        bytes: Type.Optional(Type.Integer()),
+        expiresAt: Type.Optional(Time),
+      }),
+    ),
+  }),
+})
+const Preview = Type.Object({
+  tables: Type.Record(Type.String(), Type.Integer()),
+  files: Type.Integer(),
+  bytes: Type.Integer(),
+})
+
+export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
+  const { db, hasher, config, auth, spend, spendPassword } = deps
+
+  app.delete(
+    '/v1/users/:userId',
+    {
+      onRequest: auth.authenticate,
+      schema: {
+        summary: 'Ask for the deletion of the account; every session ends at once',
+        params: UserParams,
+        body: Type.Union([DeletionWish, Type.Null()]),
+        response: { 202: Requested },
+      },
+    },
+    async (request, reply) => {
+      const userId = Number(request.params.userId)
+      const deletion = await askForDeletion(deps, request, reply, {
+        userId,
+        ...request.body,
+      }).catch(hideOthers)
+      reply.code(202).header('clear-site-data', '"storage"')
+      return { deletion }
+    },
+  )
+
+  app.get(
+    '/v1/users/:userId/deletion/preview',
+    {
+      onRequest: auth.authenticate,
+      schema: {
+        summary: 'What a deletion would erase, now',
+        params: UserParams,
+        response: { 200: Preview },
+      },
+    },
+    async (request) => previewDeletion(db, config.uploadDir, ownId(request)),
+  )
+
+  app.post(
+    '/v1/deletions/cancel',
+    {
+      schema: {
+        summary: 'Cancel a deletion, with the token from the mail or with address and password',
+        body: Type.Union([LinkToken, Credentials]),
+        response: { 200: CancelledAnswer },
+      },
+    },
+    async (request) => {
+      const { body } = request
+      if ('token' in body) await spend(request, 'linkPerCaller')
+      else await spendPassword(request, body.email)
+      const cancelled =
+        'token' in body
+          ? await cancelDeletionByToken(db, body.token)
+          : await cancelDeletionByPassword(db, hasher, body)
+      await dropArchive(config.exportDir, cancelled, request.log)
+      return { deletion: { id: cancelled.id, status: cancelled.status } }
+    },
+  )
+
+  app.post(
+    '/v1/deletions/status',
+    {
+      schema: {
+        summary: 'Where a deletion stands',
+        body: LinkToken,
+        response: { 200: Report },
+      },
+    },
+    async (request) => {
+      await spend(request, 'linkPerCaller')
+      const { export: made, ...deletion } = await deletionStatus(db, request.body.token)
+      return { deletion: { ...known(deletion), export: known(made) } }
+    },
+  )
+}
+
+/** Anyone else's account, and none, look the same. */
+function hideOthers(error: unknown): never {
+  if (error instanceof AccountError && error.code === 'not-authorized')
+    throw new AccountError('user-not-found')
+  throw error
+}
+
+/** The archive goes with the cancel. Should that fail, nobody can open it any more, and the worker removes it. */
+async function dropArchive(
+  exportDir: string,
+  { exportId, archive }: Cancelled,
+  log: FastifyBaseLogger,
+): Promise<void> {
+  await removeArchive(exportDir, exportId, archive).catch((err: NodeJS.ErrnoException) =>
+    log.warn({ exportId, code: err.code }, 'archive.left-for-the-worker'),
+  )
+}
+
+/** `null` members may be missing, the others are there. */
+type Known<T> = { [K in keyof T as null extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as null extends T[K] ? K : never]?: Exclude<T[K], null>
+}
+
+/** Leaves out what is not known yet. */
+function known<T extends object>(facts: T): Known<T> {
+  return Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== null)) as Known<T>
+}

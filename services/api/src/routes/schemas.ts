@@ -1,0 +1,40 @@
+import type { DeletionStatus, ExportStatus } from '@lethe/db'
+import { Type } from 'typebox'
+
+export const Time = Type.Unsafe<Date>({
+  type: 'string',
+  format: 'date-time',
+  description: 'RFC 3339, UTC',
+})
+export const UserParams = Type.Object({ userId: Type.String({ format: 'user-id' }) })
+
+export const Email = Type.String({ format: 'email', maxLength: 254 })
+export const Password = Type.String({ format: 'password-bytes', description: '8 to 1,024 bytes' })
+/** A password as somebody shows it: a wrong one is refused as wrong, however short it is. */
+export const ShownPassword = Type.String({ minLength: 1, maxLength: 1024 })
+export const Credentials = Type.Object(
+  { email: Email, password: ShownPassword },
+  { additionalProperties: false },
+)
+export const LinkToken = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 128 }) },
+  { additionalProperties: false },
+)
+
+export const User = Type.Object({
+  id: Type.Integer(),
+  email: Type.String(),
+  displayName: Type.Union([Type.String(), Type.Null()]),
+  createdAt: Time,
+})
+
+export const DeletionState = Type.Unsafe<DeletionStatus>({
+  type: 'string',
+  enum: ['pending', 'cancelled', 'erasing', 'erased'],
+})
+export const ExportState = Type.Unsafe<ExportStatus>({
+  type: 'string',
+  enum: ['pending', 'ready', 'failed', 'withdrawn', 'expired'],
+})
+
+export const NoContent = Type.Unsafe<void>({ type: 'null', description: 'Done; no body' })
