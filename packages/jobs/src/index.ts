@@ -1,4 +1,4 @@
-export { type Handlers, type JobName, jobs, type Payload } from './jobs.ts'
+export { type Handlers, type JobName, jobNames, jobs, type Payload } from './jobs.ts'
 export {
   giveBack,
   keep,
@@ -18,3 +18,4 @@ export {
   type QueueCounts,
   type QueueSettings,
 } from './queue.ts'
+export type { OpenWorker } from './run-jobs.ts'

@@ -23,9 +23,7 @@ export type Payload<N extends JobName> = Static<(typeof jobs)[N]>
 /** One handler for each job; a map without one of them does not compile. */
 export type Handlers = { [N in JobName]: (payload: Payload<N>) => Promise<void> }
 
-export function isJobName(name: string): name is JobName {
-  return Object.hasOwn(jobs, name)
-}
+export const jobNames = Object.keys(jobs) as JobName[]
 
 export function isPayload<N extends JobName>(name: N, data: unknown): data is Payload<N> {
   return Value.Check(jobs[name], data)

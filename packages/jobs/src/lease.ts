@@ -21,7 +21,7 @@ const held = sql`now() + interval '10 seconds'`
 const HELD_MS = 10_000
 const KEEP_EVERY_MS = 3_000
 
-/** Lends free rows that fit `where`, each under a lease of its own; returns the leases. */
+/** Lends free rows that fit `where` (which calls the row `d`), each under a lease of its own; returns the leases. */
 export async function lendEach(
   db: Db,
   table: LeasedTable,
@@ -32,7 +32,7 @@ export async function lendEach(
   return rows.map(({ lease }) => lease)
 }
 
-/** Lends up to `limit` free rows that fit `where` under one lease; undefined where there are none. */
+/** Lends up to `limit` free rows that fit `where` (as above) under one lease; undefined where there are none. */
 export async function lendTogether(
   db: Db,
   table: LeasedTable,
@@ -54,9 +54,9 @@ async function lend(
   // Materialized: inside a join the limited query could run more than once and lend more than the limit.
   const { rows } = await sql<{ lease: string }>`
     with free as materialized (
-      select id from ${sql.table(table)}
-      where next_attempt_at <= now() and (${where})
-      order by next_attempt_at limit ${limit} for update skip locked
+      select d.id from ${sql.table(table)} as d
+      where d.next_attempt_at <= now() and (${where})
+      order by d.next_attempt_at limit ${limit} for update skip locked
     )
     update ${sql.table(table)} as t set lease = ${lease}, next_attempt_at = ${lent}
     from free where t.id = free.id
@@ -84,17 +84,22 @@ export async function keep(db: Db, table: LeasedTable, lease: string): Promise<n
   return Number(numAffectedRows)
 }
 
-/** Ends a lease without having done the work, on all of its rows or on these; they are free again after `seconds`. */
+/**
+ * Ends a lease without having done the work, on all of its rows or on these; they are free again after a while.
+ * `delays` are the seconds after the first attempt, the second, and so on; the last one for all that follow.
+ */
 export async function giveBack(
   db: Db | Tx,
   table: LeasedTable,
   lease: string,
-  seconds: number,
+  delays: readonly number[],
   ids?: string[],
 ): Promise<void> {
-  const these = ids ? sql`and id = any(${ids})` : sql``
+  const these = ids ? sql`and id = any(${ids}::uuid[])` : sql``
+  const seconds = sql`(${delays}::float8[])[least(greatest(attempts, 1), ${delays.length}::integer)]`
   await sql`
-    update ${sql.table(table)} set lease = null, next_attempt_at = now() + make_interval(secs => ${seconds})
+    update ${sql.table(table)}
+    set lease = null, next_attempt_at = now() + make_interval(secs => ${seconds})
     where lease = ${lease} ${these}`.execute(db)
 }
 

@@ -19,7 +19,7 @@ export async function postgresBackend(
     connectionString,
     max: 8,
     connectionTimeoutMillis: 2_000,
-    // Its LISTEN connection lives on this pool: without keepalive its loss could go unnoticed.
+    // Each worker's LISTEN connection is one of these: without keepalive its loss could go unnoticed.
     keepAlive: true,
     options: `-c search_path=${SCHEMA} -c timezone=UTC`,
   })

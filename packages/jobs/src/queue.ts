@@ -1,9 +1,8 @@
-import { setTimeout } from 'node:timers/promises'
-import { UnrecoverableError } from 'bullmq'
-import type { Backend, JobQueue, RunJob } from './backend.ts'
-import { type Handlers, isJobName, isPayload, type JobName } from './jobs.ts'
+import type { Backend, JobQueue } from './backend.ts'
+import { type Handlers, type JobName, jobNames } from './jobs.ts'
 import { postgresBackend } from './postgres.ts'
 import { redisBackend } from './redis.ts'
+import { type OpenWorker, startWorkers } from './run-jobs.ts'
 
 export interface QueueSettings {
   /** Absent: BullMQ's PostgreSQL backend on `databaseUrl`. */
@@ -30,11 +29,11 @@ export interface QueueCounts {
 /** Each call fails soon where the queue cannot be reached, and works again once it can. */
 export interface OpenQueue {
   publish(name: JobName, leases: string[]): Promise<void>
-  counts(): Promise<QueueCounts>
+  counts(name: JobName): Promise<QueueCounts>
   /** The newest jobs that were set aside because no handler can ever do them. */
   failedJobs(limit: number): Promise<FailedJob[]>
-  /** Jobs that are running when it is closed are waited for. */
-  startWorker(handlers: Handlers, concurrency: number): Promise<{ close(): Promise<void> }>
+  /** Takes so many jobs of each name at a time. */
+  startWorker(handlers: Handlers, concurrency: Record<JobName, number>): Promise<OpenWorker>
   close(): Promise<void>
 }
 
@@ -44,23 +43,17 @@ const options = {
   streams: { events: { maxLen: 100 } },
 }
 
-// A killed worker's job is picked up after some ten seconds, however often that happens.
-const workerOptions = {
-  lockDuration: 10_000,
-  stalledInterval: 5_000,
-  maxStalledCount: 1_000_000,
-  runRetryDelay: 1_000,
-}
-
-// For telling the queue that the last job is done.
-const LAST_WORD_MS = 1_000
-
+/**
+ * A queue of BullMQ's for each job: in one for all, mails to a server that hangs would hold every slot, and fill
+ * the line in front of erasures that are due.
+ */
 export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
-  const { redisUrl, databaseUrl, name = 'lethe', onError = () => {} } = settings
+  const { redisUrl, databaseUrl, name: prefix = 'lethe', onError = () => {} } = settings
   const backend = redisUrl
     ? redisBackend(redisUrl, onError)
     : await postgresBackend(databaseUrl, onError)
-  const queue = reopening(backend, name, onError)
+  const nameOf = (name: JobName) => `${prefix}-${name}`
+  const queues = byName((name) => reopening(backend, nameOf(name), onError))
 
   return {
     async publish(name, leases) {
@@ -70,54 +63,38 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
         data: { lease },
         opts: { jobId: `${name}-${lease}` },
       }))
-      if (jobs.length > 0) await (await queue.open()).addBulk(jobs)
+      if (jobs.length > 0) await (await queues[name].open()).addBulk(jobs)
     },
-    async counts() {
-      const counts = await (await queue.open()).getJobCounts('waiting', 'active', 'failed')
-      return {
-        waiting: counts.waiting ?? 0,
-        active: counts.active ?? 0,
-        failed: counts.failed ?? 0,
-      }
+    async counts(name) {
+      const queue = await queues[name].open()
+      const { waiting = 0, active = 0, failed = 0 } = await queue.getJobCounts(...states)
+      return { waiting, active, failed }
     },
     async failedJobs(limit) {
-      const jobs = await (await queue.open()).getFailed(0, limit - 1)
-      return jobs.map((job) => ({
-        name: job.name,
-        id: job.id ?? '',
-        code: job.failedReason,
-        at: new Date(job.finishedOn ?? job.timestamp),
-      }))
-    },
-    async startWorker(handlers, concurrency) {
-      const running = new Set<Promise<void>>()
-      const run = runWith(handlers, onError)
-      const worker = await backend.worker(
-        name,
-        async (job) => {
-          const done = run(job).finally(() => running.delete(done))
-          running.add(done)
-          await done
-        },
-        { ...workerOptions, concurrency },
+      const failed = await Promise.all(
+        jobNames.map(async (name) => (await queues[name].open()).getFailed(0, limit - 1)),
       )
-      worker.on('error', onError)
-      return {
-        async close() {
-          // BullMQ waits for ever on a server that is away; once nothing runs there is nothing to wait for.
-          const idle = async () => {
-            await Promise.allSettled(running)
-            await setTimeout(LAST_WORD_MS)
-          }
-          await Promise.race([worker.close(), idle()])
-        },
-      }
+      return failed
+        .flat()
+        .map(({ name, id = '', failedReason, finishedOn, timestamp }) => {
+          return { name, id, code: failedReason, at: new Date(finishedOn ?? timestamp) }
+        })
+        .sort((a, b) => b.at.getTime() - a.at.getTime())
+        .slice(0, limit)
     },
+    startWorker: (handlers, concurrency) =>
+      startWorkers(backend, nameOf, handlers, concurrency, onError),
     async close() {
-      await queue.close()
+      await Promise.all(jobNames.map((name) => queues[name].close()))
       await backend.close()
     },
   }
+}
+
+const states = ['waiting', 'active', 'failed'] as const
+
+function byName<T>(make: (name: JobName) => T): Record<JobName, T> {
+  return Object.fromEntries(jobNames.map((name) => [name, make(name)])) as Record<JobName, T>
 }
 
 /** BullMQ remembers for ever that a queue could not be opened; this one is then opened anew at the next call. */
@@ -139,17 +116,5 @@ function reopening(backend: Backend, name: string, onError: (error: Error) => vo
       }
     },
     close: async () => opened?.close(),
-  }
-}
-
-function runWith(handlers: Handlers, onError: (error: Error) => void): RunJob {
-  const run = async <N extends JobName>(name: N, data: unknown): Promise<void> => {
-    if (!isPayload(name, data)) throw new UnrecoverableError('malformed-payload')
-    // A handler that throws has left its rows leased: they come back when the lease runs out.
-    await handlers[name](data).catch(onError)
-  }
-  return async ({ name, data }) => {
-    if (!isJobName(name)) throw new UnrecoverableError('unknown-job')
-    await run(name, data)
   }
 }

@@ -1,0 +1,74 @@
+import { setTimeout } from 'node:timers/promises'
+import { UnrecoverableError } from 'bullmq'
+import type { Backend, JobWorker, RunJob } from './backend.ts'
+import { type Handlers, isPayload, type JobName, jobNames } from './jobs.ts'
+
+export interface OpenWorker {
+  /** Takes no more jobs, and waits for those that are running. */
+  close(): Promise<void>
+}
+
+// A killed worker's job is picked up after some ten seconds, however often that happens.
+const options = {
+  lockDuration: 10_000,
+  stalledInterval: 5_000,
+  maxStalledCount: 1_000_000,
+  runRetryDelay: 1_000,
+}
+
+// For telling the queue that the last job is done.
+const LAST_WORD_MS = 1_000
+
+export async function startWorkers(
+  backend: Backend,
+  nameOf: (name: JobName) => string,
+  handlers: Handlers,
+  concurrency: Record<JobName, number>,
+  onError: (error: Error) => void,
+): Promise<OpenWorker> {
+  const start = async (name: JobName) => {
+    const work = tracked(runWith(handlers, name, onError))
+    const worker = await backend.worker(nameOf(name), work.run, {
+      ...options,
+      concurrency: concurrency[name],
+    })
+    worker.on('error', onError)
+    return () => closed(worker, work.idle)
+  }
+  const closers = await Promise.all(jobNames.map(start))
+  return {
+    async close() {
+      await Promise.all(closers.map((close) => close()))
+    },
+  }
+}
+
+function runWith<N extends JobName>(
+  handlers: Handlers,
+  expected: N,
+  onError: (error: Error) => void,
+): RunJob {
+  return async ({ name, data }) => {
+    if (name !== expected) throw new UnrecoverableError('unknown-job')
+    if (!isPayload(expected, data)) throw new UnrecoverableError('malformed-payload')
+    // A handler that throws has left its rows leased: they come back when the lease runs out.
+    await handlers[expected](data).catch(onError)
+  }
+}
+
+function tracked(run: RunJob) {
+  const running = new Set<Promise<void>>()
+  return {
+    run(job: Parameters<RunJob>[0]): Promise<void> {
+      const done = run(job).finally(() => running.delete(done))
+      running.add(done)
+      return done
+    },
+    idle: () => Promise.allSettled(running),
+  }
+}
+
+/** BullMQ waits for ever on a server that is away; once nothing runs any more there is nothing to wait for. */
+async function closed(worker: JobWorker, idle: () => Promise<unknown>): Promise<void> {
+  await Promise.race([worker.close(), idle().then(() => setTimeout(LAST_WORD_MS))])
+}

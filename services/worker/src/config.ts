@@ -1,0 +1,67 @@
+import path from 'node:path'
+import {
+  ConfigError,
+  duration,
+  oneOf,
+  optional,
+  port,
+  quoted,
+  requiredUrl,
+  secretKey,
+  url,
+} from '@lethe/config'
+import addressparser from 'nodemailer/lib/addressparser'
+
+export type WorkerConfig = ReturnType<typeof readConfig>
+
+/** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  return {
+    host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',
+    port: port(env, 'WORKER_PORT', 3001),
+    databaseUrl: requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
+    redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:']),
+    smtpUrl: requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
+    mailFrom: readSender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
+    secretKey: secretKey(env, 'SECRET_KEY'),
+    publicUrl: readPublicUrl(env, port(env, 'PORT', 3000)),
+    exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
+    uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
+    exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
+    rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',
+    production: env.NODE_ENV === 'production',
+    logLevel: oneOf(env, 'LOG_LEVEL', logLevels, 'info'),
+  }
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** The same base of links as the API's: without a slash at its end, so that a path can follow. */
+function readPublicUrl(env: NodeJS.ProcessEnv, port: number): string {
+  const value = url(env, 'PUBLIC_URL', ['http:', 'https:']) ?? `http://localhost:${port}`
+  const { username, password, search, hash, origin, pathname } = new URL(value)
+  if (username || password || search || hash)
+    throw new ConfigError(
+      'PUBLIC_URL',
+      'has more than an origin and a path',
+      'a URL such as https://lethe.example',
+    )
+  return (origin + pathname).replace(/\/+$/, '')
+}
+
+export interface Sender {
+  name: string
+  address: string
+}
+
+function readSender(env: NodeJS.ProcessEnv, name: string, fallback: string): Sender {
+  const value = optional(env, name) ?? fallback
+  const [sender, ...others] = addressparser(value, { flatten: true })
+  if (/\p{Cc}/u.test(value) || !sender || others.length > 0 || !/^\S+@\S+$/.test(sender.address))
+    throw new ConfigError(
+      name,
+      `is ${quoted(value)}`,
+      'one address, such as Lethe <mail@a.example>',
+    )
+  return { name: sender.name, address: sender.address }
+}

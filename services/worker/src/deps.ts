@@ -1,0 +1,24 @@
+import type { Keys } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
+import type { Logger } from 'pino'
+import type { Mailer } from './mailer.ts'
+
+/** What the worker is given to work with. */
+export interface Deps {
+  db: Db
+  keys: Keys
+  log: Logger
+  mailer: Mailer
+  publicUrl: string
+  exportDir: string
+  uploadDir: string
+  /** ISO 8601, counted from the date of the erasure. */
+  exportTtl: string
+  /** Whether mails of one kind to one address are limited. */
+  rateLimits: boolean
+}
+
+/** What a handler is given: `stop` fires when it has to let go of what it is doing. */
+export interface HandlerDeps extends Deps {
+  stop: AbortSignal
+}

@@ -1,0 +1,92 @@
+import { type Claim, type ClaimedDeletion, claimDeletions, finishErasure } from '@lethe/accounts'
+import { isUnavailable } from '@lethe/db'
+import { type FileCounts, removeFiles } from '@lethe/erasure'
+import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
+import type { HandlerDeps } from '../deps.ts'
+import { retryDelays } from '../retry-delays.ts'
+
+/** The claim has committed before anything is erased; whoever follows a worker that died goes on from there. */
+export async function eraseAccounts(
+  job: Payload<'erase-accounts'>,
+  deps: HandlerDeps,
+): Promise<void> {
+  const { db, log, stop } = deps
+  const claim = await claimDeletions(db, job.lease)
+  if (claim.deletions.length === 0) return
+  log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
+  try {
+    const erased = await whileLeased(
+      db,
+      'deletions',
+      claim.lease,
+      (signal) => erase(claim, deps, signal),
+      stop,
+    )
+    log.info({ deletions: erased.length }, 'deletions.erased')
+  } catch (error) {
+    if (error instanceof LeaseLost) return
+    const delays = stop.aborted ? retryDelays.stopped : retryDelays.erasure
+    await giveBack(db, 'deletions', claim.lease, delays)
+    if (!stop.aborted) throw error
+  }
+}
+
+async function erase(claim: Claim, deps: HandlerDeps, signal: AbortSignal): Promise<string[]> {
+  const files = await removeAllFiles(claim, deps)
+  signal.throwIfAborted()
+  const deletions = claim.deletions.filter(({ userId }) => files.has(userId))
+  try {
+    return await finishErasure(deps.db, { lease: claim.lease, deletions }, files)
+  } catch (error) {
+    if (isUnavailable(error) || signal.aborted) throw error
+    return oneByOne({ lease: claim.lease, deletions }, files, deps, signal)
+  }
+}
+
+/** Somebody among them cannot be erased: they are found, and do not hold up the others. */
+async function oneByOne(
+  { lease, deletions }: Claim,
+  files: Map<number, FileCounts>,
+  deps: HandlerDeps,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const erased: string[] = []
+  for (const deletion of deletions) {
+    signal.throwIfAborted()
+    try {
+      erased.push(...(await finishErasure(deps.db, { lease, deletions: [deletion] }, files)))
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      await setAside(lease, deletion, error, deps)
+    }
+  }
+  return erased
+}
+
+/** Files first: they lie outside the transaction, and what is gone already does no harm. */
+async function removeAllFiles(
+  { lease, deletions }: Claim,
+  deps: HandlerDeps,
+): Promise<Map<number, FileCounts>> {
+  const files = new Map<number, FileCounts>()
+  await Promise.all(
+    deletions.map(async (deletion) => {
+      try {
+        files.set(deletion.userId, await removeFiles(deps.uploadDir, deletion.userId))
+      } catch (error) {
+        await setAside(lease, deletion, error, deps)
+      }
+    }),
+  )
+  return files
+}
+
+async function setAside(
+  lease: string,
+  { id }: ClaimedDeletion,
+  err: unknown,
+  { db, log }: HandlerDeps,
+): Promise<void> {
+  log.error({ deletion: id, err }, 'deletion.failed')
+  await giveBack(db, 'deletions', lease, retryDelays.erasure, [id])
+}

@@ -1,0 +1,83 @@
+import { noteEvents, spendMailAllowance } from '@lethe/accounts'
+import type { MailStatus } from '@lethe/db'
+import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
+import { sql } from 'kysely'
+import type { HandlerDeps } from '../deps.ts'
+import { type MailFacts, readMail } from '../mail-facts.ts'
+import { isRefusedForGood, mailErrorFacts } from '../mailer.ts'
+import { retryDelays } from '../retry-delays.ts'
+import { writeMail } from '../write-mail.ts'
+
+interface Held {
+  id: string
+  lease: string
+  attempts: number
+}
+
+export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Promise<void> {
+  const taken = await take(deps.db, 'outbox', job.lease)
+  const [row] = taken?.rows ?? []
+  if (!taken || !row) return
+  const held = { ...row, lease: taken.lease }
+  const facts = await readMail(deps.db, held.id)
+  const log = deps.log.child({ outbox: held.id, deletion: facts.deletionId, mail: facts.mail })
+  try {
+    const status = await whileLeased(
+      deps.db,
+      'outbox',
+      held.lease,
+      (signal) => deliver(held, facts, deps, signal),
+      deps.stop,
+    )
+    await finish(deps, held, status)
+    log.info(`mail.${status}`)
+  } catch (error) {
+    if (error instanceof LeaseLost) return
+    const line = { ...mailErrorFacts(error), attempts: held.attempts }
+    if (deps.stop.aborted) {
+      await giveBack(deps.db, 'outbox', held.lease, retryDelays.stopped)
+    } else if (isRefusedForGood(error) || facts.tooOld) {
+      await giveUp(deps, held, facts)
+      log.warn(line, 'mail.undeliverable')
+    } else {
+      await giveBack(deps.db, 'outbox', held.lease, retryDelays.mail)
+      log.warn(line, 'mail.postponed')
+    }
+  }
+}
+
+/** What has become of the mail; throws what keeps it from leaving. */
+async function deliver(
+  { id, attempts }: Held,
+  facts: MailFacts,
+  { db, keys, mailer, publicUrl, rateLimits }: HandlerDeps,
+  signal: AbortSignal,
+): Promise<MailStatus> {
+  const mail = writeMail(facts, { keys, publicUrl })
+  if (!mail) return 'superseded'
+  if (!facts.address) return 'superseded'
+  // Counted once: a second try is the same mail.
+  const counted = rateLimits && attempts === 1
+  if (counted && !(await spendMailAllowance(db, keys, facts.mail, facts.address)))
+    return 'suppressed'
+  await mailer.send({ ...mail, id, to: facts.address }, signal)
+  return 'sent'
+}
+
+/** The address is forgotten with the same statement. */
+function finish({ db }: Pick<HandlerDeps, 'db'>, { id, lease }: Held, status: MailStatus) {
+  return db
+    .updateTable('outbox')
+    .set({ status, address: null, finished_at: sql<Date>`now()`, lease: null })
+    .where('id', '=', id)
+    .where('lease', '=', lease)
+    .where('status', '=', 'pending')
+    .executeTakeFirst()
+}
+
+async function giveUp({ db }: HandlerDeps, held: Held, { deletionId }: MailFacts): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const { numUpdatedRows } = await finish({ db: tx }, held, 'undeliverable')
+    if (numUpdatedRows > 0n) await noteEvents(tx, [deletionId], 'mail.undeliverable')
+  })
+}

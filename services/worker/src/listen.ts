@@ -1,0 +1,38 @@
+import { once } from 'node:events'
+import pg from 'pg'
+import { nap } from './loop.ts'
+
+const RECONNECT_MS = 1_000
+
+/**
+ * Calls `onNotice` for each NOTIFY on the channel, and whenever it has (re)connected, since some may have been missed.
+ * On a connection of its own: a pool could take it away. Resolves after `stop`.
+ */
+export async function listen(
+  connectionString: string,
+  channel: string,
+  onNotice: () => void,
+  onError: (error: unknown) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    const client = new pg.Client({
+      connectionString,
+      connectionTimeoutMillis: 2_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    })
+    client.on('notification', onNotice)
+    client.on('error', onError)
+    try {
+      await client.connect()
+      await client.query(`listen ${client.escapeIdentifier(channel)}`)
+      onNotice()
+      await once(client, 'end', { signal: stop })
+    } catch (error) {
+      if (!stop.aborted) onError(error)
+    }
+    await client.end().catch(() => {})
+    await nap(RECONNECT_MS, stop)
+  }
+}

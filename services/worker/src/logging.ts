@@ -1,0 +1,37 @@
+import pino, { type DestinationStream, type Logger } from 'pino'
+
+/** JSON lines that tell what happened and never to whom. */
+export function createLog(level: string, stream?: DestinationStream): Logger {
+  const options = { level, serializers: { err: describeError } }
+  return stream ? pino(options, stream) : pino(options)
+}
+
+/** A stack without its message where the message quotes data: PostgreSQL's and the JSON parser's do. */
+export function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error }
+  const { code, constraint, table, severity } = error as Error & Record<string, unknown>
+  const quotesData = severity !== undefined || error instanceof SyntaxError
+  return {
+    type: error.name,
+    message: quotesData ? '' : error.message,
+    code,
+    constraint,
+    table,
+    stack: error.stack?.match(/^\s+at .*$/gm)?.join('\n'),
+  }
+}
+
+const SELDOM_MS = 10_000
+
+/** Hands on the first error of each kind, then none of that kind for ten seconds: an outage is not a flood of lines. */
+export function seldom<E>(onError: (error: E) => void): (error: E) => void {
+  const told = new Map<string, number>()
+  return (error) => {
+    const { name, code } = error as { name?: unknown; code?: unknown }
+    const kind = `${name} ${code}`
+    const now = Date.now()
+    if (now - (told.get(kind) ?? 0) < SELDOM_MS) return
+    told.set(kind, now)
+    onError(error)
+  }
+}

@@ -1,0 +1,42 @@
+import type { Counts, Db, DeletionStatus, ExportStatus, MailName } from '@lethe/db'
+import { sql } from 'kysely'
+
+/** All that a mail can speak of, as it is at this moment. */
+export interface MailFacts {
+  mail: MailName
+  deletionId: string
+  /** Null once nobody is left to write to. */
+  address: string | null
+  /** Tried for five days by now. */
+  tooOld: boolean
+  deletionStatus: DeletionStatus
+  eraseAfter: Date
+  requestedBy: 'owner' | 'administrator'
+  deletionNonce: Buffer | null
+  deletionHash: Buffer
+  erasedCounts: Counts | null
+  exportStatus: ExportStatus | null
+  exportExpiresAt: Date | null
+  exportBytes: number | null
+  exportNonce: Buffer | null
+  exportHash: Buffer | null
+}
+
+export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
+  // The person is deactivated, so `active_users` does not show them.
+  const { rows } = await sql<MailFacts>`
+    select o.mail, o.deletion_id as "deletionId", coalesce(o.address, u.email) as address,
+      o.created_at < now() - interval '5 days' as "tooOld",
+      d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
+      d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
+      coalesce((select details ->> 'by' from audit_events
+                where deletion_id = d.id and event = 'deletion.requested' limit 1), 'owner') as "requestedBy",
+      e.status as "exportStatus", e.expires_at as "exportExpiresAt", e.bytes as "exportBytes",
+      e.token_nonce as "exportNonce", e.token_hash as "exportHash"
+    from outbox o
+    join deletions d on d.id = o.deletion_id
+    left join users u on u.id = d.user_id
+    left join exports e on e.deletion_id = d.id
+    where o.id = ${outboxId}`.execute(db)
+  return rows[0] as MailFacts
+}

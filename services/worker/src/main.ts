@@ -1,0 +1,70 @@
+import { deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { ConfigError } from '@lethe/config'
+import { connect } from '@lethe/db'
+import { readConfig } from './config.ts'
+import { createLog, seldom } from './logging.ts'
+import { openMailer } from './mailer.ts'
+import { databaseConnections, startWorker } from './worker.ts'
+
+const EXIT_WITHIN_MS = 9_900
+
+const config = readConfigOrExit()
+const log = createLog(config.logLevel)
+const keys = deriveKeys(config.secretKey)
+const db = connect(config.databaseUrl, {
+  max: databaseConnections,
+  onError: seldom((err) => log.warn({ err }, 'database.connection-lost')),
+})
+
+for (const event of ['unhandledRejection', 'uncaughtException'] as const)
+  process.on(event, (err) => {
+    log.fatal({ err }, 'process.failed')
+    process.exit(1)
+  })
+
+// An unreachable or empty database is for /readyz to tell; a foreign one must not be worked on.
+if ((await isKnownSecretKey(db, keys).catch(() => undefined)) === false)
+  exit('SECRET_KEY is not the one that this database was set up with; start with that one')
+if (config.production && !config.publicUrl.startsWith('https:'))
+  log.warn('PUBLIC_URL begins with http: links travel unprotected unless TLS ends in front')
+if (config.production && config.smtpUrl.startsWith('smtp:'))
+  log.warn(
+    'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
+  )
+
+const mailer = openMailer(config.smtpUrl, config.mailFrom, config.publicUrl)
+const worker = await startWorker(
+  { ...config, exportTtl: config.exportTtl.iso, db, keys, log, mailer },
+  config,
+).catch(({ code }: NodeJS.ErrnoException) =>
+  exit(`cannot listen on WORKER_HOST ${config.host}, WORKER_PORT ${config.port}: ${code}`),
+)
+
+let closing = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (closing) return
+    closing = true
+    setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref()
+    void close().then(() => process.exit(0))
+  })
+
+async function close(): Promise<void> {
+  await worker.close()
+  mailer.close()
+  await db.destroy()
+}
+
+function readConfigOrExit() {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    if (error instanceof ConfigError) exit(error.message)
+    throw error
+  }
+}
+
+function exit(line: string): never {
+  process.stderr.write(`${line}\n`)
+  process.exit(1)
+}

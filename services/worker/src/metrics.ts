@@ -1,0 +1,102 @@
+import type { Db } from '@lethe/db'
+import { jobNames, type OpenQueue } from '@lethe/jobs'
+import { sql } from 'kysely'
+
+export interface Sample {
+  labels: Record<string, string>
+  value: number
+}
+
+export interface Metric {
+  name: string
+  help: string
+  samples: Sample[]
+}
+
+interface Facts {
+  deletions: Record<string, number>
+  exports: Record<string, number>
+  mails: Record<string, number>
+  overdue: number
+  oldestOverdue: number
+  oldestMail: number
+  unsealed: number
+}
+
+/** What stands in the database, by one statement, and what waits in the queue. No names, no ids. */
+export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise<Metric[]> {
+  const [facts, jobs] = await Promise.all([readFacts(db), readJobs(queue)])
+  const gauge = (name: string, help: string, value: number): Metric => {
+    return { name, help, samples: [{ labels: {}, value }] }
+  }
+  return [
+    byStatus('lethe_deletions', 'Deletions by status.', facts.deletions),
+    byStatus('lethe_exports', 'Exports by status.', facts.exports),
+    byStatus('lethe_mails', 'Mails in the outbox by status.', facts.mails),
+    gauge('lethe_deletions_overdue', 'Deletions past their date and not erased.', facts.overdue),
+    gauge(
+      'lethe_deletions_overdue_seconds',
+      'How long the oldest of them is past its date.',
+      facts.oldestOverdue,
+    ),
+    gauge('lethe_mails_pending_seconds', 'Age of the oldest unsent mail.', facts.oldestMail),
+    gauge('lethe_audit_events_unsealed', 'Audit events not yet in the chain.', facts.unsealed),
+    gauge('lethe_queue_up', 'Whether the queue can be reached.', jobs ? 1 : 0),
+    { name: 'lethe_queue_jobs', help: 'Jobs in the queue by job and state.', samples: jobs ?? [] },
+  ]
+}
+
+async function readFacts(db: Db): Promise<Facts> {
+  const { rows } = await sql<Facts>`
+    select
+      (select coalesce(jsonb_object_agg(status, n), '{}') from (
+        select status, count(*) as n from deletions group by status) as s) as deletions,
+      (select coalesce(jsonb_object_agg(status, n), '{}') from (
+        select status, count(*) as n from exports group by status) as s) as exports,
+      (select coalesce(jsonb_object_agg(status, n), '{}') from (
+        select status, count(*) as n from outbox group by status) as s) as mails,
+      (select count(*) from deletions
+        where status in ('pending', 'erasing') and erase_after <= now()) as overdue,
+      (select coalesce(extract(epoch from now() - min(erase_after)), 0)::float8 from deletions
+        where status in ('pending', 'erasing') and erase_after <= now()) as "oldestOverdue",
+      (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 from outbox
+        where status = 'pending') as "oldestMail",
+      (select count(*) from audit_events where position is null) as unsealed`.execute(db)
+  return rows[0] as Facts
+}
+
+async function readJobs(queue: OpenQueue | undefined): Promise<Sample[] | undefined> {
+  try {
+    const samples = await Promise.all(
+      jobNames.map(async (job) => {
+        const counts = Object.entries((await queue?.counts(job)) ?? {})
+        return counts.map(([state, value]) => ({ labels: { job, state }, value: Number(value) }))
+      }),
+    )
+    return queue && samples.flat()
+  } catch {
+    return undefined
+  }
+}
+
+function byStatus(name: string, help: string, counts: Record<string, number>): Metric {
+  const samples = Object.entries(counts).map(([status, value]) => ({ labels: { status }, value }))
+  return { name, help, samples }
+}
+
+/** The text format of Prometheus, version 0.0.4. */
+export function metricsText(metrics: Metric[]): string {
+  return metrics
+    .flatMap(({ name, help, samples }) => [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} gauge`,
+      ...samples.map(({ labels, value }) => `${name}${labelsText(labels)} ${value}`),
+    ])
+    .join('\n')
+    .concat('\n')
+}
+
+function labelsText(labels: Record<string, string>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`)
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : ''
+}

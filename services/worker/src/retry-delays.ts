@@ -1,0 +1,14 @@
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+
+/** Seconds until a row is tried again, after its first attempt, its second, and so on; the last one for the rest. */
+export const retryDelays = {
+  /** Until five days are over: a server that is down for a weekend loses no mail. */
+  mail: [5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR],
+  /** Erasure waits an hour past its date for the export. */
+  export: [2, 10, MINUTE, 5 * MINUTE],
+  /** Erasure is promised: it is never given up. */
+  erasure: [5, 30, 2 * MINUTE, 10 * MINUTE, HOUR],
+  /** The worker stops: another one may begin at once. */
+  stopped: [0],
+} as const

@@ -1,0 +1,81 @@
+import {
+  archiveRemoved,
+  archivesToRemove,
+  expireExports,
+  forgetExpiredSessions,
+  forgetOldHits,
+  mayBeClaimed,
+  sealAuditEvents,
+  stageReminders,
+} from '@lethe/accounts'
+import { removeArchive, removeStrays } from '@lethe/exports'
+import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
+import { sql } from 'kysely'
+import type { Deps } from './deps.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+const EXPORTS = 100
+const DELETIONS = 500
+/** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
+const EXPORTS_WAITING = 200
+const BATCHES_WAITING = 10
+
+export interface Task {
+  everyMs: number
+  /** True when there may be more to do at once. */
+  run(): Promise<boolean>
+}
+
+/** What no event announces is found here: each task is one small guarded statement, and any number of workers may run it. */
+export function sweepTasks(deps: Deps, queue: OpenQueue): Record<string, Task> {
+  const { db, exportDir } = deps
+  const each = (everyMs: number, run: () => Promise<unknown>): Task => ({
+    everyMs,
+    run: async () => {
+      await run()
+      return false
+    },
+  })
+  return {
+    'lend-exports': { everyMs: SECOND, run: () => lendExports(deps, queue) },
+    'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
+    'stage-reminders': each(SECOND, () => stageReminders(db)),
+    'expire-exports': each(SECOND, () => expireExports(db)),
+    'remove-archives': each(SECOND, () => removeArchives(deps)),
+    'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
+    'forget-old-hits': each(MINUTE, () => forgetOldHits(db)),
+    'forget-expired-sessions': each(MINUTE, () => forgetExpiredSessions(db)),
+    // Whoever is writing touches the file all the time, and enters it as soon as it is whole.
+    'remove-strays': each(10 * MINUTE, () =>
+      removeStrays(db, exportDir, new Date(Date.now() - HOUR)),
+    ),
+  }
+}
+
+async function lendExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
+  const { waiting } = await queue.counts('export-account')
+  if (waiting >= EXPORTS_WAITING) return false
+  const leases = await lendEach(db, 'exports', sql`d.status = 'pending'`, EXPORTS)
+  await queue.publish('export-account', leases)
+  return leases.length === EXPORTS
+}
+
+/** Those that are due, and those that a worker had claimed before it died. */
+async function lendDeletions({ db }: Deps, queue: OpenQueue): Promise<boolean> {
+  const { waiting } = await queue.counts('erase-accounts')
+  if (waiting >= BATCHES_WAITING) return false
+  const lease = await lendTogether(db, 'deletions', mayBeClaimed, DELETIONS)
+  if (!lease) return false
+  await queue.publish('erase-accounts', [lease])
+  return true
+}
+
+async function removeArchives({ db, exportDir }: Deps): Promise<void> {
+  for (const { exportId, fileName } of await archivesToRemove(db)) {
+    await removeArchive(exportDir, exportId, fileName)
+    await archiveRemoved(db, exportId)
+  }
+}

@@ -1,0 +1,157 @@
+import { setTimeout } from 'node:timers/promises'
+import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
+import { openQueue } from '@lethe/jobs'
+import type { Deps } from './deps.ts'
+import { handlersWith } from './handlers/index.ts'
+import { startHealth } from './health.ts'
+import { listen } from './listen.ts'
+import { seldom } from './logging.ts'
+import { createWake, loop, nap } from './loop.ts'
+import { whyNotReady } from './readiness.ts'
+import { relayMails } from './relay.ts'
+import { sweepTasks } from './sweep.ts'
+
+export interface WorkerOptions {
+  databaseUrl: string
+  /** Absent: the queue lives in the database. */
+  redisUrl?: string | undefined
+  queueName?: string
+  /** Where health, metrics and the queue page are served; port 0 is any free one. */
+  host: string
+  port: number
+  /** Milliseconds that running handlers have when the worker is closed; then they give back what they hold. */
+  graceMs?: number
+}
+
+export interface RunningWorker {
+  port: number
+  /** Lends no more, lets running handlers finish, and ends every connection that it opened. */
+  close(): Promise<void>
+}
+
+// Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
+const concurrency: Record<JobName, number> = {
+  'send-mail': 10,
+  'export-account': 4,
+  'erase-accounts': 2,
+}
+/** Exports and erasures hold one while they run; mails and leases ask for one for a moment. */
+export const databaseConnections = 16
+
+const GRACE_MS = 8_000
+const LETTING_GO_MS = 1_000
+const POLL_MS = 2_000
+
+/** Listens at once; begins to work as soon as the database can be worked on. */
+export async function startWorker(deps: Deps, options: WorkerOptions): Promise<RunningWorker> {
+  const { host, port, graceMs = GRACE_MS } = options
+  const lending = new AbortController()
+  const work = new AbortController()
+  let current: OpenQueue | undefined
+  const health = await startHealth(deps, { host, port, queue: () => current })
+  const begun = begin(deps, options, lending.signal, work.signal).then((started) => {
+    if (started && !lending.signal.aborted) current = started.queue
+    return started
+  })
+
+  return {
+    port: health.port,
+    async close() {
+      current = undefined
+      lending.abort()
+      const started = await begun
+      if (started) {
+        const done = Promise.all([started.worker.close(), started.loops])
+        const timely = await withinMs(graceMs, done)
+        work.abort(new Error('the worker is stopping'))
+        if (!timely) await withinMs(LETTING_GO_MS, done)
+        await withinMs(LETTING_GO_MS, started.queue.close())
+      }
+      await health.close()
+      deps.log.info('worker.stopped')
+    },
+  }
+}
+
+interface Started {
+  queue: OpenQueue
+  worker: OpenWorker
+  /** Settles once nothing is lent any more. */
+  loops: Promise<unknown>
+}
+
+/** Undefined when it was stopped before it could begin. */
+async function begin(
+  deps: Deps,
+  options: WorkerOptions,
+  stop: AbortSignal,
+  stopWork: AbortSignal,
+): Promise<Started | undefined> {
+  let told: string | undefined
+  while (!stop.aborted) {
+    const reason = await whyNotReady(deps)
+    if (!reason) {
+      const started = await open(deps, options, stop, stopWork).catch((err: unknown) => {
+        deps.log.error({ err }, 'worker.not-started')
+      })
+      if (started) return started
+    } else if (reason !== told) {
+      deps.log.warn({ reason }, 'worker.waiting')
+      told = reason
+    }
+    await nap(1_000, stop)
+  }
+  return undefined
+}
+
+async function open(
+  deps: Deps,
+  { databaseUrl, redisUrl, queueName }: WorkerOptions,
+  stop: AbortSignal,
+  stopWork: AbortSignal,
+): Promise<Started> {
+  const { log } = deps
+  const queue = await openQueue({
+    ...{ databaseUrl, redisUrl, name: queueName },
+    onError: seldom((err) => log.error({ err }, 'queue.failed')),
+  })
+  try {
+    const handlers = handlersWith({ ...deps, stop: stopWork })
+    const worker = await queue.startWorker(handlers, concurrency)
+    log.info({ queue: redisUrl ? 'redis' : 'postgres' }, 'worker.started')
+    return { queue, worker, loops: lend(deps, queue, databaseUrl, stop) }
+  } catch (error) {
+    await queue.close()
+    throw error
+  }
+}
+
+function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSignal) {
+  const failed = (task: string) =>
+    seldom((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
+  const wake = createWake()
+  const relay = {
+    everyMs: POLL_MS,
+    run: () => relayMails(deps.db, queue),
+    onError: failed('relay'),
+  }
+  const tasks = Object.entries(sweepTasks(deps, queue)).map(([name, task]) =>
+    loop({ ...task, onError: failed(name) }, stop),
+  )
+  return Promise.all([
+    loop(relay, stop, wake),
+    listen(databaseUrl, 'outbox', wake.ring, failed('listen'), stop),
+    ...tasks,
+  ])
+}
+
+async function withinMs(ms: number, done: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController()
+  const late = setTimeout(ms, false, { signal: timer.signal })
+  late.catch(() => {})
+  try {
+    return await Promise.race([done.then(() => true), late])
+  } finally {
+    timer.abort()
+  }
+}
