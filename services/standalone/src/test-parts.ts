@@ -1,0 +1,73 @@
+import path from 'node:path'
+import { startPostgres } from './postgres.ts'
+import { findProgram } from './programs.ts'
+import { startRedis } from './redis.ts'
+import { makeTemplate } from './test-database.ts'
+
+export interface Parts {
+  /** What the tests read from the environment. */
+  env: Record<string, string>
+  /** What this machine lacks, each a sentence. */
+  missing: string[]
+}
+
+type Stop = () => Promise<void>
+type Environment = Record<string, string | undefined>
+
+/** Durability is of no use to a database that is thrown away. */
+const throwAway = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  max_connections: '300',
+  shared_buffers: '256MB',
+}
+
+/** Finds or starts what the tests run against. Whatever was started is in `stops`, even if a later one fails. */
+export async function startParts(
+  given: Environment,
+  folder: string,
+  stops: Stop[],
+): Promise<Parts> {
+  const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
+  await makeTemplate(database)
+  const redis = given.REDIS_URL ?? (await startQueue(given.PATH, folder, stops))
+  const chromium = await findChromium(given.PATH)
+  return {
+    env: {
+      TEST_DATABASE_URL: database,
+      ...(redis && { TEST_REDIS_URL: redis }),
+      ...(chromium && { CHROMIUM_PATH: chromium }),
+    },
+    missing: [...(redis ? [] : [withoutRedis]), ...(chromium ? [] : [withoutChromium])],
+  }
+}
+
+const withoutRedis =
+  'The tests of the queue on Redis are not run: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
+const withoutChromium =
+  'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
+
+async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
+  const postgres = await startPostgres({
+    dataDir: path.join(folder, 'postgres'),
+    settings: throwAway,
+  })
+  stops.push(postgres.stop)
+  return postgres.url
+}
+
+async function startQueue(searchPath: string | undefined, folder: string, stops: Stop[]) {
+  const program = await findProgram(['redis-server', 'valkey-server'], searchPath)
+  if (!program) return undefined
+  const redis = await startRedis(program, folder)
+  stops.push(redis.stop)
+  return redis.url
+}
+
+function findChromium(searchPath = ''): Promise<string | undefined> {
+  return findProgram(
+    ['chromium', 'google-chrome', 'chromium-browser'],
+    `/usr/bin${path.delimiter}${searchPath}`,
+  )
+}

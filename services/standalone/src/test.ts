@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import path from 'node:path'
+import { startParts } from './test-parts.ts'
+import { countTests, inWords } from './test-results.ts'
+
+const root = path.join(import.meta.dirname, '../../..')
+const strict = process.env.CI === 'true'
+const folder = await mkdtemp(path.join(tmpdir(), 'lethe-test-'))
+const stops: (() => Promise<void>)[] = []
+let tap: ChildProcess | undefined
+let interrupted = false
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A second one does not wait for tests that do not end.
+    endTap(interrupted ? 'SIGKILL' : 'SIGTERM')
+    interrupted = true
+  })
+}
+
+try {
+  process.exitCode = await main()
+} finally {
+  endTap('SIGKILL')
+  for (const stop of stops.reverse()) await stop()
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** Returns the exit code. */
+async function main(): Promise<number> {
+  const { env, missing } = await startParts(process.env, folder, stops)
+  for (const sentence of missing) console.log(sentence)
+  if (strict && missing.length > 0) {
+    console.error('With CI=true nothing may be left out.')
+    return 1
+  }
+  if (interrupted) return 130
+  const output = path.join(folder, 'output.tap')
+  const code = await runTap(env, output)
+  const counts = countTests(await readFile(output, 'utf8').catch(() => ''))
+  for (const sentence of missing) console.log(sentence)
+  console.log(inWords(counts))
+  if (interrupted) return 130
+  return strict && counts.skipped > 0 ? code || 1 : code
+}
+
+async function runTap(env: Record<string, string>, output: string): Promise<number> {
+  const given = process.argv.slice(2).filter((argument) => argument !== '--')
+  const jobs = Math.min(8, Math.max(2, availableParallelism()))
+  const options = [
+    ...[`--jobs=${jobs}`, '--timeout=180', '--disable-coverage', `--output-file=${output}`],
+    // Left alone it writes raw TAP into a pipe, and each line twice.
+    `--reporter=${process.stdout.isTTY ? 'base' : 'terse'}`,
+  ]
+  tap = spawn(path.join(root, 'node_modules/.bin/tap'), ['run', ...options, ...given], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    // A group of its own, so that whatever the tests started ends with it.
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const [code] = await once(tap, 'exit')
+  return code ?? 1
+}
+
+function endTap(signal: NodeJS.Signals): void {
+  if (tap?.pid === undefined) return
+  try {
+    process.kill(-tap.pid, signal)
+  } catch {
+    // Nobody of that group is left.
+  }
+}
