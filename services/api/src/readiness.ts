@@ -2,7 +2,7 @@ import { isKnownSecretKey, type Keys } from '@lethe/accounts'
 import { type Db, pendingMigrations } from '@lethe/db'
 import { sql } from 'kysely'
 
-const PATIENCE = 5_000
+const PATIENCE = 1_000
 
 /** Why the API cannot work, in a sentence; nothing where it can. Never takes longer than a second. */
 export type Readiness = () => Promise<string | undefined>
