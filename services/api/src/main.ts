@@ -19,11 +19,8 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
     process.exit(1)
   })
 
-let closing = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
-    if (closing) return
-    closing = true
     setTimeout(() => process.exit(0), 9_000).unref()
     void app.close().then(() => process.exit(0))
   })

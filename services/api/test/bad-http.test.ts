@@ -85,6 +85,23 @@ t.test('whoever sends 10 MB reads the refusal', async (t) => {
   }
 })
 
+t.test('so does a client that listens only after it has sent everything', async (t) => {
+  const { app } = await testApp(t, {
+    routes: async (app) => {
+      app.post('/things', async () => 'never')
+    },
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write('POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n')
+  socket.write('Content-Length: 10000000\r\n\r\n')
+  await new Promise((resolve) => socket.write(new Uint8Array(10_000_000), resolve))
+  const [answer] = await once(socket, 'data')
+  t.match(String(answer), /^HTTP\/1.1 413 /)
+})
+
 t.test('a client that goes away in the middle harms nobody', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
+import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
 import { SECRET_KEY } from './test-app.ts'
@@ -76,17 +78,24 @@ t.test('the process ends with that one line', async (t) => {
   t.match(stderr, /^GRACE_PERIOD is "27"; it takes [^\n]*\n$/)
 })
 
-t.test('SIGTERM and SIGINT end it cleanly once what runs is finished', async (t) => {
-  const { url } = await testDb(t)
+t.test('SIGTERM and SIGINT end it cleanly, once what runs is answered', async (t) => {
+  const { db, url } = await testDb(t)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const child = start({ ...least, DATABASE_URL: url, PORT: '0' })
     t.teardown(() => child.kill('SIGKILL'))
     const exit = once(child, 'exit')
     const address = await listeningAddress(child.stdout)
-    t.equal((await fetch(`${address}/readyz`)).status, 200)
-    child.kill(signal)
-    child.kill(signal)
+    await db.transaction().execute(async (tx) => {
+      await sql`lock table kysely_migration`.execute(tx)
+      const running = fetch(`${address}/readyz`)
+      await waitForLock(db)
+      child.kill(signal)
+      child.kill(signal)
+      t.equal((await running).status, 503)
+    })
+    const answered = performance.now()
     t.strictSame(await exit, [0, null])
+    t.ok(performance.now() - answered < 6_000, 'and waits for no idle connection')
   }
 })
 
@@ -109,6 +118,11 @@ function start(env: NodeJS.ProcessEnv) {
     env: { PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+}
+
+async function waitForLock(db: Db): Promise<void> {
+  const waiting = sql`select from pg_locks where not granted and relation = 'kysely_migration'::regclass`
+  while ((await waiting.execute(db)).rows.length === 0);
 }
 
 async function listeningAddress(stdout: NodeJS.ReadableStream): Promise<string> {

@@ -233,6 +233,7 @@ t.test('what nobody foresaw is an opaque 500, logged once without data', async (
     t.strictSame(response.json(), {
       type: '/problems/internal',
       title: problemTypes.internal.title,
+      detail: problemTypes.internal.help,
       status: 500,
     })
     const failures = lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40)

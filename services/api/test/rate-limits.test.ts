@@ -19,7 +19,7 @@ t.test('callers, accounts and limits are counted apart, and a window ends', asyn
   for (let i = 0; i < 11; i++) await call()
   t.equal((await call({ remoteAddress: '192.0.2.1' })).statusCode, 200, 'another caller')
   t.equal((await call({ url: '/password/ada' })).statusCode, 200, 'an account')
-  t.equal((await call({ url: '/link' })).statusCode, 200, 'another limit')
+  t.equal((await call({ url: '/sign-up' })).statusCode, 200, 'another limit')
   t.equal((await call()).statusCode, 429)
   await sql`update rate_limits set ends_at = now()`.execute(db)
   t.equal((await call()).statusCode, 200, 'the next window')
@@ -75,7 +75,7 @@ async function limited(t: Parameters<typeof testApp>[0], env: NodeJS.ProcessEnv 
       app.get('/password/:account', (request: FastifyRequest<{ Params: { account: string } }>) =>
         spend(request, 'passwordPerAccount', request.params.account),
       )
-      app.get('/link', (request) => spend(request, 'linkPerCaller'))
+      app.get('/sign-up', (request) => spend(request, 'signUpPerCaller'))
     },
   })
   return { db, call: (request: object = {}) => app.inject({ url: '/password', ...request }) }
