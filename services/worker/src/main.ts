@@ -32,9 +32,10 @@ if (config.production && config.smtpUrl.startsWith('smtp:'))
     'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
   )
 
-const mailer = openMailer(config.smtpUrl, config.mailFrom, config.publicUrl)
+const { publicUrl, exportDir, uploadDir, exportTtl, rateLimits } = config
+const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
-  { ...config, exportTtl: config.exportTtl.iso, db, keys, log, mailer },
+  { db, keys, log, mailer, publicUrl, exportDir, uploadDir, exportTtl: exportTtl.iso, rateLimits },
   config,
 ).catch(({ code }: NodeJS.ErrnoException) =>
   exit(`cannot listen on WORKER_HOST ${config.host}, WORKER_PORT ${config.port}: ${code}`),

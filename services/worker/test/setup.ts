@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type Deletion, requestDeletion } from '@lethe/accounts'
+import { type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
+import { testDb } from '@lethe/db/testing'
+import { lendEach } from '@lethe/jobs'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import type { HandlerDeps } from '../src/deps.ts'
+import { createLog } from '../src/logging.ts'
+import { openMailer } from '../src/mailer.ts'
+import { type SmtpSink, smtpSink } from './smtp-sink.ts'
+
+export const publicUrl = 'http://lethe.test:3000'
+
+export interface Setup extends Fixture {
+  databaseUrl: string
+  sink: SmtpSink
+  deps: HandlerDeps
+  /** Every log line that was written. */
+  lines: string[]
+  /** What fires when the worker has to let go. */
+  stop: AbortController
+  /** Somebody's deletion, by themselves. */
+  deletion(person: Person, eraseNow?: boolean): Promise<Deletion>
+  /** Leases the one mail of this kind, as the relay would. */
+  lendMail(mail: string): Promise<string>
+}
+
+/** All that handlers need, for real: a database of the test's own, an SMTP server, folders, a log. */
+export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Setup> {
+  const { db, url: databaseUrl } = await testDb(t)
+  const base = await fixture(db, gracePeriod)
+  const sink = await smtpSink(t)
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-worker-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const mailer = openMailer(sink.url, { name: 'Lethe', address: 'no-reply@lethe.test' }, publicUrl)
+  t.teardown(() => mailer.close())
+  const lines: string[] = []
+  const stop = new AbortController()
+  const deps: HandlerDeps = {
+    ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
+    log: createLog('debug', { write: (line: string) => void lines.push(line) }),
+    exportDir: path.join(folder, 'exports'),
+    uploadDir: path.join(folder, 'uploads'),
+    exportTtl: 'P7D',
+    rateLimits: true,
+  }
+  return {
+    ...base,
+    ...{ databaseUrl, sink, deps, lines, stop },
+    deletion: ({ session, user }, eraseNow = false) =>
+      requestDeletion(
+        db,
+        base.keys,
+        base.hasher,
+        session,
+        { userId: user.id, password, eraseNow },
+        base.rules,
+      ),
+    async lendMail(mail) {
+      const [lease] = await lendEach(
+        db,
+        'outbox',
+        sql`d.status = 'pending' and d.mail = ${mail}`,
+        1,
+      )
+      return lease ?? randomUUID()
+    },
+  }
+}

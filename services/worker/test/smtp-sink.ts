@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import PostalMime, { type Email } from 'postal-mime'
+import { SMTPServer } from 'smtp-server'
+import type { Test } from 'tap'
+
+export interface Received {
+  from: string
+  to: string[]
+  source: string
+  email: Email
+}
+
+export interface SmtpSink {
+  url: string
+  received: Received[]
+  /** Offers of a mail, accepted or not. */
+  offers: number
+  /** The answer to each offer; 0 accepts. */
+  answer: { at: 'RCPT' | 'DATA'; code: number }
+  /** Mails are taken, but the answer waits until `release` is called. */
+  hold(): { release(): void; held(): number }
+}
+
+/** A real SMTP server that keeps what it is given. */
+export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
+  let gate: Promise<void> = Promise.resolve()
+  let waiting = 0
+  const sink: SmtpSink = {
+    url: '',
+    received: [],
+    offers: 0,
+    answer: { at: 'RCPT', code: 0 },
+    hold() {
+      const open = Promise.withResolvers<void>()
+      gate = open.promise
+      return { release: open.resolve, held: () => waiting }
+    },
+  }
+  const refuse = (at: 'RCPT' | 'DATA', address: string) =>
+    sink.answer.code && sink.answer.at === at
+      ? Object.assign(new Error(`${address} is refused`), { responseCode: sink.answer.code })
+      : null
+  const server = new SMTPServer({
+    authOptional: true,
+    allowInsecureAuth: true,
+    disabledCommands: ['STARTTLS'],
+    // Mail is taken from whoever does not log in, and nobody may log in.
+    onAuth: (_auth, _session, done) => done(new Error('Invalid log-in')),
+    onRcptTo({ address }, _session, done) {
+      sink.offers++
+      done(refuse('RCPT', address))
+    },
+    async onData(stream, { envelope }, done) {
+      const source = await buffer(stream)
+      waiting++
+      await gate
+      waiting--
+      const to = envelope.rcptTo.map(({ address }) => address)
+      const error = refuse('DATA', to.join())
+      const from = envelope.mailFrom ? envelope.mailFrom.address : ''
+      if (!error)
+        sink.received.push({
+          ...{ from, to, source: source.toString() },
+          email: await PostalMime.parse(source),
+        })
+      done(error)
+    },
+  })
+  server.on('error', () => {})
+  server.listen(0, '127.0.0.1')
+  await once(server.server, 'listening')
+  sink.url = `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+  t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
+  return sink
+}
