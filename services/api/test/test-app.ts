@@ -7,7 +7,9 @@ import { type AppOptions, buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import type { Deps } from '../src/deps.ts'
 
-export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64url')
+const secretKey = Buffer.alloc(32, 7)
+export const SECRET_KEY = secretKey.toString('base64url')
+export const keys = deriveKeys(secretKey)
 
 export interface TestAppOptions extends AppOptions {
   env?: NodeJS.ProcessEnv
@@ -22,7 +24,7 @@ export async function testApp(
 ): Promise<{ app: FastifyInstance; db: Db }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
-  const deps = { db, config, keys: deriveKeys(config.secretKey), hasher: await createHasher() }
+  const deps = { db, config, keys, hasher: await createHasher() }
   const app = buildApp(deps, options)
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())
