@@ -1,0 +1,40 @@
+import type { Command } from '../run.ts'
+import { table } from '../table.ts'
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+export const showDeletion: Command = async ([id = ''], { db, print }) => {
+  const deletion = uuid.test(id)
+    ? await db
+        .selectFrom('deletions')
+        .select(['id', 'user_id', 'status', 'requested_at', 'erase_after', 'cancelled_at'])
+        .select(['claimed_at', 'erased_at', 'erased_counts', 'attempts', 'next_attempt_at'])
+        .where('id', '=', id)
+        .executeTakeFirst()
+    : undefined
+  if (!deletion) {
+    print('There is no such deletion; `deletions list` shows the ids.')
+    return 1
+  }
+  print(table(Object.entries(deletion).map(([fact, value]) => ({ fact, value }))))
+  const exported = await db
+    .selectFrom('exports')
+    .select(['status', 'created_at', 'expires_at', 'bytes', 'attempts'])
+    .where('deletion_id', '=', id)
+    .execute()
+  const mails = await db
+    .selectFrom('outbox')
+    .select(['mail', 'status', 'created_at', 'finished_at', 'attempts', 'next_attempt_at'])
+    .where('deletion_id', '=', id)
+    .orderBy('created_at')
+    .execute()
+  const events = await db
+    .selectFrom('audit_events')
+    .select(['position', 'event', 'at', 'details'])
+    .where('deletion_id', '=', id)
+    .orderBy('id')
+    .execute()
+  for (const [title, rows] of Object.entries({ Export: exported, Mails: mails, Events: events }))
+    if (rows.length > 0) print(`\n${title}\n${table(rows)}`)
+  return 0
+}

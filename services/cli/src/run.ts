@@ -1,0 +1,51 @@
+import type { Db } from '@lethe/db'
+import { verifyAudit } from './commands/audit-verify.ts'
+import { listDeletions } from './commands/deletions-list.ts'
+import { showDeletion } from './commands/deletions-show.ts'
+import { applyMigrations } from './commands/migrate.ts'
+import { promoteUser } from './commands/users-promote.ts'
+
+export interface Terminal {
+  db: Db
+  print(line: string): void
+}
+
+/** Does its work and returns the exit code: 0 when all is well. */
+export type Command = (args: string[], terminal: Terminal) => Promise<number>
+
+const commands: Record<string, { run: Command; usage: string; does: string }> = {
+  migrate: { run: applyMigrations, usage: 'migrate', does: 'apply what is missing of migrations/' },
+  'users promote': {
+    run: promoteUser,
+    usage: 'users promote EMAIL',
+    does: 'make this user an administrator',
+  },
+  'deletions list': {
+    run: listDeletions,
+    usage: 'deletions list [STATUS]',
+    does: 'the newest hundred: pending, cancelled, erasing, erased, or all',
+  },
+  'deletions show': {
+    run: showDeletion,
+    usage: 'deletions show ID',
+    does: 'where one deletion stands, its mails and its events',
+  },
+  'audit verify': {
+    run: verifyAudit,
+    usage: 'audit verify',
+    does: 'walk the hash chain of audit events; exit 1 where it does not hold',
+  },
+}
+
+/** Picks the command that the first words name; anything else prints what there is and exits 2. */
+export async function run(args: string[], terminal: Terminal): Promise<number> {
+  for (const words of [2, 1]) {
+    const command = commands[args.slice(0, words).join(' ')]
+    if (command) return command.run(args.slice(words), terminal)
+  }
+  terminal.print('Usage: pnpm lethe COMMAND, with DATABASE_URL in the environment\n')
+  const width = Math.max(...Object.values(commands).map(({ usage }) => usage.length))
+  for (const { usage, does } of Object.values(commands))
+    terminal.print(`  ${usage.padEnd(width)}  ${does}`)
+  return args.length === 0 || args[0] === 'help' || args[0] === '--help' ? 0 : 2
+}

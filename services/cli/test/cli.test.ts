@@ -1,0 +1,84 @@
+import { requestDeletion, sealAuditEvents } from '@lethe/accounts'
+import { fixture } from '@lethe/accounts/testing'
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { run } from '../src/run.ts'
+
+t.test('users promote makes an administrator of an active user, and of nobody else', async (t) => {
+  const { f, lethe } = await setup(t)
+  const ada = await f.person('ada@example.com')
+  t.match(await lethe('users', 'promote', 'Ada@example.com'), { code: 0 })
+  t.match(await f.db.selectFrom('users').select('role').execute(), [{ role: 'administrator' }])
+  t.match(await lethe('users', 'promote', 'nobody@example.com'), {
+    code: 1,
+    text: /no active user/,
+  })
+  t.match(await lethe('users', 'promote'), { code: 1 })
+  t.notMatch((await lethe('users', 'promote', 'nobody@example.com')).text, 'nobody@')
+  t.ok(ada)
+})
+
+t.test(
+  'deletions list and show tell where each stands, without a word on whose it is',
+  async (t) => {
+    const { f, lethe } = await setup(t)
+    t.match(await lethe('deletions', 'list'), { code: 0, text: 'No deletions.' })
+    const ada = await f.person('ada@example.com')
+    const { id } = await requestDeletion(
+      f.db,
+      f.keys,
+      f.hasher,
+      ada.session,
+      { userId: ada.user.id },
+      f.rules,
+    )
+    const list = await lethe('deletions', 'list', 'pending')
+    t.match(list, { code: 0, text: new RegExp(`${id}.*pending`) })
+    t.match(await lethe('deletions', 'list', 'erased'), { text: 'No deletions.' })
+    t.match(await lethe('deletions', 'list', 'nonsense'), { code: 2 })
+    const shown = await lethe('deletions', 'show', id)
+    t.match(shown, { code: 0, text: /deletion-scheduled/ })
+    t.match(shown.text, /deletion\.requested/)
+    t.notMatch(list.text + shown.text, 'ada@')
+    t.match(await lethe('deletions', 'show', 'x'), { code: 1 })
+  },
+)
+
+t.test('audit verify exits 1 where the chain does not hold', async (t) => {
+  const { f, lethe } = await setup(t)
+  await sql`insert into audit_events (deletion_id, event) values (gen_random_uuid(), 'deletion.claimed')`.execute(
+    f.db,
+  )
+  await sealAuditEvents(f.db)
+  t.match(await lethe('audit', 'verify'), { code: 0, text: /1 events, 0 more/ })
+  await f.db.transaction().execute(async (tx) => {
+    await sql`set local session_replication_role = replica`.execute(tx)
+    await sql`update audit_events set event = 'deletion.erased'`.execute(tx)
+  })
+  t.match(await lethe('audit', 'verify'), { code: 1, text: /position 1/ })
+})
+
+t.test('migrate applies what is missing, and nothing twice', async (t) => {
+  const { lethe } = await setup(t)
+  t.match(await lethe('migrate'), { code: 0, text: 'Nothing to migrate.' })
+})
+
+t.test('anything else prints what there is', async (t) => {
+  const { lethe } = await setup(t)
+  t.match(await lethe('nonsense'), { code: 2, text: /users promote EMAIL/ })
+  t.match(await lethe(), { code: 0 })
+})
+
+async function setup(t: Test) {
+  const { db } = await testDb(t)
+  const f = await fixture(db)
+  return {
+    f,
+    async lethe(...args: string[]) {
+      const lines: string[] = []
+      const code = await run(args, { db, print: (line) => lines.push(line) })
+      return { code, text: lines.join('\n') }
+    },
+  }
+}
