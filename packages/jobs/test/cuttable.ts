@@ -1,0 +1,43 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** A way to a server that can be cut and mended: to whoever goes by it, the server is away or back. */
+export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
+  const { hostname, port } = new URL(target)
+  const sockets = new Set<Socket>()
+  let server: Server | undefined
+  const listen = async (on: number) => {
+    server = createServer((near) => {
+      const far = connect(Number(port), hostname)
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(socket)
+        socket.on('error', () => {})
+        socket.on('close', () => {
+          sockets.delete(socket)
+          other.destroy()
+        })
+        socket.pipe(other)
+      }
+    })
+    server.listen(on, '127.0.0.1')
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const cut = async () => {
+    const closing = server
+    server = undefined
+    if (!closing) return
+    closing.close()
+    for (const socket of sockets) socket.destroy()
+    await once(closing, 'close')
+  }
+  const own = await listen(0)
+  t.teardown(cut)
+  const url = new URL(target)
+  url.host = `127.0.0.1:${own}`
+  return { url: url.href, cut, mend: () => listen(own) }
+}

@@ -1,0 +1,201 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { Db } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t from 'tap'
+import {
+  giveBack,
+  LeaseLost,
+  lendEach,
+  lendTogether,
+  stageMail,
+  take,
+  whileLeased,
+} from '../src/index.ts'
+import { until } from './until.ts'
+
+const pending = sql<boolean>`d.status = 'pending'`
+const never = new AbortController().signal
+
+t.test('a lent row is not lent again until its lease runs out', async (t) => {
+  const db = await withMails(t, 3)
+  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 3)
+  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 0)
+  await expire(db)
+  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 3)
+})
+
+t.test('only free rows that fit are lent, and no more than asked for', async (t) => {
+  const db = await withMails(t, 10)
+  await sql`update outbox set status = 'sent', finished_at = now()
+    where id in (select id from outbox limit 3)`.execute(db)
+  t.equal((await lendEach(db, 'outbox', pending, 5)).length, 5)
+  t.equal((await lendEach(db, 'outbox', pending, 5)).length, 2)
+})
+
+t.test('workers that lend at the same moment never lend the same row', async (t) => {
+  const db = await withMails(t, 500)
+  const lent = await Promise.all(
+    Array.from({ length: 10 }, () => lendEach(db, 'outbox', pending, 100)),
+  )
+  t.equal(lent.flat().length, new Set(lent.flat()).size)
+  const taken = await Promise.all(lent.flat().map((lease) => take(db, 'outbox', lease)))
+  const ids = taken.flatMap((each) => each?.rows.map(({ id }) => id) ?? [])
+  t.equal(ids.length, lent.flat().length, 'every lease holds one row')
+  t.equal(new Set(ids).size, ids.length, 'and no row is held twice')
+})
+
+t.test('a duplicate of a job finds nothing to do', async (t) => {
+  const db = await withMails(t, 1)
+  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  const taken = await Promise.all([1, 2, 3].map(() => take(db, 'outbox', lease)))
+  t.equal(taken.filter(Boolean).length, 1)
+  t.equal(await take(db, 'outbox', lease), undefined)
+  t.equal(await take(db, 'outbox', randomUUID()), undefined)
+})
+
+t.test('a lease that has run out is taken over, and the late job finds nothing', async (t) => {
+  const db = await withMails(t, 1)
+  const [late = ''] = await lendEach(db, 'outbox', pending, 1)
+  await expire(db)
+  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  t.equal(await take(db, 'outbox', late), undefined)
+  t.match(await take(db, 'outbox', lease), { rows: [{ attempts: 1 }] })
+})
+
+t.test('work begun by a worker that died is lent again', async (t) => {
+  const db = await withMails(t, 1)
+  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  await take(db, 'outbox', lease)
+  t.strictSame(await lendEach(db, 'outbox', pending, 1), [], 'not while it may be alive')
+  await expire(db)
+  const [again = ''] = await lendEach(db, 'outbox', pending, 1)
+  t.match(await take(db, 'outbox', again), { rows: [{ attempts: 2 }] })
+})
+
+t.test('one lease can hold many rows, and part of them be given back', async (t) => {
+  const db = await withMails(t, 4)
+  const lease = await lendTogether(db, 'outbox', pending, 3)
+  const taken = await take(db, 'outbox', lease ?? '')
+  t.equal(taken?.rows.length, 3)
+  const [first] = taken?.rows ?? []
+  await giveBack(db, 'outbox', taken?.lease ?? '', [0], [first?.id ?? ''])
+  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 2, 'that one and the fourth')
+  t.equal(await lendTogether(db, 'outbox', pending, 3), undefined)
+})
+
+t.test(
+  'what is given back waits longer after each attempt, and never ends waiting longer',
+  async (t) => {
+    const db = await withMails(t, 1)
+    const waits: number[] = []
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+      const taken = await take(db, 'outbox', lease)
+      await giveBack(db, 'outbox', taken?.lease ?? '', [5, 30, 120])
+      const row = await db
+        .selectFrom('outbox')
+        .select(sql<number>`extract(epoch from next_attempt_at - now())::float8`.as('seconds'))
+        .where('lease', 'is', null)
+        .executeTakeFirstOrThrow()
+      waits.push(Math.round(row.seconds))
+      await expire(db)
+    }
+    t.strictSame(waits, [5, 30, 120, 120])
+  },
+)
+
+t.test('only the holder of a lease can give it back', async (t) => {
+  const db = await withMails(t, 1)
+  const [late = ''] = await lendEach(db, 'outbox', pending, 1)
+  await take(db, 'outbox', late)
+  await giveBack(db, 'outbox', late, [0])
+  t.strictSame(await lendEach(db, 'outbox', pending, 1), [])
+})
+
+t.test('a lease is kept for as long as the work runs, and not longer', async (t) => {
+  const db = await withMails(t, 1)
+  const lease = await takeOne(db)
+  const end = Promise.withResolvers<string>()
+  const working = whileLeased(db, 'outbox', lease, () => end.promise)
+  await expire(db)
+  await kept(db)
+  end.resolve('done')
+  t.equal(await working, 'done')
+})
+
+t.test('work ends when its lease is lost', async (t) => {
+  const db = await withMails(t, 1)
+  const lease = await takeOne(db)
+  const working = whileLeased(db, 'outbox', lease, async (signal) => {
+    await sql`update outbox set lease = gen_random_uuid()`.execute(db)
+    await once(signal, 'abort')
+    throw signal.reason
+  })
+  await t.rejects(working, LeaseLost)
+})
+
+t.test('work that does not listen is not waited for when it has to stop', async (t) => {
+  const db = await withMails(t, 1)
+  const stop = new AbortController()
+  const working = whileLeased(
+    db,
+    'outbox',
+    await takeOne(db),
+    () => new Promise<never>(() => {}),
+    stop.signal,
+  )
+  stop.abort(new Error('stopping'))
+  await t.rejects(working, { message: 'stopping' })
+  await t.rejects(
+    whileLeased(db, 'outbox', randomUUID(), async () => t.fail('it began'), stop.signal),
+    { message: 'stopping' },
+  )
+})
+
+t.test('an error of the work is the error of the whole', async (t) => {
+  const db = await withMails(t, 1)
+  const working = whileLeased(
+    db,
+    'outbox',
+    await takeOne(db),
+    () => Promise.reject(new Error('out of paper')),
+    never,
+  )
+  await t.rejects(working, { message: 'out of paper' })
+})
+
+async function withMails(t: Parameters<typeof testDb>[0], count: number): Promise<Db> {
+  const { db } = await testDb(t)
+  const { id } = await db
+    .insertInto('deletions')
+    .values({
+      ...{ user_id: 1, next_attempt_at: new Date(), token_hash: randomBytes(32) },
+      erase_after: sql<Date>`now() + interval '27 days'` as never,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await db.transaction().execute(async (tx) => {
+    for (let mail = 0; mail < count; mail++) await stageMail(tx, 'deletion-scheduled', id)
+  })
+  return db
+}
+
+async function takeOne(db: Db): Promise<string> {
+  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  const taken = await take(db, 'outbox', lease)
+  return taken?.lease ?? ''
+}
+
+/** As if more time had passed than any lease lasts. */
+async function expire(db: Db): Promise<void> {
+  await sql`update outbox set next_attempt_at = now() - interval '1 second'`.execute(db)
+}
+
+async function kept(db: Db): Promise<void> {
+  await until('the lease is prolonged', async () => {
+    const { rows } = await sql`select from outbox where next_attempt_at > now()`.execute(db)
+    return rows.length === 1
+  })
+}

@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto'
+import { testDb } from '@lethe/db/testing'
+import { createPostgresBackend, Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { sql } from 'kysely'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { type Handlers, type JobName, type OpenQueue, openQueue } from '../src/index.ts'
+import { cuttable } from './cuttable.ts'
+import { until } from './until.ts'
+
+const redis = process.env.TEST_REDIS_URL
+const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
+const few: Record<JobName, number> = {
+  'send-mail': 4,
+  'export-account': 2,
+  'erase-accounts': 1,
+}
+
+t.test('on PostgreSQL', (t) => onAnyBackend(t, postgres))
+t.test('on Redis', withRedis, (t) => onAnyBackend(t, onRedis))
+
+interface Opened {
+  queue: OpenQueue
+  errors: Error[]
+  /** Adds a job as anybody could who reaches the server. */
+  smuggle(queue: JobName, name: string, data: unknown): Promise<void>
+}
+
+async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
+  t.test('each job reaches its handler, once, and leaves nothing behind', async (t) => {
+    const { queue } = await open(t)
+    const seen: string[] = []
+    await work(t, queue, {
+      'send-mail': async ({ lease }) => void seen.push(`mail ${lease}`),
+      'export-account': async ({ lease }) => void seen.push(`export ${lease}`),
+      'erase-accounts': async ({ lease }) => void seen.push(`erase ${lease}`),
+    })
+    const leases = [randomUUID(), randomUUID()]
+    await queue.publish('send-mail', leases)
+    await queue.publish('export-account', leases)
+    await queue.publish('erase-accounts', leases)
+    await until('all are done', () => seen.length === 6)
+    t.strictSame(
+      seen.sort(byText),
+      ['erase', 'export', 'mail']
+        .flatMap((job) => leases.map((lease) => `${job} ${lease}`))
+        .sort(byText),
+    )
+    await until('nothing is left', async () => (await queue.counts('send-mail')).active === 0)
+    t.strictSame(await queue.counts('send-mail'), { waiting: 0, active: 0, failed: 0 })
+  })
+
+  t.test('publishing a lease again while its job waits adds no job', async (t) => {
+    const { queue } = await open(t)
+    const lease = randomUUID()
+    await queue.publish('send-mail', [lease])
+    await queue.publish('send-mail', [lease, randomUUID()])
+    t.strictSame(await queue.counts('send-mail'), { waiting: 2, active: 0, failed: 0 })
+  })
+
+  t.test('a job that makes no sense is set aside, seen, and in nobody’s way', async (t) => {
+    const { queue, smuggle } = await open(t)
+    await smuggle('send-mail', 'make-coffee', { lease: randomUUID() })
+    await smuggle('send-mail', 'send-mail', { lease: 'eve@example.com' })
+    await smuggle('send-mail', 'send-mail', { lease: randomUUID(), to: 'eve@example.com' })
+    await smuggle('send-mail', 'send-mail', null)
+    let done = 0
+    await work(t, queue, { 'send-mail': async () => void done++ })
+    await queue.publish('send-mail', [randomUUID()])
+    await until('the good job is done', () => done === 1)
+    await until('all bad ones are aside', async () => {
+      return (await queue.counts('send-mail')).failed === 4
+    })
+    const failed = await queue.failedJobs(10)
+    t.strictSame(failed.map(({ name, code }) => `${name}: ${code}`).sort(byText), [
+      'make-coffee: unknown-job',
+      'send-mail: malformed-payload',
+      'send-mail: malformed-payload',
+      'send-mail: malformed-payload',
+    ])
+  })
+
+  t.test('a handler that throws is told of, and its words stay out of the queue', async (t) => {
+    const { queue, errors } = await open(t)
+    await work(t, queue, { 'send-mail': () => Promise.reject(new Error('eve@example.com')) })
+    await queue.publish('send-mail', [randomUUID()])
+    await until('it is told of', () => errors.some(({ message }) => message === 'eve@example.com'))
+    await until('the job is gone', async () => (await queue.counts('send-mail')).active === 0)
+    t.strictSame(await queue.failedJobs(10), [])
+  })
+
+  t.test('jobs that hang hold up no job of another kind', async (t) => {
+    const { queue } = await open(t)
+    const hang = Promise.withResolvers<void>()
+    let erased = 0
+    const worker = await work(t, queue, {
+      'send-mail': () => hang.promise,
+      'erase-accounts': async () => void erased++,
+    })
+    await queue.publish(
+      'send-mail',
+      Array.from({ length: 20 }, () => randomUUID()),
+    )
+    await until('every slot is taken', async () => (await queue.counts('send-mail')).active === 4)
+    await queue.publish('erase-accounts', [randomUUID()])
+    await until('the erasure is done', () => erased === 1)
+    t.equal((await queue.counts('send-mail')).active, 4, 'while the mails still hang')
+    hang.resolve()
+    await worker.close()
+  })
+
+  t.test('closing the worker waits for what is running', async (t) => {
+    const { queue } = await open(t)
+    const end = Promise.withResolvers<void>()
+    const log: string[] = []
+    const worker = await work(t, queue, {
+      async 'send-mail'() {
+        log.push('begun')
+        await end.promise
+        log.push('done')
+      },
+    })
+    await queue.publish('send-mail', [randomUUID()])
+    await until('it has begun', () => log.length === 1)
+    const closed = worker.close().then(() => log.push('closed'))
+    end.resolve()
+    await closed
+    t.strictSame(log, ['begun', 'done', 'closed'])
+    t.match(await queue.counts('send-mail'), { active: 0 })
+  })
+}
+
+t.test('on PostgreSQL, lost connections come back by themselves', async (t) => {
+  const { db, url } = await testDb(t)
+  const queue = await openQueue({ databaseUrl: url })
+  t.teardown(() => queue.close())
+  let done = 0
+  await work(t, queue, { 'send-mail': async () => void done++ })
+  await queue.publish('send-mail', [randomUUID()])
+  await until('the first is done', () => done === 1)
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`.execute(db)
+  await until('it takes jobs again', () => published(queue))
+  await until('and does them', () => done === 2)
+})
+
+t.test('while Redis is away publishing fails at once; then work goes on', withRedis, async (t) => {
+  const way = await cuttable(t, redis ?? '')
+  await way.cut()
+  const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
+  t.teardown(() => queue.close())
+  let done = 0
+  await work(t, queue, { 'send-mail': async () => void done++ })
+  for (let outage = 1; outage <= 2; outage++) {
+    const before = Date.now()
+    await t.rejects(queue.publish('send-mail', [randomUUID()]))
+    await t.rejects(queue.counts('send-mail'))
+    t.ok(Date.now() - before < 1_000, 'at once')
+    await way.mend()
+    await until('it takes jobs again', () => published(queue))
+    await until('and does them', () => done === outage)
+    await way.cut()
+  }
+})
+
+t.test('a worker closes while Redis is away', withRedis, async (t) => {
+  const way = await cuttable(t, redis ?? '')
+  const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
+  const worker = await work(t, queue, {})
+  await until('it is connected', () => published(queue))
+  await way.cut()
+  await worker.close()
+  await queue.close()
+  t.pass('closed')
+})
+
+t.test('a user and a password in REDIS_URL are used', withRedis, async (t) => {
+  const url = new URL(redis ?? '')
+  const admin = new Redis(url.href)
+  const name = uniqueName()
+  await admin.acl('SETUSER', name, 'on', '>p@ss/word', '~*', '&*', '+@all')
+  t.teardown(async () => {
+    await admin.acl('DELUSER', name)
+    admin.disconnect()
+  })
+  url.username = name
+  url.password = encodeURIComponent('p@ss/word')
+  const queue = await openQueue({ redisUrl: url.href, databaseUrl: '', name })
+  t.teardown(() => queue.close())
+  await until('it takes jobs', () => published(queue))
+  const clients = String(await admin.client('LIST'))
+  t.match(clients, `user=${name} `)
+})
+
+async function postgres(t: Test): Promise<Opened> {
+  const { url } = await testDb(t)
+  const errors: Error[] = []
+  const queue = await openQueue({ databaseUrl: url, onError: (error) => errors.push(error) })
+  t.teardown(() => queue.close())
+  return {
+    ...{ queue, errors },
+    async smuggle(job, name, data) {
+      const pool = new pg.Pool({ connectionString: url, options: '-c search_path=bullmq' })
+      const raw = new Queue(`lethe-${job}`, { connection: pool as never }, createPostgresBackend)
+      await raw.add(name, data)
+      await raw.close()
+      await pool.end()
+    },
+  }
+}
+
+async function onRedis(t: Test): Promise<Opened> {
+  const errors: Error[] = []
+  const prefix = uniqueName()
+  const queue = await openQueue({
+    ...{ redisUrl: redis, databaseUrl: '', name: prefix },
+    onError: (error) => errors.push(error),
+  })
+  t.teardown(() => queue.close())
+  await until('it is connected', async () => {
+    return queue.counts('send-mail').then(
+      () => true,
+      () => false,
+    )
+  })
+  return {
+    ...{ queue, errors },
+    async smuggle(job, name, data) {
+      const connection = new Redis(redis ?? '')
+      const raw = new Queue(`${prefix}-${job}`, { connection })
+      await raw.add(name, data)
+      await raw.close()
+      connection.disconnect()
+    },
+  }
+}
+
+async function work(t: Test, queue: OpenQueue, handlers: Partial<Handlers>) {
+  const idle = async () => {}
+  const worker = await queue.startWorker(
+    { 'send-mail': idle, 'export-account': idle, 'erase-accounts': idle, ...handlers },
+    few,
+  )
+  t.teardown(() => worker.close())
+  return worker
+}
+
+async function published(queue: OpenQueue): Promise<boolean> {
+  try {
+    await queue.publish('send-mail', [randomUUID()])
+    return true
+  } catch {
+    return false
+  }
+}
+
+const byText = (a: string, b: string) => (a < b ? -1 : 1)
+
+function uniqueName(): string {
+  return `test-${randomUUID()}`
+}
