@@ -14,7 +14,7 @@ export function readBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined)
     try {
-      parseJson(request, utf8.decode(body as Buffer), done)
+      void parseJson(request, utf8.decode(body as Buffer), done)
     } catch {
       done(problem('malformed-json'))
     }

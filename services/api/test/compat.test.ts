@@ -85,6 +85,7 @@ t.test('DELETE /api/users/{id}: whatever comes as a body is ignored', async (t) 
     ['application/json', undefined],
     ['application/json', '{broken'],
     ['text/plain', 'hello'],
+    ['\tnonsense;;', 'hello'],
   ]
   for (const [n, [type, body]] of bodies.entries()) {
     const who = await person(app, `p${n}@example.com`)

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { findAvatar, imageType, putAvatar, removeAvatar } from '@lethe/accounts'
+import { AccountError, findAvatar, imageType, putAvatar, removeAvatar } from '@lethe/accounts'
 import { ownId } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import { problem } from '../problems.ts'
@@ -48,7 +48,10 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     },
     async (request, reply) => {
       const { path, type, bytes } = await findAvatar(db, config.uploadDir, ownId(request))
-      return reply.type(type).header('content-length', bytes).send(createReadStream(path))
+      const file = await open(path).catch(() => {
+        throw new AccountError('avatar-not-found')
+      })
+      return reply.type(type).header('content-length', bytes).send(file.createReadStream())
     },
   )
 
