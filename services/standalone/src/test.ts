@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { startParts } from './test-parts.ts'
-import { countTests, inWords } from './test-results.ts'
+import { type Counts, inWords, report } from './test-report.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const strict = process.env.CI === 'true'
@@ -38,32 +38,29 @@ async function main(): Promise<number> {
     return 1
   }
   if (interrupted) return 130
-  const output = path.join(folder, 'output.tap')
-  const code = await runTap(env, output)
-  const counts = countTests(await readFile(output, 'utf8').catch(() => ''))
+  const { code, counts } = await runTap(env)
   for (const sentence of missing) console.log(sentence)
   console.log(inWords(counts))
   if (interrupted) return 130
   return strict && counts.skipped > 0 ? code || 1 : code
 }
 
-async function runTap(env: Record<string, string>, output: string): Promise<number> {
+async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
   const given = process.argv.slice(2).filter((argument) => argument !== '--')
   const jobs = Math.min(8, Math.max(2, availableParallelism()))
-  const options = [
-    ...[`--jobs=${jobs}`, '--timeout=180', '--disable-coverage', `--output-file=${output}`],
-    // Left alone it writes raw TAP into a pipe, and each line twice.
-    `--reporter=${process.stdout.isTTY ? 'base' : 'terse'}`,
-  ]
-  tap = spawn(path.join(root, 'node_modules/.bin/tap'), ['run', ...options, ...given], {
+  const options = [`--jobs=${jobs}`, '--timeout=180', '--disable-coverage', '--reporter=tap']
+  const child = spawn(path.join(root, 'node_modules/.bin/tap'), ['run', ...options, ...given], {
     cwd: root,
     env: { ...process.env, ...env },
     // A group of its own, so that whatever the tests started ends with it.
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [code] = await once(tap, 'exit')
-  return code ?? 1
+  tap = child
+  const exit = once(child, 'exit')
+  const counts = await report(child.stdout, console.log)
+  const [code] = await exit
+  return { code: code ?? 1, counts }
 }
 
 function endTap(signal: NodeJS.Signals): void {

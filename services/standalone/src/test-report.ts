@@ -1,0 +1,89 @@
+import { Parser, type Result } from 'tap-parser'
+
+export interface Counts {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+type Print = (line: string) => void
+
+/**
+ * Reads tap's raw output as it comes, prints a line for each file and all that is known of each failure, and counts
+ * the tests. A test is what has a title and no tests inside it; a file without any counts as one,
+ * and so does a file that failed although all in it passed (it crashed, or ran out of time).
+ */
+export async function report(output: AsyncIterable<Buffer>, print: Print): Promise<Counts> {
+  const counts = none()
+  const root = new Parser()
+  visit(root, [], counts, print)
+  for await (const chunk of output) root.write(chunk)
+  root.end()
+  return counts
+}
+
+export function inWords({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+/** Returns how many failures it has printed so far. */
+function visit(parser: Parser, titles: string[], counts: Counts, print: Print): () => number {
+  let inside: { counts: Counts; printed: () => number } | undefined
+  let printed = 0
+  parser.on('child', (child: Parser) => {
+    const found = none()
+    inside = { counts: found, printed: visit(child, [...titles, child.name], found, print) }
+  })
+  // What a test wrote to its standard output.
+  parser.on('extra', (text: string) => text.trim() && print(text.trimEnd()))
+  parser.on('assert', (result: Result) => {
+    const { ok, name, skip, todo } = result
+    const found = inside?.counts
+    printed += inside?.printed() ?? 0
+    if (!ok && !todo && !inside?.printed()) {
+      printFailure(result, titles, print)
+      printed += 1
+    }
+    inside = undefined
+    if (skip || todo) counts.skipped += 1
+    else if (found) {
+      if (isNone(found)) found[ok ? 'passed' : 'failed'] += 1
+      else if (!ok && found.failed === 0) found.failed += 1
+      add(counts, found)
+      if (titles.length === 0) print(`${ok ? '✔' : '✖'} ${name}: ${inWords(found)}`)
+    }
+  })
+  return () => printed
+}
+
+/** `diag` is the YAML that tap writes under a failed assertion, or under a file that ended badly. */
+function printFailure({ name, diag }: Result, titles: string[], print: Print): void {
+  print(`\n✖ ${[...titles, name].join(' › ')}`)
+  for (const key of [
+    'message',
+    'diff',
+    'found',
+    'wanted',
+    'stack',
+    'exitCode',
+    'signal',
+    'timeout',
+  ]) {
+    const value: unknown = diag?.[key]
+    if (value === undefined || value === null) continue
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    const [first = '', ...more] = text.trimEnd().split('\n')
+    if (more.length === 0) print(`    ${key}: ${first}`)
+    else print([`    ${key}:`, first, ...more].join('\n      '))
+  }
+}
+
+const none = (): Counts => ({ passed: 0, failed: 0, skipped: 0 })
+
+const isNone = ({ passed, failed, skipped }: Counts): boolean => passed + failed + skipped === 0
+
+function add(counts: Counts, more: Counts): void {
+  counts.passed += more.passed
+  counts.failed += more.failed
+  counts.skipped += more.skipped
+}
