@@ -1,0 +1,85 @@
+// @ts-check
+import { linkToken, post, reasonOf } from './api.js'
+import { lookUp } from './link.js'
+import { busy, one, show, start } from './view.js'
+import { moment, size } from './words.js'
+
+// The cookie that opens the archive lives for ten minutes.
+const openFor = 9 * 60_000
+let openedAt = 0
+
+const download = one('[data-download]')
+const form = /** @type {HTMLFormElement} */ (one('[data-passwords]'))
+const password = /** @type {HTMLInputElement} */ (one('#password'))
+const button = /** @type {HTMLElement} */ (form.querySelector('button'))
+const notice = one('#password-notice')
+
+async function load() {
+  const answer = await lookUp('/v1/exports/open')
+  if (!answer) return
+  openedAt = Date.now()
+  const { bytes, createdAt, expiresAt, sha256 } = answer.export
+  show('ready', {
+    size: size(bytes),
+    createdAt: moment(createdAt),
+    expiresAt: moment(expiresAt),
+    sha256,
+  })
+}
+
+/** Whoever comes back after a while is let in anew, before the browser asks for the file. @param {Event} event */
+async function reopen(event) {
+  if (Date.now() - openedAt < openFor) return
+  event.preventDefault()
+  openedAt = 0
+  await load()
+  if (openedAt) download.click()
+}
+
+async function fetchPasswords() {
+  notice.textContent = 'One moment …'
+  password.removeAttribute('aria-invalid')
+  const reply = await post('/v1/exports/passwords', {
+    token: linkToken(),
+    password: password.value,
+  })
+  if (reply.status === 200) {
+    save(reply.body, 'saved-passwords.csv')
+    password.value = ''
+    notice.textContent = 'The file with your passwords is in your downloads.'
+  } else if (isWrong(reply)) {
+    notice.textContent = 'That is not the password of this account. Check it, and try again.'
+    password.setAttribute('aria-invalid', 'true')
+    password.select()
+  } else if (reply.status === 409 || reply.status === 410) {
+    const over = one('[data-passwords-over]')
+    form.hidden = true
+    over.hidden = false
+    over.focus()
+  } else notice.textContent = reasonOf(reply)
+}
+
+/** No account has a password that is too short or too long to be asked about. @param {import('./api.js').Reply} reply */
+function isWrong({ status, code }) {
+  return status === 400 || status === 401 || code === 'wrong-password'
+}
+
+/**
+ * @param {Blob} file
+ * @param {string} name
+ */
+function save(file, name) {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(file)
+  link.download = name
+  link.click()
+  // The browser may still be reading; a minute is plenty for a small file.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+}
+
+download.addEventListener('click', reopen)
+form.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  await busy(button, fetchPasswords)
+})
+await start(load)

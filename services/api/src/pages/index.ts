@@ -1,0 +1,69 @@
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import { problemTypes } from '../problem-types.ts'
+import { loadAssets } from './assets.ts'
+import { cancelPage } from './cancel-page.ts'
+import { exportPage } from './export-page.ts'
+import { layout } from './layout.ts'
+import { problemPage } from './problem-page.ts'
+import { statusPage } from './status-page.ts'
+
+// Everything from here, nothing inline.
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/**
+ * The pages behind the links in mails, and those of the problem types. The same bytes for everybody: the token stays in
+ * the fragment of the link, and only the page's own script sends it, by POST.
+ */
+export const pages: FastifyPluginAsync = async (app) => {
+  const assets = await loadAssets()
+  const fixed = { schema: { hide: true } }
+
+  for (const page of [cancelPage, statusPage, exportPage]) {
+    const html = layout(page, assets.folder)
+    app.get(page.path, fixed, (_request, reply) => sendPage(reply, html))
+  }
+
+  const problems = new Map(
+    Object.entries(problemTypes).map(([code, type]) => [
+      code,
+      layout(problemPage(code, type), assets.folder),
+    ]),
+  )
+  app.get<{ Params: { code: string } }>('/problems/:code', fixed, (request, reply) => {
+    const html = problems.get(request.params.code)
+    return html === undefined ? reply.callNotFound() : sendPage(reply, html)
+  })
+
+  app.get<{ Params: { version: string; name: string } }>(
+    '/assets/:version/:name',
+    fixed,
+    ({ params }, reply) => {
+      const asset = assets.files.get(params.name)
+      if (!asset) return reply.callNotFound()
+      // A page of the release before or after this one still gets its script, but keeps nothing of it.
+      const cacheable = assets.folder.endsWith(`/${params.version}`)
+      return reply
+        .header('cache-control', cacheable ? 'public, max-age=31536000, immutable' : 'no-store')
+        .type(asset.type)
+        .send(asset.body)
+    },
+  )
+}
+
+function sendPage(reply: FastifyReply, html: string): FastifyReply {
+  return reply
+    .header('content-security-policy', contentSecurityPolicy)
+    .header('referrer-policy', 'no-referrer')
+    .header('cache-control', 'no-store')
+    .type('text/html; charset=utf-8')
+    .send(html)
+}

@@ -1,0 +1,70 @@
+export interface Page {
+  /** Escaped already, as is the content of `<main>`. */
+  title: string
+  main: string
+  /** Name of its module in `assets/`; a page without one needs no JavaScript. */
+  script?: string
+}
+
+/** A page behind a link in a mail. */
+export interface LinkPage extends Page {
+  path: string
+  script: string
+}
+
+/** The frame of every page. `folder` is where the assets are served. */
+export function layout({ title, script, main }: Page, folder: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>${title} · Lethe</title>
+<link rel="icon" href="${folder}/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="${folder}/lethe.css">
+<link rel="stylesheet" href="${folder}/parts.css">
+${script ? `<script type="module" src="${folder}/${script}"></script>\n` : ''}</head>
+<body>
+<header><p class="name">Lethe</p></header>
+<main>
+${main}
+</main>
+<footer>
+${script ? '<p>Opening this page changes nothing, and nothing on it comes from elsewhere.</p>\n' : ''}${river}
+</footer>
+</body>
+</html>
+`
+}
+
+/** What is shown until the script has asked; the second paragraph appears by itself when that takes long. */
+export function loading(heading: string): string {
+  return `<noscript>
+<h1>Please allow JavaScript for this page</h1>
+<p>Your link is sent only when this page asks for it, and that takes JavaScript. Allow it for this page and reload, or open the link from your mail in another browser. Nothing has been changed.</p>
+</noscript>
+<section data-state="loading">
+<h1 tabindex="-1">${heading}</h1>
+<p>One moment.</p>
+<p class="late">This takes longer than it should. Reload the page, or try again later: the link stays good.</p>
+</section>`
+}
+
+/** What every page with a link may come to: a link that nobody gave out, and a question without an answer. */
+export const refusals = `<section data-state="unknown" hidden>
+<h1 tabindex="-1">This link is not known here</h1>
+<p>Perhaps a piece of it was lost on the way. Open it again from the newest mail, or copy all of it, up to the last character, into the address bar.</p>
+</section>
+<section data-state="failed" hidden>
+<h1 tabindex="-1">That did not work</h1>
+<p data-fact="reason"></p>
+<button type="button" class="key" data-again>Try again</button>
+</section>`
+
+const river = `<svg class="river" viewBox="0 0 1200 120" preserveAspectRatio="none" aria-hidden="true" focusable="false">
+<path d="M-200 48 Q-100 18 0 48 T200 48 T400 48 T600 48 T800 48 T1000 48 T1200 48 T1400 48 V120 H-200 Z"/>
+<path d="M-200 70 Q-100 44 0 70 T200 70 T400 70 T600 70 T800 70 T1000 70 T1200 70 T1400 70 V120 H-200 Z"/>
+<path d="M-200 94 Q-100 74 0 94 T200 94 T400 94 T600 94 T800 94 T1000 94 T1200 94 T1400 94 V120 H-200 Z"/>
+</svg>`
