@@ -10,11 +10,19 @@ export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
   const whyNotReady = readiness(deps)
   const schema = { tags: ['operation'], response: { 200: Alive } }
 
-  app.get('/healthz', { schema }, async () => ({ status: 'ok' as const }))
+  app.get(
+    '/healthz',
+    { schema: { summary: 'Whether the process is alive', ...schema } },
+    async () => ({ status: 'ok' as const }),
+  )
 
-  app.get('/readyz', { schema }, async () => {
-    const detail = await whyNotReady()
-    if (detail !== undefined) throw problem('unavailable', { detail })
-    return { status: 'ok' as const }
-  })
+  app.get(
+    '/readyz',
+    { schema: { summary: 'Whether it can work, or why not', ...schema } },
+    async () => {
+      const detail = await whyNotReady()
+      if (detail !== undefined) throw problem('unavailable', { detail })
+      return { status: 'ok' as const }
+    },
+  )
 }

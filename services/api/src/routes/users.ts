@@ -5,8 +5,10 @@ import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import { Email, NoContent, Password, ShownPassword, User, UserParams } from './schemas.ts'
 
+// Without control characters: a name is one line wherever it is shown.
+const DisplayName = Type.String({ maxLength: 100, pattern: '^\\P{Cc}*$' })
 const SignUp = Type.Object(
-  { email: Email, password: Password, displayName: Type.Optional(Type.String({ maxLength: 100 })) },
+  { email: Email, password: Password, displayName: Type.Optional(DisplayName) },
   { additionalProperties: false },
 )
 const PasswordChange = Type.Object(

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { finishExport } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
+import { makeArchive } from '@lethe/exports'
+import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { archiveToken, cancelToken, inject, type Person, password, person } from './person.ts'
+import { keys, testApp } from './test-app.ts'
+
+const folders = new WeakMap<Test, Promise<string>>()
+
+t.test(
+  'the link of the mail opens the archive; the cookie fetches it, whole or in part',
+  async (t) => {
+    const { app, ada, db } = await leaving(t)
+    const token = await archived(t, db, ada)
+    const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+    t.equal(opened.statusCode, 200)
+    const { bytes, sha256, expiresAt } = opened.json().export
+    t.match(opened.json().export, { createdAt: /Z$/, sha256: /^[0-9a-f]{64}$/ })
+    t.ok(Date.parse(expiresAt) > Date.now() + 33 * 86_400_000, 'eraseAfter plus seven days')
+    t.match(opened.cookies, [
+      { httpOnly: true, sameSite: 'Strict', path: '/v1/exports', maxAge: 600 },
+    ])
+
+    const whole = await fetchArchive(app, opened)
+    t.equal(whole.statusCode, 200)
+    t.equal(whole.rawPayload.length, bytes)
+    t.match(whole.headers, {
+      'content-type': 'application/zip',
+      'accept-ranges': 'bytes',
+      'content-length': String(bytes),
+      'content-disposition': /^attachment; filename="account-export-\d{4}-\d\d-\d\d\.zip"$/,
+      etag: `"${sha256}"`,
+    })
+    const parts: [range: string, status: number, from: number, to: number][] = [
+      ['bytes=0-9', 206, 0, 10],
+      ['bytes=10-', 206, 10, bytes],
+      ['bytes=-5', 206, bytes - 5, bytes],
+      [`bytes=0-${bytes + 7}`, 206, 0, bytes],
+      ['bytes=5-2', 200, 0, bytes],
+      ['bytes=0-1,3-4', 200, 0, bytes],
+      ['lines=0-1', 200, 0, bytes],
+    ]
+    for (const [range, status, from, to] of parts) {
+      const part = await fetchArchive(app, opened, { range })
+      t.equal(part.statusCode, status, range)
+      t.ok(part.rawPayload.equals(whole.rawPayload.subarray(from, to)), range)
+      if (status === 206) t.equal(part.headers['content-range'], `bytes ${from}-${to - 1}/${bytes}`)
+    }
+    for (const range of [`bytes=${bytes}-`, 'bytes=-0']) {
+      const refused = await fetchArchive(app, opened, { range })
+      t.equal(refused.statusCode, 416, range)
+      t.equal(refused.headers['content-range'], `bytes */${bytes}`)
+    }
+    const same = await fetchArchive(app, opened, { range: 'bytes=0-9', 'if-range': `"${sha256}"` })
+    t.equal(same.statusCode, 206)
+    const other = await fetchArchive(app, opened, { range: 'bytes=0-9', 'if-range': '"other"' })
+    t.equal(other.statusCode, 200)
+  },
+)
+
+t.test('no archive without its cookie, and no cookie without the token', async (t) => {
+  const { app, ada, db } = await leaving(t)
+  await archived(t, db, ada)
+  const unknown = await inject(app, 'POST', '/v1/exports/open', { token: 'x'.repeat(43) })
+  t.match(unknown.json(), { status: 404, type: '/problems/export-not-found' })
+  const cancelling = await cancelToken(db, keys, ada.id)
+  const swapped = await inject(app, 'POST', '/v1/exports/open', { token: cancelling })
+  t.equal(swapped.statusCode, 404, 'the token of the other link opens nothing')
+  for (const cookie of ['', 'lethe-export=x', `lethe-export=${ada.accessToken}`, ada.cookie])
+    t.equal(
+      (await inject(app, 'GET', '/v1/exports/archive', undefined, { cookie })).statusCode,
+      401,
+    )
+})
+
+t.test(
+  'before it is made it is not ready; withdrawn or expired it is gone, for an open cookie too',
+  async (t) => {
+    const { app, ada, db } = await leaving(t)
+    const early = await inject(app, 'POST', '/v1/exports/open', {
+      token: await archiveToken(db, keys, ada.id),
+    })
+    t.match(early.json(), { status: 409, type: '/problems/export-not-ready' })
+
+    const token = await archived(t, db, ada)
+    const open = () => inject(app, 'POST', '/v1/exports/open', { token })
+    const opened = await open()
+    await sql`update exports set expires_at = now()`.execute(db)
+    t.match((await open()).json(), { status: 410, type: '/problems/export-gone' })
+    t.equal((await fetchArchive(app, opened)).statusCode, 410)
+    await sql`update exports set expires_at = now() + interval '1 day'`.execute(db)
+    t.equal((await fetchArchive(app, opened)).statusCode, 200)
+
+    const cancel = { token: await cancelToken(db, keys, ada.id) }
+    t.equal((await inject(app, 'POST', '/v1/deletions/cancel', cancel)).statusCode, 200)
+    t.equal((await open()).statusCode, 410)
+    t.equal((await fetchArchive(app, opened)).statusCode, 410)
+    t.strictSame(await readdir(await exportDirOf(t)), [], 'a cancel removes the archive at once')
+  },
+)
+
+t.test('the saved passwords need the account’s password, not the link alone', async (t) => {
+  const { app, ada, db } = await leaving(t)
+  const token = await archived(t, db, ada)
+  const ask = (pass: string, link = token) =>
+    inject(app, 'POST', '/v1/exports/passwords', { token: link, password: pass })
+  t.match((await ask('wrong password')).json(), { status: 403, type: '/problems/wrong-password' })
+  t.equal((await ask(password, 'x'.repeat(43))).statusCode, 404)
+  const csv = await ask(password)
+  t.equal(csv.statusCode, 200)
+  t.match(csv.headers, {
+    'content-type': 'text/csv; charset=utf-8',
+    'content-disposition': 'attachment; filename="saved-passwords.csv"',
+  })
+  t.equal(
+    csv.body,
+    'name,url,username,password\r\nhttps://bank.example,https://bank.example,ada,"=1+1,""x"""\r\n',
+    'to the letter: nothing is put before a password',
+  )
+  const archive = await fetchArchive(app, await inject(app, 'POST', '/v1/exports/open', { token }))
+  t.equal(archive.rawPayload.includes('=1+1'), false)
+
+  await sql`update deletions set status = 'erasing', claimed_at = erase_after + interval '1 hour'`.execute(
+    db,
+  )
+  t.equal((await ask(password)).statusCode, 410, 'only during the grace period')
+})
+
+async function leaving(t: Test) {
+  const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t) }
+  const { app, db } = await testApp(t, { env })
+  const ada = await person(app, 'ada@example.com')
+  const entry = { site: 'https://bank.example', username: 'ada', password: '=1+1,"x"' }
+  await ada.ask('POST', `/v1/users/${ada.id}/passwords`, entry)
+  await ada.ask('DELETE', `/v1/users/${ada.id}`)
+  return { app, ada, db }
+}
+
+/** Makes the archive as the worker does, and returns the token of the mail that tells of it. */
+async function archived(t: Test, db: Db, ada: Person): Promise<string> {
+  const lease = randomUUID()
+  const { id } = await db
+    .updateTable('exports')
+    .set({ lease })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const exportDir = await exportDirOf(t)
+  const made = await makeArchive(db, {
+    ...{ userId: ada.id, exportId: id, lease, exportDir, uploadDir: exportDir },
+    eraseAfter: new Date(),
+    signal: new AbortController().signal,
+  })
+  await finishExport(db, { exportId: id, lease, ...made }, 'P7D')
+  return archiveToken(db, keys, ada.id)
+}
+
+function fetchArchive(
+  app: FastifyInstance,
+  opened: { cookies: { name: string; value: string }[] },
+  headers: Record<string, string> = {},
+) {
+  const [ticket] = opened.cookies
+  const cookie = `${ticket?.name}=${ticket?.value}`
+  return inject(app, 'GET', '/v1/exports/archive', undefined, { ...headers, cookie })
+}
+
+/** One folder for each test. */
+function exportDirOf(t: Test): Promise<string> {
+  const known = folders.get(t)
+  if (known) return known
+  const made = mkdtemp(path.join(tmpdir(), 'lethe-'))
+  t.teardown(async () => rm(await made, { recursive: true }))
+  folders.set(t, made)
+  return made
+}
