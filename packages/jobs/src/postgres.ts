@@ -46,7 +46,9 @@ export async function postgresBackend(
       worker.run().catch(onError)
       return worker
     },
-    close: () => pool.end(),
+    close: async () => {
+      if (!pool.ending) await pool.end()
+    },
   }
 }
 

@@ -30,7 +30,7 @@ export interface Task {
 }
 
 /** What no event announces is found here: each task is one small guarded statement, and any number of workers may run it. */
-export function sweepTasks(deps: Deps, queue: OpenQueue): Record<string, Task> {
+export function sweepTasks(deps: Deps, queue: OpenQueue) {
   const { db, exportDir } = deps
   const each = (everyMs: number, run: () => Promise<unknown>): Task => ({
     everyMs,
@@ -52,7 +52,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue): Record<string, Task> {
     'remove-strays': each(10 * MINUTE, () =>
       removeStrays(db, exportDir, new Date(Date.now() - HOUR)),
     ),
-  }
+  } satisfies Record<string, Task>
 }
 
 async function lendExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {

@@ -54,21 +54,26 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
     return started
   })
 
+  const close = async () => {
+    current = undefined
+    lending.abort()
+    const started = await begun
+    if (started) {
+      const done = Promise.all([started.worker.close(), started.loops])
+      const timely = await withinMs(graceMs, done)
+      work.abort(new Error('the worker is stopping'))
+      if (!timely) await withinMs(LETTING_GO_MS, done)
+      await withinMs(LETTING_GO_MS, started.queue.close())
+    }
+    await health.close()
+    deps.log.info('worker.stopped')
+  }
+  let closed: Promise<void> | undefined
   return {
     port: health.port,
-    async close() {
-      current = undefined
-      lending.abort()
-      const started = await begun
-      if (started) {
-        const done = Promise.all([started.worker.close(), started.loops])
-        const timely = await withinMs(graceMs, done)
-        work.abort(new Error('the worker is stopping'))
-        if (!timely) await withinMs(LETTING_GO_MS, done)
-        await withinMs(LETTING_GO_MS, started.queue.close())
-      }
-      await health.close()
-      deps.log.info('worker.stopped')
+    close() {
+      closed ??= close()
+      return closed
     },
   }
 }

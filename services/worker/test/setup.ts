@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Deletion, requestDeletion } from '@lethe/accounts'
+import { type Deletion, mayBeClaimed, requestDeletion } from '@lethe/accounts'
 import { type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
-import { lendEach } from '@lethe/jobs'
+import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import type { HandlerDeps } from '../src/deps.ts'
@@ -14,6 +14,9 @@ import { openMailer } from '../src/mailer.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 export const publicUrl = 'http://lethe.test:3000'
+
+/** For tasks that queue nothing. */
+export const noQueue = {} as OpenQueue
 
 export interface Setup extends Fixture {
   databaseUrl: string
@@ -27,6 +30,8 @@ export interface Setup extends Fixture {
   deletion(person: Person, eraseNow?: boolean): Promise<Deletion>
   /** Leases the one mail of this kind, as the relay would. */
   lendMail(mail: string): Promise<string>
+  /** Leases all deletions that are due, as the sweep would. */
+  lendDeletions(): Promise<string | undefined>
 }
 
 /** All that handlers need, for real: a database of the test's own, an SMTP server, folders, a log. */
@@ -69,5 +74,6 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
       )
       return lease ?? randomUUID()
     },
+    lendDeletions: () => lendTogether(db, 'deletions', mayBeClaimed, 500),
   }
 }

@@ -1,0 +1,148 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Person } from '@lethe/accounts/testing'
+import { lendTogether } from '@lethe/jobs'
+import { sql } from 'kysely'
+import t from 'tap'
+import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
+import { type Setup, setup } from './setup.ts'
+
+t.test(
+  'a batch of people who are due is erased, rows and files; a neighbour keeps all',
+  async (t) => {
+    const s = await setup(t)
+    const people = [await s.person(), await s.person()]
+    const neighbour = await s.person()
+    for (const person of [...people, neighbour]) await upload(s, person)
+    for (const person of people) await s.deletion(person, true)
+    await exportsAreMade(s)
+
+    const lease = await lend(s)
+    await Promise.all([1, 2].map(() => eraseAccounts({ lease }, s.deps)))
+
+    const users = await s.db.selectFrom('users').select('id').execute()
+    t.strictSame(users, [{ id: neighbour.user.id }])
+    t.strictSame(await readdir(s.deps.uploadDir), [String(neighbour.user.id)])
+    const deletions = await s.db.selectFrom('deletions').selectAll().execute()
+    for (const deletion of deletions)
+      t.match(deletion, {
+        status: 'erased',
+        user_id: null,
+        lease: null,
+        erased_counts: { files: 1 },
+      })
+    const mails = await mailsOf(s, 'account-erased')
+    t.equal(mails.length, 2, 'one last mail each, though the job came twice')
+  },
+)
+
+t.test('nobody is erased before their date, nor after a cancel', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await sql`update exports set status = 'failed', token_nonce = null`.execute(s.db)
+  // As if the sweep had lent what is not due.
+  const lease = await lendTogether(s.db, 'deletions', sql`true`, 10)
+  t.equal(lease, undefined, 'it is not even free')
+  await sql`update deletions set next_attempt_at = now()`.execute(s.db)
+  const forced = await lendTogether(s.db, 'deletions', sql`true`, 10)
+  await eraseAccounts({ lease: forced ?? '' }, s.deps)
+  t.equal((await s.db.selectFrom('users').select('id').execute()).length, 1)
+  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'pending' }])
+})
+
+t.test('what a worker left half done when it died is finished by the next', async (t) => {
+  const s = await setup(t)
+  const person = await s.person()
+  await upload(s, person)
+  await s.deletion(person, true)
+  await exportsAreMade(s)
+  // Claimed, and then nothing more.
+  await sql`update deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
+    lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second'`.execute(s.db)
+
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+
+  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
+})
+
+t.test('one person who cannot be erased does not hold up the others', async (t) => {
+  const s = await setup(t)
+  const people = [await s.person(), await s.person(), await s.person()]
+  const [stuck] = people
+  for (const person of people) await s.deletion(person, true)
+  await exportsAreMade(s)
+  await sql`create table keepsakes (user_id bigint references users)`.execute(s.db)
+  await sql`insert into keepsakes values (${stuck?.user.id})`.execute(s.db)
+
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+
+  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [{ id: stuck?.user.id }])
+  const [open, ...others] = await s.db
+    .selectFrom('deletions')
+    .selectAll()
+    .where('status', '=', 'erasing')
+    .execute()
+  t.strictSame(others, [])
+  t.match(open, { user_id: stuck?.user.id, lease: null, attempts: 1 })
+  t.match(
+    s.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'deletion.failed'),
+    [{ deletion: open?.id, err: { code: '23503', message: '' } }],
+  )
+  t.strictSame(await s.lendDeletions(), undefined, 'it waits')
+
+  await sql`drop table keepsakes`.execute(s.db)
+  await sql`update deletions set next_attempt_at = now() where status = 'erasing'`.execute(s.db)
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+})
+
+t.test('files that cannot be removed hold up their owner alone', async (t) => {
+  const s = await setup(t)
+  const [stuck, other] = [await s.person(), await s.person()]
+  for (const person of [stuck, other]) await s.deletion(person, true)
+  await exportsAreMade(s)
+  // A file where the folder should be: it cannot be listed.
+  await mkdir(s.deps.uploadDir, { recursive: true })
+  await writeFile(path.join(s.deps.uploadDir, String(stuck.user.id)), '')
+
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+
+  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [{ id: stuck.user.id }])
+})
+
+t.test('a worker that stops gives the batch back, claimed as it is', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person(), true)
+  await exportsAreMade(s)
+  const lease = await lend(s)
+  s.stop.abort(new Error('stopping'))
+  await eraseAccounts({ lease }, s.deps)
+  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
+    { status: 'erasing', lease: null },
+  ])
+  t.ok(await s.lendDeletions(), 'and free')
+})
+
+async function lend(s: Setup): Promise<string> {
+  return (await s.lendDeletions()) ?? ''
+}
+
+/** Erasure waits for the promised export. */
+async function exportsAreMade({ db }: Setup) {
+  await sql`update exports set status = 'failed', token_nonce = null`.execute(db)
+}
+
+async function upload({ deps, db }: Setup, { user }: Person) {
+  const folder = path.join(deps.uploadDir, String(user.id))
+  await mkdir(folder, { recursive: true })
+  await writeFile(path.join(folder, 'face.png'), 'image')
+  await db
+    .insertInto('avatars')
+    .values({ user_id: user.id, file_name: 'face.png', content_type: 'image/png', bytes: 5 })
+    .execute()
+}
+
+function mailsOf({ db }: Setup, mail: 'account-erased') {
+  return db.selectFrom('outbox').selectAll().where('mail', '=', mail).execute()
+}

@@ -1,0 +1,119 @@
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { cancelDeletionByPassword, exportToken, openExport } from '@lethe/accounts'
+import { password } from '@lethe/accounts/testing'
+import { lendEach } from '@lethe/jobs'
+import { sql } from 'kysely'
+import t from 'tap'
+import { exportAccount } from '../src/handlers/export-account.ts'
+import { sweepTasks } from '../src/sweep.ts'
+import { noQueue, type Setup, setup } from './setup.ts'
+import { until } from './until.ts'
+
+t.test('an export is made once, stored, and told of', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  const lease = await lend(s)
+  await Promise.all([1, 2].map(() => exportAccount({ lease }, s.deps)))
+
+  const row = await exportRow(s)
+  t.match(row, { status: 'ready', lease: null, attempts: 1 })
+  t.strictSame(await readdir(s.deps.exportDir), [row.file_name])
+  const { size, mode } = await stat(path.join(s.deps.exportDir, row.file_name ?? ''))
+  t.equal(size, row.bytes)
+  t.equal(mode & 0o777, 0o600)
+  const mails = await s.db.selectFrom('outbox').select('mail').execute()
+  t.equal(mails.filter(({ mail }) => mail === 'export-ready').length, 1)
+  const token = exportToken(s.keys, row.token_nonce ?? Buffer.alloc(0))
+  t.match(await openExport(s.db, token), { fileName: row.file_name })
+})
+
+t.test('an export that fails is tried again, and leaves no half of it', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  // A file where the folder should be.
+  await writeFile(s.deps.exportDir, '')
+  await exportAccount({ lease: await lend(s) }, s.deps)
+  t.match(await exportRow(s), { status: 'pending', lease: null, attempts: 1 })
+  t.match(s.lines.join(), 'export.postponed')
+
+  await sql`update exports set next_attempt_at = now()`.execute(s.db)
+  await exportAccount({ lease: await lend(s) }, { ...s.deps, exportDir: `${s.deps.exportDir}-2` })
+  t.match(await exportRow(s), { status: 'ready' })
+})
+
+t.test('after a cancel nothing is made, and what was made is removed', async (t) => {
+  const s = await setup(t)
+  const before = await s.person()
+  await s.deletion(before)
+  const lease = await lend(s)
+  await cancelDeletionByPassword(s.db, s.hasher, { email: before.user.email, password })
+  await exportAccount({ lease }, s.deps)
+  await t.rejects(readdir(s.deps.exportDir), 'nothing was written')
+
+  const after = await s.person()
+  const deletion = await s.deletion(after)
+  await exportAccount({ lease: await lend(s) }, s.deps)
+  t.equal((await readdir(s.deps.exportDir)).length, 1)
+  await cancelDeletionByPassword(s.db, s.hasher, { email: after.user.email, password })
+  await sweepTasks(s.deps, noQueue)['remove-archives'].run()
+  t.strictSame(await readdir(s.deps.exportDir), [])
+  const row = await s.db
+    .selectFrom('exports')
+    .selectAll()
+    .where('deletion_id', '=', deletion.id)
+    .executeTakeFirstOrThrow()
+  t.match(row, { status: 'withdrawn', file_name: null })
+})
+
+t.test('a cancel while the archive is being written wins', async (t) => {
+  const s = await setup(t)
+  const person = await s.person()
+  await s.deletion(person)
+  const lease = await lend(s)
+  let running = Promise.resolve()
+  await s.db.transaction().execute(async (tx) => {
+    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
+    running = exportAccount({ lease }, s.deps)
+    await until('it has begun', async () => (await exportRow(s)).attempts === 1)
+    await cancelDeletionByPassword(s.db, s.hasher, { email: person.user.email, password })
+  })
+  await running
+  t.strictSame(await readdir(s.deps.exportDir), [])
+  t.match(await exportRow(s), { status: 'withdrawn', file_name: null })
+  const mails = await s.db.selectFrom('outbox').select('mail').execute()
+  t.notOk(mails.some(({ mail }) => mail === 'export-ready'))
+})
+
+t.test('an expired archive is closed and removed', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await exportAccount({ lease: await lend(s) }, s.deps)
+  await sql`update exports set expires_at = now()`.execute(s.db)
+  const tasks = sweepTasks(s.deps, noQueue)
+  await tasks['expire-exports'].run()
+  await tasks['remove-archives'].run()
+  t.match(await exportRow(s), { status: 'expired', file_name: null })
+  t.strictSame(await readdir(s.deps.exportDir), [])
+})
+
+t.test('a worker that stops gives the export back and leaves nothing', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await mkdir(s.deps.exportDir)
+  const lease = await lend(s)
+  s.stop.abort(new Error('stopping'))
+  await exportAccount({ lease }, s.deps)
+  t.match(await exportRow(s), { status: 'pending', lease: null })
+  t.ok(await lend(s), 'it is free at once')
+  t.strictSame(await readdir(s.deps.exportDir), [])
+})
+
+async function lend({ db }: Setup): Promise<string> {
+  const [lease = ''] = await lendEach(db, 'exports', sql`d.status = 'pending'`, 1)
+  return lease
+}
+
+function exportRow({ db }: Setup) {
+  return db.selectFrom('exports').selectAll().executeTakeFirstOrThrow()
+}
