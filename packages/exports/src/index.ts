@@ -1,0 +1,5 @@
+export { ExportError } from './errors.ts'
+export { type ArchiveOptions, type MadeArchive, makeArchive } from './make-archive.ts'
+export { openArchive } from './open-archive.ts'
+export { removeArchive } from './remove-archive.ts'
+export { removeStrays } from './remove-strays.ts'

@@ -1,0 +1,50 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Db } from '@lethe/db'
+import { isMissing, namesIn } from './folder.ts'
+import { isArchiveName, isPartName } from './names.ts'
+import { removeFiles } from './remove-archive.ts'
+
+const namesAtATime = 1_000
+
+/**
+ * Removes what killed tries left and no row leads to: part files, and archives that were whole
+ * when the worker died but not yet entered in their row. Nothing that was touched since `before` is looked at,
+ * because it may be in the making: let that be longer ago than any try takes. Answers how many files went.
+ */
+export async function removeStrays(db: Db, exportDir: string, before: Date): Promise<number> {
+  const names = (await namesIn(exportDir)).filter((name) => isArchiveName(name) || isPartName(name))
+  let removed = 0
+  for (let i = 0; i < names.length; i += namesAtATime) {
+    const old = await untouchedSince(before, exportDir, names.slice(i, i + namesAtATime))
+    const strays = await unnamed(db, old)
+    await removeFiles(exportDir, strays)
+    removed += strays.length
+  }
+  return removed
+}
+
+async function untouchedSince(before: Date, folder: string, names: string[]): Promise<string[]> {
+  const old: string[] = []
+  for (const name of names) {
+    try {
+      // The change time: a rename moves it, too.
+      if ((await stat(path.join(folder, name))).ctime < before) old.push(name)
+    } catch (error) {
+      // Removed, or renamed, since the folder was listed.
+      if (!isMissing(error)) throw error
+    }
+  }
+  return old
+}
+
+async function unnamed(db: Db, names: string[]): Promise<string[]> {
+  if (names.length === 0) return []
+  const rows = await db
+    .selectFrom('exports')
+    .select('file_name')
+    .where('file_name', 'in', names)
+    .execute()
+  const named = new Set(rows.map((row) => row.file_name))
+  return names.filter((name) => !named.has(name))
+}

@@ -1,0 +1,158 @@
+import { mkdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { sql } from 'kysely'
+import t from 'tap'
+import { makeArchive } from '../src/index.ts'
+import {
+  addSession,
+  addUser,
+  putAvatar,
+  type Scene,
+  saveManyPasswords,
+  savePassword,
+  scene,
+} from './setup.ts'
+import { openTransactions, until, waiting } from './until.ts'
+import { unzip } from './unzip.ts'
+
+t.test('what is written in the meantime is not in the archive', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  await addSession(at.db, id)
+  const lock = await lockSessions(at)
+  const made = at.make(id)
+  await until(() => waiting(at.db))
+
+  await addSession(lock, id)
+  await savePassword(lock, id)
+  await lock.commit().execute()
+
+  const entries = await unzip(path.join(at.exportDir, (await made).fileName))
+  const rows = (name: string) => JSON.parse(String(entries.get(name))).length
+  t.equal(rows('sessions.json'), 1)
+  t.equal(rows('saved-passwords.json'), 0)
+})
+
+t.test('until it is whole the archive goes by another name, its owner’s alone', async (t) => {
+  const at = await scene(t)
+  const options = at.optionsFor(await addUser(at.db, 'ada'))
+  const lock = await lockSessions(at)
+  const made = makeArchive(at.db, options)
+  await until(() => waiting(at.db))
+  const part = `${options.exportId}.${options.lease}.part`
+  t.strictSame(await at.stored(), [part])
+  t.equal(await mode(path.join(at.exportDir, part)), 0o600)
+  t.equal(await mode(at.exportDir), 0o700)
+
+  await lock.commit().execute()
+  const { fileName } = await made
+  t.match(fileName, /^[0-9a-f]{64}\.zip$/)
+  t.strictSame(await at.stored(), [fileName])
+  t.equal(await mode(path.join(at.exportDir, fileName)), 0o600)
+})
+
+t.test('a folder that was there with wider rights is closed', async (t) => {
+  const at = await scene(t)
+  await mkdir(at.exportDir, { mode: 0o755 })
+  await at.make(await addUser(at.db, 'ada'))
+  t.equal(await mode(at.exportDir), 0o700)
+})
+
+t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => {
+  const at = await scene(t)
+  const stop = new AbortController()
+  const lock = await lockSessions(at)
+  const made = makeArchive(at.db, at.optionsFor(await addUser(at.db, 'ada'), stop.signal))
+  await until(() => waiting(at.db))
+  const reason = new Error('the lease is lost')
+  stop.abort(reason)
+  await t.rejects(made, reason)
+  t.strictSame(await at.stored(), [])
+  t.equal(await openTransactions(at.db), 1, 'the one that holds the lock')
+  await lock.rollback().execute()
+})
+
+t.test('an abort in the middle of many rows leaves nothing', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  await saveManyPasswords(at.db, id, 50_000)
+  const stop = new AbortController()
+  const options = at.optionsFor(id, stop.signal)
+  const made = makeArchive(at.db, options)
+  const part = path.join(at.exportDir, `${options.exportId}.${options.lease}.part`)
+  await until(async () => (await sizeOf(part)) > 100_000)
+  stop.abort()
+  await t.rejects(made, { name: 'AbortError' })
+  t.strictSame(await at.stored(), [])
+  t.equal(await openTransactions(at.db), 0)
+})
+
+t.test('who is told to stop before the start does not start', async (t) => {
+  const at = await scene(t)
+  const options = at.optionsFor(await addUser(at.db, 'ada'), AbortSignal.abort())
+  await t.rejects(makeArchive(at.db, options), { name: 'AbortError' })
+  await t.rejects(at.stored(), { code: 'ENOENT' })
+})
+
+t.test('a file that cannot be read fails the archive, and leaves nothing', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  await putAvatar(at, id, undefined)
+  await mkdir(path.join(at.uploadDir, String(id), 'picture'))
+  await t.rejects(at.make(id), { code: 'EISDIR' })
+  t.strictSame(await at.stored(), [])
+  t.equal(await openTransactions(at.db), 0)
+})
+
+t.test('a database that fails under way fails the archive, and leaves nothing', async (t) => {
+  const at = await scene(t)
+  const lock = await lockSessions(at)
+  const made = at.make(await addUser(at.db, 'ada'))
+  await until(() => waiting(at.db))
+  await sql`select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'
+    and datname = current_database()`.execute(at.db)
+  await t.rejects(made, { code: '57014' })
+  t.strictSame(await at.stored(), [])
+  await lock.rollback().execute()
+})
+
+t.test('a try whose file was swept away fails', async (t) => {
+  const at = await scene(t)
+  const options = at.optionsFor(await addUser(at.db, 'ada'))
+  const lock = await lockSessions(at)
+  const made = makeArchive(at.db, options)
+  await until(() => waiting(at.db))
+  await rm(path.join(at.exportDir, `${options.exportId}.${options.lease}.part`))
+  await lock.commit().execute()
+  await t.rejects(made, { code: 'ENOENT' })
+  t.strictSame(await at.stored(), [])
+})
+
+t.test('a second try under the same lease leaves the first one’s file alone', async (t) => {
+  const at = await scene(t)
+  const options = at.optionsFor(await addUser(at.db, 'ada'))
+  const lock = await lockSessions(at)
+  const made = makeArchive(at.db, options)
+  await until(() => waiting(at.db))
+  await t.rejects(makeArchive(at.db, options), { code: 'EEXIST' })
+  await lock.commit().execute()
+  const { fileName } = await made
+  t.strictSame(await at.stored(), [fileName])
+})
+
+/** Holds the archive up where it comes to the sessions: the profile is read, the saved passwords are not. */
+async function lockSessions({ db }: Scene) {
+  const lock = await db.startTransaction().execute()
+  await sql`lock table sessions in access exclusive mode`.execute(lock)
+  return lock
+}
+
+const mode = async (file: string) => (await stat(file)).mode & 0o777
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size
+  } catch {
+    return 0
+  }
+}

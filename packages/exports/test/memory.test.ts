@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { addUser, saveManyPasswords, scene } from './setup.ts'
+
+const child = path.join(import.meta.dirname, 'make-in-child.ts')
+t.setTimeout(120_000)
+
+// V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
+const flags = ['--max-semi-space-size=4']
+const mebibyte = 1024 * 1024
+
+t.test('three hundred thousand saved passwords take no more memory than a few', async (t) => {
+  const { db, url, exportDir, uploadDir } = await scene(t)
+  const few = await addUser(db, 'few')
+  const many = await addUser(db, 'many')
+  await saveManyPasswords(db, few, 1_000)
+  await saveManyPasswords(db, many, 300_000)
+
+  const peak = async (id: number) => {
+    const args = [...flags, child, url, String(id), exportDir, uploadDir]
+    const { stdout } = await promisify(execFile)(process.execPath, args)
+    return JSON.parse(stdout) as { rows: number; peakBytes: number; seconds: number }
+  }
+  const [small, large] = [await peak(few), await peak(many)]
+  t.strictSame([small.rows, large.rows], [1_000, 300_000])
+  const grown = Math.round((large.peakBytes - small.peakBytes) / mebibyte)
+  t.comment(`peak ${Math.round(large.peakBytes / mebibyte)} MiB, ${large.seconds} s`)
+  t.ok(grown < 96, `grown by ${grown} MiB for some 80 MiB of JSON and as much CSV`)
+})

@@ -1,0 +1,117 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Db } from '@lethe/db'
+import { type TestDb, testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import { type ArchiveOptions, makeArchive } from '../src/index.ts'
+
+export const eraseAfter = new Date('2026-02-27T12:00:00Z')
+
+export interface Scene extends TestDb {
+  exportDir: string
+  uploadDir: string
+  /** What makeArchive takes for this user, a fresh export each time. */
+  optionsFor(userId: number, signal?: AbortSignal): ArchiveOptions
+  make(userId: number): ReturnType<typeof makeArchive>
+  /** What lies in the folder of archives. */
+  stored(): Promise<string[]>
+}
+
+export async function scene(t: Test): Promise<Scene> {
+  const { db, url } = await testDb(t)
+  const exportDir = path.join(t.testdir(), 'exports')
+  const uploadDir = path.join(t.testdirName, 'uploads')
+  const optionsFor = (userId: number, signal = new AbortController().signal) => ({
+    ...{ userId, exportDir, uploadDir, signal, eraseAfter },
+    exportId: randomUUID(),
+    lease: randomUUID(),
+  })
+  const make = (userId: number) => makeArchive(db, optionsFor(userId))
+  const stored = () => readdir(exportDir)
+  return { db, url, exportDir, uploadDir, optionsFor, make, stored }
+}
+
+/** A user with an address of the given name; `$argon2id$` is all that the database asks of a hash. */
+export async function addUser(db: Db, name: string): Promise<number> {
+  const { id } = await db
+    .insertInto('users')
+    .values({
+      email: `${name}@example.com`,
+      display_name: name,
+      password_hash: `$argon2id$hash-of-${name}`,
+      active: false,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+export async function addSession(db: Db, userId: number, token_hash = randomBytes(32)) {
+  const [authenticated_at, expires_at] = [new Date('2026-01-02T03:04:05.678Z'), eraseAfter]
+  await db
+    .insertInto('sessions')
+    .values({ user_id: userId, kind: 'cookie', token_hash, authenticated_at, expires_at })
+    .execute()
+}
+
+export async function savePassword(
+  db: Db,
+  userId: number,
+  { site = 'https://example.org', username = 'someone', secret = randomBytes(40) } = {},
+) {
+  const created_at = new Date('2026-01-03T00:00:00Z')
+  await db
+    .insertInto('saved_passwords')
+    .values({ id: randomUUID(), user_id: userId, site, username, secret, created_at })
+    .execute()
+}
+
+/** Many wide rows, made by the server: some 300 characters each. */
+export async function saveManyPasswords(db: Db, userId: number, rows: number) {
+  await sql`
+    insert into saved_passwords (id, user_id, site, username, secret)
+    select gen_random_uuid(), ${userId}, 'https://' || repeat('site', 60) || i, 'user' || i, ${randomBytes(40)}
+    from generate_series(1, ${sql.lit(rows)}) i`.execute(db)
+}
+
+export async function putAvatar(scene: Scene, userId: number, image: Buffer | undefined) {
+  await scene.db
+    .insertInto('avatars')
+    .values({
+      user_id: userId,
+      file_name: 'picture',
+      content_type: 'image/jpeg',
+      bytes: image?.length ?? 1,
+      created_at: new Date('2026-01-04T00:00:00Z'),
+    })
+    .execute()
+  const folder = path.join(scene.uploadDir, String(userId))
+  await mkdir(folder, { recursive: true })
+  if (image) await writeFile(path.join(folder, 'picture'), image)
+}
+
+/** Asked for on the day; a cancelled one where `cancelledAt` says so. Its token's hash is the last argument. */
+export async function askForDeletion(
+  db: Db,
+  userId: number,
+  cancelledAt: Date | null,
+  token_hash = randomBytes(32),
+) {
+  const { id } = await db
+    .insertInto('deletions')
+    .values({
+      user_id: userId,
+      status: cancelledAt ? 'cancelled' : 'pending',
+      requested_at: new Date(cancelledAt ? '2026-01-05T00:00:00Z' : '2026-01-31T12:00:00Z'),
+      erase_after: eraseAfter,
+      cancelled_at: cancelledAt,
+      token_hash,
+      token_nonce: cancelledAt ? null : token_hash,
+      next_attempt_at: eraseAfter,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}

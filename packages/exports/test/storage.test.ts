@@ -1,0 +1,120 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import t from 'tap'
+import { makeArchive, openArchive, removeArchive, removeStrays } from '../src/index.ts'
+import { addUser, askForDeletion, eraseAfter, type Scene, scene } from './setup.ts'
+
+const notNames = ['../x', '..', 'x.zip', `../${'a'.repeat(64)}.zip`, `${'a'.repeat(64)}.zip/..`, '']
+
+t.test('an archive is read whole, or a range of it', async (t) => {
+  const { exportDir, fileName, whole } = await anArchive(t)
+  const read = async (range?: { start: number; end: number }) => {
+    const opened = await openArchive(exportDir, fileName, range)
+    return { bytes: opened?.bytes, content: opened && (await buffer(opened.stream)) }
+  }
+  t.strictSame(await read(), { bytes: whole.length, content: whole })
+  t.strictSame(await read({ start: 10, end: 19 }), { bytes: 10, content: whole.subarray(10, 20) })
+  const last = whole.length - 1
+  t.strictSame(await read({ start: 0, end: 0 }), { bytes: 1, content: whole.subarray(0, 1) })
+  t.strictSame(await read({ start: last, end: 1e9 }), { bytes: 1, content: whole.subarray(last) })
+})
+
+t.test('a range without a byte of the archive is refused', async (t) => {
+  const { exportDir, fileName, whole } = await anArchive(t)
+  for (const [start, end] of [
+    [whole.length, whole.length],
+    [5, 4],
+    [-1, 5],
+    [0.5, 5],
+    [0, Number.NaN],
+  ]) {
+    await t.rejects(openArchive(exportDir, fileName, { start, end } as never), RangeError)
+  }
+})
+
+t.test('what is not there is not opened', async (t) => {
+  const { exportDir } = await anArchive(t)
+  t.equal(await openArchive(exportDir, `${'a'.repeat(64)}.zip`), undefined)
+  t.equal(await openArchive(path.join(exportDir, 'nowhere'), `${'a'.repeat(64)}.zip`), undefined)
+})
+
+t.test('an archive that is being read while it is removed is read to its end', async (t) => {
+  const { exportDir, exportId, fileName, whole } = await anArchive(t)
+  const opened = await openArchive(exportDir, fileName)
+  await removeArchive(exportDir, exportId, fileName)
+  t.ok(opened && (await buffer(opened.stream)).equals(whole))
+})
+
+t.test('no name leads out of the folder', async (t) => {
+  const { exportDir, db, optionsFor } = await anArchive(t)
+  for (const name of notNames) {
+    await t.rejects(openArchive(exportDir, name), TypeError, name)
+    await t.rejects(removeArchive(exportDir, randomUUID(), name), TypeError, name)
+    await t.rejects(removeArchive(exportDir, name, null), TypeError, name)
+    await t.rejects(makeArchive(db, { ...optionsFor(1), exportId: name }), TypeError, name)
+    await t.rejects(makeArchive(db, { ...optionsFor(1), lease: name }), TypeError, name)
+  }
+  const link = `${'b'.repeat(64)}.zip`
+  await symlink('/etc/passwd', path.join(exportDir, link))
+  await t.rejects(openArchive(exportDir, link), { code: 'ELOOP' })
+})
+
+t.test(
+  'a removal takes the archive and the parts of its killed tries, and nothing else',
+  async (t) => {
+    const { exportDir, exportId, fileName, stored } = await anArchive(t)
+    const others = [`${randomUUID()}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
+    const parts = [1, 2].map(() => `${exportId}.${randomUUID()}.part`)
+    for (const name of [...others, ...parts]) await writeFile(path.join(exportDir, name), 'x')
+
+    await removeArchive(exportDir, exportId, null)
+    t.strictSame(new Set(await stored()), new Set([fileName, ...others]))
+    await removeArchive(exportDir, exportId, fileName)
+    t.strictSame(new Set(await stored()), new Set(others))
+    await removeArchive(exportDir, exportId, fileName)
+    t.strictSame(new Set(await stored()), new Set(others), 'a second time')
+  },
+)
+
+t.test('a removal where nothing was ever stored is no error', async (t) => {
+  await removeArchive(path.join(t.testdir(), 'nowhere'), randomUUID(), `${'a'.repeat(64)}.zip`)
+})
+
+t.test('strays go, once they are old: what a row names and what is young stays', async (t) => {
+  const at = await anArchive(t)
+  await nameInRow(at, at.fileName)
+  const strays = [`${randomUUID()}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
+  for (const name of [...strays, 'notes.txt']) await writeFile(path.join(at.exportDir, name), 'x')
+
+  const longAgo = new Date(Date.now() - 3_600_000)
+  t.equal(await removeStrays(at.db, at.exportDir, longAgo), 0)
+  t.equal((await at.stored()).length, 4)
+  const soon = new Date(Date.now() + 3_600_000)
+  t.equal(await removeStrays(at.db, at.exportDir, soon), 2)
+  t.strictSame(new Set(await at.stored()), new Set([at.fileName, 'notes.txt']))
+  t.equal(await removeStrays(at.db, path.join(at.exportDir, 'nowhere'), soon), 0)
+})
+
+async function anArchive(t: Parameters<typeof scene>[0]) {
+  const at = await scene(t)
+  await mkdir(at.exportDir)
+  const id = await addUser(at.db, 'ada')
+  const options = at.optionsFor(id)
+  const { fileName } = await makeArchive(at.db, options)
+  const whole = await readFile(path.join(at.exportDir, fileName))
+  return { ...at, id, exportId: options.exportId, fileName, whole }
+}
+
+async function nameInRow({ db, id }: Scene & { id: number }, file_name: string) {
+  const bytes = randomBytes(32)
+  const deletion_id = await askForDeletion(db, id, null)
+  await db
+    .insertInto('exports')
+    .values({
+      ...{ deletion_id, user_id: id, status: 'ready', file_name, bytes: 1, expires_at: eraseAfter },
+      ...{ created_at: eraseAfter, sha256: bytes, token_nonce: bytes, token_hash: bytes },
+    })
+    .execute()
+}

@@ -1,0 +1,25 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
+
+/** Resolves when the condition holds; the test's own time limit ends the waiting. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await pause(5)
+}
+
+/** Somebody waits for a lock in this database. */
+export async function waiting(db: Db): Promise<boolean> {
+  return (await count(db, sql`wait_event_type = 'Lock'`)) > 0
+}
+
+/** Transactions open in this database but the asker's own. */
+export function openTransactions(db: Db): Promise<number> {
+  return count(db, sql`xact_start is not null`)
+}
+
+async function count(db: Db, condition: ReturnType<typeof sql>): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*) as n from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and ${condition}`.execute(db)
+  return rows[0]?.n ?? 0
+}
