@@ -33,6 +33,6 @@ export function duration(env: NodeJS.ProcessEnv, name: string, fallback: string)
 function secondsOf(iso: string): number | undefined {
   const match = pattern.exec(iso)
   if (!match) return undefined
-  const [days, hours, minutes, seconds] = match.slice(1).map((digits) => Number(digits ?? 0))
+  const [days, hours, minutes, seconds] = match.slice(1).map((digits) => Number(digits || 0))
   return (days ?? 0) * DAY + (hours ?? 0) * 3_600 + (minutes ?? 0) * 60 + (seconds ?? 0)
 }

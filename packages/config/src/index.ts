@@ -1,6 +1,8 @@
 export { type Duration, duration } from './duration.ts'
 export { ConfigError, quoted } from './error.ts'
+export { logLevel } from './log-level.ts'
 export { port } from './port.ts'
+export { publicUrl } from './public-url.ts'
 export { secretKey } from './secret-key.ts'
 export { list, oneOf, optional, required } from './text.ts'
 export { requiredUrl, url } from './url.ts'

@@ -10,6 +10,7 @@ import { answerBadHttp, replyToErrors, replyWithProblem } from './error-replies.
 import { formats } from './formats.ts'
 import { setHeaders } from './headers.ts'
 import { logging } from './logging.ts'
+import { pages } from './pages/index.ts'
 import { passwordLimits, rateLimits } from './rate-limits.ts'
 import { avatarRoutes } from './routes/avatars.ts'
 import { compatProfileRoutes } from './routes/compat-profiles.ts'
@@ -77,6 +78,7 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
     compatProfileRoutes,
   ])
     app.register(routes, routeDeps)
+  app.register(pages)
   return app
 }
 

@@ -4,26 +4,26 @@ import {
   ConfigError,
   duration,
   list,
+  logLevel,
   oneOf,
   optional,
   port,
+  publicUrl,
   quoted,
   requiredUrl,
   secretKey,
-  url,
 } from '@lethe/config'
 
 export type ApiConfig = ReturnType<typeof readConfig>
 
 /** All that the API takes from its environment; a wrong value is a `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv) {
-  const listenPort = port(env, 'PORT', 3000)
-  const publicUrl = readPublicUrl(env, listenPort)
+  const base = publicUrl(env)
   return {
     host: optional(env, 'HOST') ?? '127.0.0.1',
-    port: listenPort,
-    publicUrl,
-    secure: publicUrl.startsWith('https:'),
+    port: port(env, 'PORT', 3000),
+    publicUrl: base,
+    secure: base.startsWith('https:'),
     production: env.NODE_ENV === 'production',
     databaseUrl: requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     gracePeriod: duration(env, 'GRACE_PERIOD', 'P27D'),
@@ -36,23 +36,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     allowedOrigins: readOrigins(env, 'ALLOWED_ORIGINS'),
     rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',
     trustProxy: readProxies(env, 'TRUST_PROXY'),
-    logLevel: oneOf(env, 'LOG_LEVEL', logLevels, 'info'),
+    logLevel: logLevel(env),
   }
-}
-
-const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-/** Without a slash at its end, so that a path can follow. */
-function readPublicUrl(env: NodeJS.ProcessEnv, port: number): string {
-  const value = url(env, 'PUBLIC_URL', ['http:', 'https:']) ?? `http://localhost:${port}`
-  const { username, password, search, hash, origin, pathname } = new URL(value)
-  if (username || password || search || hash)
-    throw new ConfigError(
-      'PUBLIC_URL',
-      'has more than an origin and a path',
-      'a URL such as https://lethe.example',
-    )
-  return (origin + pathname).replace(/\/+$/, '')
 }
 
 /** A token of RFC 9110 §5.6.2, as RFC 6265 wants cookie names to be. */

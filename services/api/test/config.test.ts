@@ -29,8 +29,8 @@ t.test('what is not set has its documented default', async (t) => {
     logLevel: 'info',
   })
   t.equal(readConfig({ ...least, PORT: '8080' }).publicUrl, 'http://localhost:8080')
-  const { publicUrl, secure } = readConfig({ ...least, PUBLIC_URL: 'https://Lethe.example/app/' })
-  t.strictSame([publicUrl, secure], ['https://lethe.example/app', true])
+  const { publicUrl, secure } = readConfig({ ...least, PUBLIC_URL: 'https://Lethe.example/' })
+  t.strictSame([publicUrl, secure], ['https://lethe.example', true])
 })
 
 t.test('a wrong value is refused by name', async (t) => {
@@ -38,7 +38,15 @@ t.test('a wrong value is refused by name', async (t) => {
     ['DATABASE_URL', '', 'localhost', 'mysql://x/y'],
     ['SECRET_KEY', '', 'short', `${'a'.repeat(42)}!`],
     ['PORT', '80a', '-1', '65536'],
-    ['PUBLIC_URL', 'localhost', 'ftp://x', 'http://a:b@x', 'http://x/?a', 'http://x/#a'],
+    [
+      'PUBLIC_URL',
+      'localhost',
+      'ftp://x',
+      'http://a:b@x',
+      'http://x/?a',
+      'http://x/#a',
+      'http://x/app',
+    ],
     ['GRACE_PERIOD', '27', 'P1M', 'P401D'],
     ['REAUTHENTICATION_WINDOW', '15'],
     ['SESSION_TTL', 'P-1D'],

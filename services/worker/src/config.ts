@@ -2,9 +2,11 @@ import path from 'node:path'
 import {
   ConfigError,
   duration,
+  logLevel,
   oneOf,
   optional,
   port,
+  publicUrl,
   quoted,
   requiredUrl,
   secretKey,
@@ -24,29 +26,14 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     smtpUrl: requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
     mailFrom: readSender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
     secretKey: secretKey(env, 'SECRET_KEY'),
-    publicUrl: readPublicUrl(env, port(env, 'PORT', 3000)),
+    publicUrl: publicUrl(env),
     exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
     rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',
     production: env.NODE_ENV === 'production',
-    logLevel: oneOf(env, 'LOG_LEVEL', logLevels, 'info'),
+    logLevel: logLevel(env),
   }
-}
-
-const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-/** The same base of links as the API's: without a slash at its end, so that a path can follow. */
-function readPublicUrl(env: NodeJS.ProcessEnv, port: number): string {
-  const value = url(env, 'PUBLIC_URL', ['http:', 'https:']) ?? `http://localhost:${port}`
-  const { username, password, search, hash, origin, pathname } = new URL(value)
-  if (username || password || search || hash)
-    throw new ConfigError(
-      'PUBLIC_URL',
-      'has more than an origin and a path',
-      'a URL such as https://lethe.example',
-    )
-  return (origin + pathname).replace(/\/+$/, '')
 }
 
 export interface Sender {
