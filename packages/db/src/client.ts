@@ -12,7 +12,7 @@ export interface ConnectOptions {
   max?: number
   /** Milliseconds after which the server ends a statement; none for the worker's long ones. */
   statementTimeout?: number
-  /** Told when an idle connection is lost. */
+  /** Told when a connection is lost. */
   onError?: (error: Error) => void
 }
 
@@ -31,8 +31,10 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
     types: { getTypeParser: parserOf },
     ...(statementTimeout && { statement_timeout: statementTimeout }),
   })
-  // An idle connection that the server drops is replaced on next use; unheard, it would end the process.
+  // A connection that the server drops is replaced on next use, and whoever was using it is told by their query;
+  // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
   pool.on('error', onError)
+  pool.on('connect', (client) => client.on('error', onError))
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) })
 }
 
