@@ -1,0 +1,38 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { SMTPServer } from 'smtp-server'
+import type { Mailbox } from './mailbox.ts'
+
+const MAX_BYTES = 10 * 1024 * 1024
+
+/** Takes every mail that anybody on this machine hands in, and sends none on. */
+export async function receiveMails(
+  mailbox: Mailbox,
+  host: string,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    size: MAX_BYTES,
+    onData(stream, session, done) {
+      buffer(stream)
+        .then((source) =>
+          mailbox.add(
+            source,
+            session.envelope.rcptTo.map(({ address }) => address),
+          ),
+        )
+        .then(() => done(), done)
+    },
+  })
+  // A client that goes away in the middle of a mail is no news.
+  server.on('error', () => {})
+  server.listen(0, host)
+  await once(server.server, 'listening')
+  const { port } = server.server.address() as AddressInfo
+  return {
+    url: `smtp://${host}:${port}`,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
