@@ -30,23 +30,24 @@ const nobody: Way = {
   uid: 65534,
 }
 
+/** The best first. */
+export const waysOfRoot: readonly Way[] = [namespace, nobody]
+
 /** The first way in which `program` runs and can write in `folder`. */
-export async function findWay(program: string, folder: string, uid: number): Promise<Way> {
+export async function findWay(program: string, folder: string): Promise<Way> {
+  const uid = process.getuid?.() ?? -1
   if (uid !== 0) return { prefix: [], uid }
-  for (const way of waysOfRoot) {
-    const [command = '', ...options] = way.prefix
-    const probe = [...options, 'sh', '-c', 'test -w "$1" && "$0" --version', program, folder]
-    if (
-      await run(command, probe).then(
-        () => true,
-        () => false,
-      )
-    )
-      return way
-  }
+  for (const way of waysOfRoot) if (await canRun(way, program, folder)) return way
   throw new Error(
     'PostgreSQL does not run as root, and neither `unshare` nor `setpriv` can help here: start as an ordinary user, or set DATABASE_URL to a server of your own.',
   )
 }
 
-export const waysOfRoot: readonly Way[] = [namespace, nobody]
+export async function canRun({ prefix }: Way, program: string, folder: string): Promise<boolean> {
+  const [command = '', ...options] = prefix
+  const probe = ['sh', '-c', 'test -w "$1" && test -x "$0"', program, folder]
+  return run(command, [...options, ...probe]).then(
+    () => true,
+    () => false,
+  )
+}
