@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { openStage } from './demo/stage.ts'
+import { playStory } from './demo/story.ts'
+import { Told, tell } from './demo/tell.ts'
+
+/** `pnpm demo`: the whole story once, on real parts that are thrown away afterwards. Exits 1 if a step is not as told. */
+const folder = await mkdtemp(path.join(tmpdir(), 'lethe-demo-'))
+const stops: (() => Promise<void>)[] = []
+let stopping: Promise<void> | undefined
+
+function stop(): Promise<void> {
+  stopping ??= (async () => {
+    for (const stopPart of stops.reverse()) await stopPart()
+    await rm(folder, { recursive: true, force: true })
+  })()
+  return stopping
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => void stop().then(() => process.exit(130)))
+
+try {
+  const stage = await openStage(folder, stops)
+  await playStory(stage)
+  tell('')
+  tell('That is the whole story, on real parts: PostgreSQL, the API, the worker, SMTP.')
+} catch (error) {
+  const told = error instanceof Told ? error.message : `It broke: ${error}`
+  console.error(`\n✗ ${told}`)
+  process.exitCode = 1
+} finally {
+  await stop()
+}

@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto'
+import { listArchive } from './archive.ts'
+import { type Person, password, signUp } from './person.ts'
+import type { Stage } from './stage.ts'
+import { expect, step, tell, until } from './tell.ts'
+import { rowsOf, tracesInDatabase, tracesInFolder } from './traces.ts'
+
+const address = 'ada@example.com'
+const name = 'Ada Lovelace'
+const site = 'https://analytical-engine.example'
+const secrets = ['enchantress-of-numbers', 'note-g-1843', 'bernoulli-numbers']
+// A picture of one pixel.
+const picture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+  'base64',
+)
+
+/** From sign-up to the proof that nothing is left; each step is checked as it is told. */
+export async function playStory(stage: Stage): Promise<void> {
+  const { api, db, uploadDir, graceSeconds } = stage
+
+  tell('\nAda has an account')
+  const { ada, bob } = await step(
+    'Ada signs up and logs in, and so does her neighbour Bob',
+    async () => {
+      const people = {
+        ada: await signUp(api, address, name),
+        bob: await signUp(api, 'bob@example.com', 'Bob'),
+      }
+      for (const person of Object.values(people))
+        expect((await person.logIn()).status === 201, 'a log-in was refused')
+      return { ...people, seen: `user ${people.ada.id} and user ${people.bob.id}` }
+    },
+  )
+  await step('she saves three passwords and uploads a picture', async () => {
+    for (const secret of secrets) await save(ada, { site, username: address, password: secret })
+    await save(bob, { site: 'https://bobs.example', username: 'bob', password: 'his-own' })
+    const put = await ada.ask('PUT', `/v1/users/${ada.id}/avatar`, new Uint8Array(picture))
+    expect(put.status === 204, `the picture was answered with ${put.status}`)
+    const { tables, files, bytes } = await preview(ada)
+    return {
+      seen: `a deletion would erase ${tables.saved_passwords} passwords and ${files} file of ${bytes} bytes, among others`,
+    }
+  })
+  const neighbour = await rowsOf(db, bob.id)
+
+  tell('\nShe leaves, and thinks better of it')
+  await step('she asks for the deletion, and is logged out everywhere', async () => {
+    const { eraseAfter } = await deleteAccount(ada)
+    expect((await ada.ask('GET', '/v1/sessions')).status === 401, 'her session is still accepted')
+    const again = await ada.logIn()
+    expect(again.status === 403, `her log-in was answered with ${again.status}, not 403`)
+    return {
+      seen: `202, to be erased after ${eraseAfter}; the old session is refused, a new log-in too`,
+    }
+  })
+  const { cancel } = await step('a mail brings the link that cancels', async () => {
+    const { subject, text } = await mail(stage, 'will be erased')
+    return { cancel: tokenIn(text, `${api}/deletion/cancel#token=`), seen: `“${subject}”` }
+  })
+  await step('she cancels, logs in, and everything is as it was', async () => {
+    const cancelled = await ada.ask('POST', '/v1/deletions/cancel', { token: cancel })
+    expect(cancelled.status === 200, `the cancel was answered with ${cancelled.status}`)
+    expect((await ada.ask('GET', '/v1/sessions')).status === 401, 'the old session lives again')
+    expect((await ada.logIn()).status === 201, 'she cannot log in')
+    const saved = await ada.ask('GET', `/v1/users/${ada.id}/passwords`)
+    const { passwords } = (await saved.json()) as { passwords: { password: string }[] }
+    expect(
+      passwords.map(({ password: one }) => one).join() === secrets.join(),
+      'her passwords are not what they were',
+    )
+    const image = await (await ada.ask('GET', `/v1/users/${ada.id}/avatar`)).arrayBuffer()
+    expect(picture.equals(Buffer.from(image)), 'her picture is not what it was')
+    return { seen: 'three passwords, one picture, and the sessions of before stay ended' }
+  })
+
+  tell(`\nShe leaves for good; the grace period is ${graceSeconds} seconds here`)
+  const { eraseAfter } = await step('she asks again', async () => {
+    const { eraseAfter: date } = await deleteAccount(ada)
+    return { eraseAfter: Date.parse(date), seen: `202, to be erased after ${date}` }
+  })
+  await step('a mail brings the link to her data, and the archive opens', async () => {
+    const { text } = await mail(stage, 'ready to download')
+    const token = tokenIn(text, `${api}/export#token=`)
+    const opened = await ada.ask('POST', '/v1/exports/open', { token })
+    const { sha256 } = ((await opened.json()) as { export: { sha256: string } }).export
+    const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const fetched = await fetch(`${api}/v1/exports/archive`, { headers: { cookie } })
+    const bytes = Buffer.from(await fetched.arrayBuffer())
+    expect(
+      createHash('sha256').update(bytes).digest('hex') === sha256,
+      'the archive is not the one that was announced',
+    )
+    const entries = await listArchive(bytes)
+    return { seen: entries.map(({ name: file, bytes: size }) => `${file} (${size} B)`).join(', ') }
+  })
+  await step('after the date, and not before, she is erased', async () => {
+    const erased = await until('the erasure', async () => {
+      const row = await db
+        .selectFrom('deletions')
+        .select(['erased_at', 'claimed_at', 'erased_counts'])
+        .where('status', '=', 'erased')
+        .executeTakeFirst()
+      return row
+    })
+    const late = (erased.erased_at?.getTime() ?? 0) - eraseAfter
+    expect((erased.claimed_at?.getTime() ?? 0) >= eraseAfter, 'it came before the date')
+    expect(late < 5_000, `it came ${late} ms after the date`)
+    return {
+      seen: `${late} ms after the date; the tombstone counts ${JSON.stringify(erased.erased_counts?.tables)}`,
+    }
+  })
+  await step('the last mail says so, and her address is forgotten with it', async () => {
+    const { subject } = await mail(stage, 'erased', (subject) => !subject.includes('will be'))
+    await until('the end of the outbox', async () => {
+      const pending = await db
+        .selectFrom('outbox')
+        .select('id')
+        .where('status', '=', 'pending')
+        .execute()
+      return pending.length === 0 || undefined
+    })
+    return { seen: `“${subject}”` }
+  })
+
+  tell('\nWhat is left')
+  await step('no table holds a trace of her', async () => {
+    const words = [address, name, site, ...secrets]
+    const { searched, hits } = await tracesInDatabase(db, words)
+    expect(hits.length === 0, `there is one in ${hits.join(', ')}`)
+    return {
+      seen: `${searched} tables searched for her address, name, site and passwords, the queue’s tables among them`,
+    }
+  })
+  await step('nor does the upload folder', async () => {
+    const hits = await tracesInFolder(uploadDir, ada.id, [address, name, site, ...secrets])
+    expect(hits.length === 0, `there is ${hits.join(', ')}`)
+    return { seen: 'her folder is gone' }
+  })
+  await step('Bob’s rows are what they were, byte for byte', async () => {
+    expect((await rowsOf(db, bob.id)) === neighbour, 'they are not')
+    return { seen: `${neighbour.length} characters compared` }
+  })
+}
+
+interface Entry {
+  site: string
+  username: string
+  password: string
+}
+
+async function save(person: Person, entry: Entry): Promise<void> {
+  const saved = await person.ask('POST', `/v1/users/${person.id}/passwords`, entry)
+  expect(saved.status === 201, `a password was answered with ${saved.status}`)
+}
+
+interface Preview {
+  tables: Record<string, number>
+  files: number
+  bytes: number
+}
+
+async function preview(person: Person): Promise<Preview> {
+  const answer = await person.ask('GET', `/v1/users/${person.id}/deletion/preview`)
+  return (await answer.json()) as Preview
+}
+
+async function deleteAccount(person: Person): Promise<{ eraseAfter: string }> {
+  const asked = await person.ask('DELETE', `/v1/users/${person.id}`, { password })
+  expect(asked.status === 202, `the deletion was answered with ${asked.status}`)
+  return ((await asked.json()) as { deletion: { eraseAfter: string } }).deletion
+}
+
+function mail({ inbox }: Stage, words: string, fits = (_subject: string) => true) {
+  return until(`the mail “… ${words} …”`, () =>
+    inbox
+      .mails()
+      .find(({ subject, to }) => to === address && subject.includes(words) && fits(subject)),
+  )
+}
+
+/** The token of the link that stands alone on its line. */
+function tokenIn(text: string, link: string): string {
+  const line = text.split('\n').find((one) => one.startsWith(link))
+  expect(line !== undefined, `the mail holds no link ${link}…`)
+  return line.slice(link.length).trim()
+}

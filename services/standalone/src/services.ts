@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+import { end, isRunning } from './child.ts'
+
+const root = path.join(import.meta.dirname, '../../..')
+const READY_WITHIN_MS = 30_000
+
+export interface Service {
+  name: string
+  pid: number
+  /** Resolves with the exit code when the process has ended, asked to or not. */
+  ended: Promise<number | null>
+  stop(): Promise<void>
+}
+
+export interface ServiceOptions {
+  name: 'api' | 'worker'
+  /** All that the service finds in its environment. */
+  env: NodeJS.ProcessEnv
+  /** Where its `/readyz` answers. */
+  url: string
+  /** Told of each line that it logs. */
+  onLine?: (line: string) => void
+}
+
+/** Starts one of the two services as a process of its own; resolves when it says that it can work. */
+export async function startService({ name, env, url, onLine }: ServiceOptions): Promise<Service> {
+  const child = spawn(process.execPath, [`services/${name}/src/main.ts`], {
+    cwd: root,
+    env,
+    // A group of its own: Ctrl-C reaches us alone, and we stop the parts one after the other.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const last: string[] = []
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on('line', (line) => {
+      last.push(line)
+      if (last.length > 5) last.shift()
+      onLine?.(line)
+    })
+  const ended = once(child, 'exit').then(([code]) => code as number | null)
+  const service: Service = {
+    name,
+    pid: child.pid ?? 0,
+    ended,
+    stop: () => end(child, ['SIGTERM', 'SIGKILL'], 12_000),
+  }
+  const deadline = performance.now() + READY_WITHIN_MS
+  while (isRunning(child) && performance.now() < deadline) {
+    const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+    if (ready?.ok) return service
+    await wait(50)
+  }
+  await service.stop()
+  throw new Error(`The ${name} did not start; its last words were:\n${last.join('\n')}`)
+}
