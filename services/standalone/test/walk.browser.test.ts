@@ -1,0 +1,119 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { testDb } from '@lethe/db/testing'
+import { type BrowserContext, chromium } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { listArchive } from '../src/demo/archive.ts'
+import { type Person, password, signUp } from '../src/demo/person.ts'
+import { until } from '../src/demo/tell.ts'
+import { freePort } from '../src/free-port.ts'
+import { type Inbox, startInbox } from '../src/inbox/index.ts'
+import { startService } from '../src/services.ts'
+
+const { CHROMIUM_PATH, TEST_REDIS_URL } = process.env
+const entry = { site: 'https://bank.example', username: 'ada', password: 'hunter2' }
+
+const noChromium = CHROMIUM_PATH ? false : 'no Chromium on this machine'
+const noRedis = TEST_REDIS_URL ? false : 'no redis-server on this machine'
+
+t.test('on PostgreSQL alone', { skip: noChromium }, (t) => walk(t, undefined))
+// A database of Redis of its own: two workers on one queue need one PostgreSQL.
+t.test('with the queue on Redis', { skip: noChromium || noRedis }, (t) =>
+  walk(t, `${TEST_REDIS_URL}/7`),
+)
+
+/** As a person would: from each mail to its page, and what the page is for. */
+async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
+  const { api, inbox } = await startLethe(t, redisUrl)
+  const context = await openBrowser(t)
+  const page = await context.newPage()
+  const ada = await signUp(api, 'ada@example.com', 'Ada')
+  await ada.logIn()
+  await ada.ask('POST', `/v1/users/${ada.id}/passwords`, entry)
+
+  await leave(ada)
+  await page.goto(await mailedLink(inbox, `${api}/deletion/cancel#token=`))
+  await page.getByRole('button', { name: 'Keep my account' }).click()
+  await page.getByRole('heading', { name: 'Good to have you back' }).waitFor()
+  t.equal((await ada.logIn()).status, 201, 'the button of the cancel page gives the account back')
+  const seen = inbox.mails().length
+
+  await leave(ada)
+  await page.goto(await mailedLink(inbox, `${api}/export#token=`, seen))
+  await page.getByRole('heading', { name: 'Your data is ready' }).waitFor()
+  const [archive] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'Download the archive' }).click(),
+  ])
+  t.match(archive.suggestedFilename(), /^account-export-.*\.zip$/)
+  const files = await listArchive(await readFile(await archive.path()))
+  t.ok(
+    files.some(({ name }) => name === 'saved-passwords.csv'),
+    'the export page gives the archive',
+  )
+
+  await page.getByLabel('Password of your account').fill(password)
+  const [passwords] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download the passwords' }).click(),
+  ])
+  t.match(await readFile(await passwords.path(), 'utf8'), 'https://bank.example,ada,hunter2')
+}
+
+async function leave(person: Person): Promise<void> {
+  const asked = await person.ask('DELETE', `/v1/users/${person.id}`)
+  if (asked.status !== 202) throw new Error(`the deletion was answered with ${asked.status}`)
+}
+
+/** The link that stands alone on its line in a mail that came after the first `seen`. */
+function mailedLink(inbox: Inbox, start: string, seen = 0): Promise<string> {
+  return until(`the mail with ${start}`, () =>
+    inbox
+      .mails()
+      .filter(({ id }) => id > seen)
+      .flatMap(({ text }) => text.split('\n'))
+      .find((line) => line.startsWith(start)),
+  )
+}
+
+/** Both services as processes, on a database of the test's own. */
+async function startLethe(t: Test, redisUrl: string | undefined) {
+  const { url } = await testDb(t)
+  const inbox = await startInbox()
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-'))
+  t.teardown(async () => {
+    await inbox.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const [port, workerPort] = [await freePort(), await freePort()]
+  const api = `http://127.0.0.1:${port}`
+  const env = {
+    DATABASE_URL: url,
+    ...(redisUrl && { REDIS_URL: redisUrl }),
+    SMTP_URL: inbox.smtpUrl,
+    SECRET_KEY: Buffer.alloc(32, 7).toString('base64url'),
+    PUBLIC_URL: api,
+    PORT: String(port),
+    WORKER_PORT: String(workerPort),
+    EXPORT_DIR: path.join(folder, 'exports'),
+    UPLOAD_DIR: path.join(folder, 'uploads'),
+    LOG_LEVEL: 'warn',
+  }
+  const services = await Promise.all([
+    startService({ name: 'api', env, url: api }),
+    startService({ name: 'worker', env, url: `http://127.0.0.1:${workerPort}` }),
+  ])
+  t.teardown(() => Promise.all(services.map((service) => service.stop())))
+  return { api, inbox }
+}
+
+async function openBrowser(t: Test): Promise<BrowserContext> {
+  const flags = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync']
+  const browser = await chromium.launch({
+    ...(CHROMIUM_PATH && { executablePath: CHROMIUM_PATH }),
+    args: [...flags, '--disable-background-networking', '--disable-component-update'],
+  })
+  t.teardown(() => browser.close())
+  return browser.newContext({ acceptDownloads: true })
+}
