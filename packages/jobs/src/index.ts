@@ -10,7 +10,6 @@ export {
   take,
   whileLeased,
 } from './lease.ts'
-export { stageMail } from './outbox.ts'
 export {
   type FailedJob,
   type OpenQueue,

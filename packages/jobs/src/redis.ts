@@ -1,5 +1,5 @@
 import { Queue, Worker } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import type { Backend } from './backend.ts'
 
 const RETRY_AT_MOST_MS = 1_000
@@ -7,17 +7,27 @@ const ANSWER_WITHIN_MS = 5_000
 
 /** BullMQ on Redis or Valkey. It need not be there yet, and may go away and come back. */
 export function redisBackend(url: string, onError: (error: Error) => void): Backend {
-  const retryStrategy = (times: number) => Math.min(times * 100, RETRY_AT_MOST_MS)
+  const connections: Redis[] = []
+  let closing = false
+  const retryStrategy = (times: number) =>
+    closing ? null : Math.min(times * 100, RETRY_AT_MOST_MS)
+  const connect = (options: Omit<RedisOptions, 'replyMapping'>): Redis => {
+    const connection = new Redis(url, { ...options, retryStrategy })
+    connection.on('error', onError)
+    connections.push(connection)
+    return connection
+  }
   // Commands fail at once while the server is away: nothing may be lent to a queue that takes no jobs.
-  const producer = new Redis(url, {
-    retryStrategy,
+  const producer = connect({
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     commandTimeout: ANSWER_WITHIN_MS,
   })
-  // The worker waits for the server instead; BullMQ makes its blocking connection from this one.
-  const consumer = new Redis(url, { retryStrategy, maxRetriesPerRequest: null })
-  for (const connection of [producer, consumer]) connection.on('error', onError)
+  // Workers wait for the server instead. BullMQ duplicates this connection for each of them, and loses hold of the
+  // duplicate when it is closed while the server is away: made here, it can be ended here.
+  const patience = { maxRetriesPerRequest: null }
+  const consumer = connect(patience)
+  consumer.duplicate = (options) => connect({ ...patience, ...options })
 
   return {
     queue(name, options) {
@@ -28,8 +38,16 @@ export function redisBackend(url: string, onError: (error: Error) => void): Back
     worker: async (name, run, options) =>
       new Worker(name, run, { ...options, connection: consumer }),
     async close() {
-      producer.disconnect()
-      consumer.disconnect()
+      closing = true
+      await Promise.all(connections.map(end))
     },
   }
+}
+
+/** One that waits to try again ends by itself after that try: disconnected now, it would tell nobody of its end. */
+async function end(connection: Redis): Promise<void> {
+  if (connection.status === 'end') return
+  const ended = new Promise((resolve) => connection.once('end', resolve))
+  if (connection.status !== 'reconnecting') connection.disconnect()
+  await ended
 }

@@ -4,15 +4,7 @@ import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import {
-  giveBack,
-  LeaseLost,
-  lendEach,
-  lendTogether,
-  stageMail,
-  take,
-  whileLeased,
-} from '../src/index.ts'
+import { giveBack, LeaseLost, lendEach, lendTogether, take, whileLeased } from '../src/index.ts'
 import { until } from './until.ts'
 
 const pending = sql<boolean>`d.status = 'pending'`
@@ -176,9 +168,10 @@ async function withMails(t: Parameters<typeof testDb>[0], count: number): Promis
     })
     .returning('id')
     .executeTakeFirstOrThrow()
-  await db.transaction().execute(async (tx) => {
-    for (let mail = 0; mail < count; mail++) await stageMail(tx, 'deletion-scheduled', id)
+  const mails = Array.from({ length: count }, () => {
+    return { mail: 'deletion-scheduled' as const, deletion_id: id }
   })
+  await db.insertInto('outbox').values(mails).execute()
   return db
 }
 

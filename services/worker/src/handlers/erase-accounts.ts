@@ -23,11 +23,11 @@ export async function eraseAccounts(
       stop,
     )
     log.info({ deletions: erased.length }, 'deletions.erased')
-  } catch (error) {
-    if (error instanceof LeaseLost) return
+  } catch (err) {
+    if (err instanceof LeaseLost) return
+    if (!stop.aborted) log.error({ err }, 'deletions.postponed')
     const delays = stop.aborted ? retryDelays.stopped : retryDelays.erasure
     await giveBack(db, 'deletions', claim.lease, delays)
-    if (!stop.aborted) throw error
   }
 }
 

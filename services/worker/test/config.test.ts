@@ -1,0 +1,69 @@
+import t from 'tap'
+import { readConfig } from '../src/config.ts'
+
+const least = {
+  DATABASE_URL: 'postgres://localhost/lethe',
+  SMTP_URL: 'smtp://localhost:25',
+  SECRET_KEY: 'A'.repeat(43),
+}
+
+t.test('three values are enough', async (t) => {
+  t.match(readConfig(least), {
+    host: '127.0.0.1',
+    port: 3001,
+    redisUrl: undefined,
+    mailFrom: { name: 'Lethe', address: 'no-reply@localhost' },
+    publicUrl: 'http://localhost:3000',
+    exportTtl: { iso: 'P7D' },
+    rateLimits: true,
+    logLevel: 'info',
+  })
+})
+
+t.test('links lead to the API by default', async (t) => {
+  t.equal(readConfig({ ...least, PORT: '8080' }).publicUrl, 'http://localhost:8080')
+  const PUBLIC_URL = 'https://Lethe.example/'
+  t.equal(readConfig({ ...least, PUBLIC_URL }).publicUrl, 'https://lethe.example')
+})
+
+t.test('a wrong value is named, a secret never shown', async (t) => {
+  for (const [name, value] of [
+    ['DATABASE_URL', 'mysql://user:hunter2@localhost/lethe'],
+    ['DATABASE_URL', ''],
+    ['REDIS_URL', 'http://user:hunter2@localhost'],
+    ['SMTP_URL', 'localhost:25'],
+    ['SMTP_URL', ''],
+    ['SECRET_KEY', 'hunter2'],
+    ['SECRET_KEY', ''],
+    ['WORKER_PORT', '80.5'],
+    ['PUBLIC_URL', 'https://user:hunter2@lethe.example'],
+    ['PUBLIC_URL', 'https://lethe.example/app'],
+    ['EXPORT_TTL', '7'],
+    ['RATE_LIMITS', 'maybe'],
+    ['LOG_LEVEL', 'loud'],
+    ['MAIL_FROM', 'Lethe'],
+    ['MAIL_FROM', 'a@lethe.example, b@lethe.example'],
+    ['MAIL_FROM', 'Lethe <a@lethe.example>\r\nBcc: eve@example.com'],
+  ] as const) {
+    const message = messageOf(() => readConfig({ ...least, [name]: value }))
+    t.ok(message.startsWith(`${name} `), message)
+    t.notMatch(message, /hunter2|[\r\n]/)
+  }
+})
+
+t.test('the sender may have any name', async (t) => {
+  for (const [text, name, address] of [
+    ['mail@lethe.example', '', 'mail@lethe.example'],
+    ['"Lethe, Inc." <mail@lethe.example>', 'Lethe, Inc.', 'mail@lethe.example'],
+  ] as const)
+    t.strictSame(readConfig({ ...least, MAIL_FROM: text }).mailFrom, { name, address })
+})
+
+function messageOf(run: () => unknown): string {
+  try {
+    run()
+    return 'nothing was thrown'
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

@@ -1,0 +1,149 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { deriveKeys } from '@lethe/accounts'
+import { connect } from '@lethe/db'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { startWorker, type WorkerOptions } from '../src/worker.ts'
+import { type Setup, setup } from './setup.ts'
+import { until } from './until.ts'
+
+t.test('a worker that can work says so', async (t) => {
+  const s = await setup(t)
+  const port = await start(t, s)
+  t.match(await get(port, '/healthz'), { status: 200, json: { status: 'ok' } })
+  await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
+  t.match(await get(port, '/readyz'), { json: { status: 'ok' } })
+})
+
+t.test('one that cannot says why, and keeps trying', async (t) => {
+  const s = await setup(t)
+  const notReady = async (t: Test, port: number, reason: RegExp) => {
+    const answer = await until('the reason', async () => {
+      const given = await get(port, '/readyz')
+      return reason.test(given.json.detail ?? '') ? given : undefined
+    })
+    t.match(answer, {
+      status: 503,
+      type: /^application\/problem\+json/,
+      json: { type: '/problems/unavailable', status: 503, detail: reason },
+    })
+    t.match(await get(port, '/healthz'), { status: 200 }, 'alive all the same')
+  }
+  await t.test('Redis away', async (t) => {
+    await notReady(t, await start(t, s, { redisUrl: 'redis://127.0.0.1:1' }), /queue/)
+  })
+  await t.test('the database away', async (t) => {
+    const db = connect('postgres://127.0.0.1:1/lethe')
+    t.teardown(() => db.destroy())
+    await notReady(
+      t,
+      await start(t, { ...s, deps: { ...s.deps, db } }),
+      /database cannot be reached/,
+    )
+  })
+  await t.test('a wrong SECRET_KEY', async (t) => {
+    const keys = deriveKeys(randomBytes(32))
+    await until('the first is known', async () => {
+      const { rows } = await sql`select from secret_key_check`.execute(s.db)
+      return rows.length === 1
+    })
+    await notReady(t, await start(t, { ...s, deps: { ...s.deps, keys } }), /SECRET_KEY/)
+  })
+  await t.test('not migrated, until it is', async (t) => {
+    await sql`alter table kysely_migration rename to hidden`.execute(s.db)
+    const port = await start(t, s)
+    await notReady(t, port, /not migrated/)
+    await sql`drop table kysely_migration`.execute(s.db).catch(() => {})
+    await sql`alter table hidden rename to kysely_migration`.execute(s.db)
+    await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
+  })
+})
+
+t.test('metrics count what stands in the database and waits in the queue', async (t) => {
+  const s = await setup(t)
+  const port = await start(t, s)
+  await s.deletion(await s.person('ada@example.com'))
+  await until('both mails are sent', () => s.sink.received.length === 2)
+  const { body, type } = await until('they are counted', async () => {
+    const answer = await get(port, '/metrics')
+    return answer.body.includes('lethe_mails{status="sent"} 2') ? answer : undefined
+  })
+  t.equal(type, 'text/plain; version=0.0.4; charset=utf-8')
+  for (const line of [
+    'lethe_deletions{status="pending"} 1',
+    'lethe_exports{status="ready"} 1',
+    'lethe_deletions_overdue 0',
+    'lethe_queue_up 1',
+    'lethe_queue_jobs{job="send-mail",state="failed"} 0',
+  ])
+    t.ok(body.split('\n').includes(line), line)
+  t.notMatch(body, /ada|example/)
+  for (const line of body.trimEnd().split('\n'))
+    t.match(
+      line,
+      /^(# (HELP|TYPE) lethe_\w+ .+|lethe_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.]+)$/,
+    )
+})
+
+t.test('the queue page is shown on this machine alone', async (t) => {
+  const s = await setup(t)
+  const port = await start(t, s)
+  await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
+  const page = await get(port, '/queue')
+  t.match(page, { status: 200, type: 'text/html; charset=utf-8' })
+  t.match(page.body, /Jobs set aside/)
+  t.match(await get(port, '/queue', { host: `lethe.example:${port}` }), { status: 403 })
+  t.match(await get(port, '/queue', { host: `localhost:${port}` }), { status: 200 })
+})
+
+t.test('a job that was set aside is shown with its reason, harmless', async (t) => {
+  const s = await setup(t)
+  const port = await start(t, s, { queueName: 'shown' })
+  await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
+  await sql`insert into bullmq.job (queue, id, seq, name, state, added_at_ms)
+    values ('shown-send-mail', 'x', 1, '<script>alert(1)</script>', 'waiting', 0)`.execute(s.db)
+  const page = await until('it is shown', async () => {
+    const { body } = await get(port, '/queue')
+    return body.includes('unknown-job') ? body : undefined
+  })
+  t.match(page, '&#60;script&#62;')
+  t.notMatch(page, '<script')
+})
+
+t.test('anything else is a problem', async (t) => {
+  const port = await start(t, await setup(t))
+  const problem = { type: /^application\/problem\+json/ }
+  t.match(await get(port, '/nothing'), { status: 404, ...problem })
+  t.match(await get(port, '/constructor'), { status: 404, ...problem })
+  t.match(await get(port, '/queue', {}, 'DELETE'), { status: 405, ...problem })
+})
+
+async function start(t: Test, { deps, databaseUrl }: Setup, options: Partial<WorkerOptions> = {}) {
+  const worker = await startWorker(deps, {
+    ...{ databaseUrl, queueName: `test-${randomUUID()}`, host: '127.0.0.1', port: 0 },
+    ...options,
+  })
+  t.teardown(() => worker.close())
+  return worker.port
+}
+
+interface Answer {
+  status: number | undefined
+  type: string | undefined
+  body: string
+  json: { status?: unknown; detail?: string }
+}
+
+async function get(port: number, path: string, headers = {}, method = 'GET'): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const asked = request({ port, path, headers, method, agent: false }, async (response) => {
+    const body = await text(response)
+    const type = response.headers['content-type']
+    const json = type?.includes('json') ? (JSON.parse(body) as Answer['json']) : {}
+    resolve({ status: response.statusCode, type, body, json })
+  })
+  asked.on('error', reject).end()
+  return promise
+}
