@@ -5,6 +5,7 @@ export {
   cancelDeletionByPassword,
   cancelDeletionByToken,
 } from './cancel-deletion.ts'
+export { changePassword } from './change-password.ts'
 export { type DeletionReport, deletionStatus, previewDeletion } from './deletion-status.ts'
 export {
   type Claim,
@@ -52,4 +53,4 @@ export {
   type Session,
 } from './sessions.ts'
 export { deletionToken, exportToken, tokenHash } from './tokens.ts'
-export { changePassword, getUser, setRole, signUp, type User } from './users.ts'
+export { getUser, setRole, signUp, type User } from './users.ts'

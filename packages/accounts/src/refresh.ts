@@ -1,25 +1,10 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Keys } from './keys.ts'
+import { newRefreshToken, readSessionId } from './refresh-token.ts'
 import { findSession, type Session } from './sessions.ts'
 import { tokenHash } from './tokens.ts'
-
-const ID = 16
-const NONCE = 16
-
-/**
- * A refresh token names its session and carries a proof that we made it. So a used one is known for what it is,
- * without a list of all that were ever given out.
- */
-export function newRefreshToken(keys: Keys, sessionId: string): string {
-  const named = Buffer.concat([
-    Buffer.from(sessionId.replaceAll('-', ''), 'hex'),
-    randomBytes(NONCE),
-  ])
-  return Buffer.concat([named, proof(keys, named)]).toString('base64url')
-}
 
 /**
  * Rotates the token. A used one is refused and ends its session: either the thief or the owner
@@ -47,16 +32,4 @@ export async function refresh(
   if (session) return { session, token: next }
   await db.deleteFrom('sessions').where('id', '=', sessionId).execute()
   throw new AccountError('unauthenticated')
-}
-
-function readSessionId(keys: Keys, token: string): string | undefined {
-  const bytes = Buffer.from(token, 'base64url')
-  if (bytes.length !== ID + NONCE + 32 || bytes.toString('base64url') !== token) return undefined
-  const named = bytes.subarray(0, ID + NONCE)
-  if (!timingSafeEqual(bytes.subarray(ID + NONCE), proof(keys, named))) return undefined
-  return named.toString('hex', 0, ID).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-}
-
-function proof(keys: Keys, named: Buffer): Buffer {
-  return createHmac('sha256', keys.refreshTokens).update(named).digest()
 }

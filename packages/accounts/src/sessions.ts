@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
-import { newRefreshToken } from './refresh.ts'
+import { newRefreshToken } from './refresh-token.ts'
 import { randomToken, tokenHash } from './tokens.ts'
 import type { User } from './users.ts'
 

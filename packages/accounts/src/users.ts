@@ -4,7 +4,6 @@ import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
 import { createPersonKey } from './saved-passwords.ts'
-import type { Session } from './sessions.ts'
 
 export interface User {
   id: number
@@ -47,39 +46,6 @@ export async function getUser(db: Db, id: number): Promise<User> {
     .executeTakeFirst()
   if (!user) throw new AccountError('user-not-found')
   return user
-}
-
-/** Ends every other session of the user in the same transaction: whoever knew the old password is out. */
-export async function changePassword(
-  db: Db,
-  hasher: Hasher,
-  session: Session,
-  change: { currentPassword: string; newPassword: string },
-): Promise<void> {
-  const old = await db
-    .selectFrom('active_users')
-    .select('password_hash')
-    .where('id', '=', session.userId)
-    .executeTakeFirst()
-  if (!(await hasher.verify(old?.password_hash, change.currentPassword)) || !old)
-    throw new AccountError('wrong-password')
-  const passwordHash = await hasher.hash(change.newPassword)
-  await db.transaction().execute(async (tx) => {
-    // The old hash in the guard: of two changes at once, one wins. `active`: none passes a deletion.
-    const { numUpdatedRows } = await tx
-      .updateTable('users')
-      .set({ password_hash: passwordHash })
-      .where('id', '=', session.userId)
-      .where('active', '=', true)
-      .where('password_hash', '=', old.password_hash)
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) throw new AccountError('wrong-password')
-    await tx
-      .deleteFrom('sessions')
-      .where('user_id', '=', session.userId)
-      .where('id', '!=', session.id)
-      .execute()
-  })
 }
 
 /** Makes a user an administrator, or a member again. Nothing in HTTP does this. False when there is no such active user. */

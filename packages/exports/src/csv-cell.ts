@@ -1,4 +1,5 @@
-import type { Cell } from './formats.ts'
+/** What a table's cell can hold. */
+export type Cell = string | number | boolean | Date | null
 
 const operator = '[=+\\-@＝＋－＠﹦﹢﹣﹫]'
 const blank = '[\\p{White_Space}\\p{Cc}\\p{Cf}]'

@@ -1,6 +1,5 @@
-import { csvCell } from './csv-cell.ts'
+import { type Cell, csvCell } from './csv-cell.ts'
 
-export type Cell = string | number | boolean | Date | null
 export type Row = Record<string, Cell>
 
 /** One way to write a table down; as many bytes in memory as one chunk has. */

@@ -1,5 +1,6 @@
 export { ExportError } from './errors.ts'
-export { type ArchiveOptions, type MadeArchive, makeArchive } from './make-archive.ts'
+export { type ArchiveOptions, makeArchive } from './make-archive.ts'
 export { openArchive } from './open-archive.ts'
 export { removeArchive } from './remove-archive.ts'
 export { removeStrays } from './remove-strays.ts'
+export type { MadeArchive } from './write-aside.ts'

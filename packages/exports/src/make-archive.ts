@@ -2,14 +2,8 @@ import type { Db } from '@lethe/db'
 import { type GatherOptions, gather } from './gather.ts'
 import { partName } from './names.ts'
 import { inSnapshot } from './snapshot.ts'
-import { writeAside } from './write-aside.ts'
+import { type MadeArchive, writeAside } from './write-aside.ts'
 import { writeZip } from './zip.ts'
-
-export interface MadeArchive {
-  fileName: string
-  bytes: number
-  sha256: Buffer
-}
 
 export interface ArchiveOptions extends GatherOptions {
   exportId: string

@@ -2,9 +2,14 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { makePrivate, syncFolder } from './folder.ts'
-import type { MadeArchive } from './make-archive.ts'
 import { meter } from './meter.ts'
 import { newArchiveName } from './names.ts'
+
+export interface MadeArchive {
+  fileName: string
+  bytes: number
+  sha256: Buffer
+}
 
 /**
  * Stores what `write` puts into the sink. Until the last byte is on the disk it lies under `partName`;

@@ -1,3 +1,4 @@
+import type { Block } from './block.ts'
 import { layout } from './layout.ts'
 import { plainText } from './plain-text.ts'
 import { joint } from './words.ts'
@@ -7,9 +8,6 @@ export interface Mail {
   text: string
   html: string
 }
-
-/** A paragraph, a list, or a link with the words on its button. */
-export type Block = string | { items: string[] } | { label: string; href: string }
 
 /** Both parts of a mail are made from the same blocks, so that neither can say what the other does not. */
 export function compose(subject: string, blocks: Block[]): Mail {

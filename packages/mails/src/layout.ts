@@ -1,4 +1,4 @@
-import type { Block } from './compose.ts'
+import type { Block } from './block.ts'
 import { type Html, html } from './html.ts'
 
 const sans = 'font-family:system-ui,-apple-system,Segoe UI,Roboto,Arial,sans-serif'

@@ -1,4 +1,4 @@
-import type { Block } from './compose.ts'
+import type { Block } from './block.ts'
 
 const columns = 78
 

@@ -1,8 +1,15 @@
 import jwt from '@fastify/jwt'
-import { AccountError, findSession, findSessionByToken, type Session } from '@lethe/accounts'
+import {
+  AccountError,
+  findSession,
+  findSessionByToken,
+  type Keys,
+  type Session,
+} from '@lethe/accounts'
+import type { Db } from '@lethe/db'
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { ApiConfig } from './config.ts'
 import { bearerToken } from './cross-site.ts'
-import type { Deps } from './deps.ts'
 import { parseUserId } from './user-id.ts'
 
 /** Seconds. The session behind it is looked up on every request, so ending that ends the token at once. */
@@ -32,7 +39,10 @@ export function ownId(request: FastifyRequest<{ Params: { userId: string } }>): 
   return userId
 }
 
-export function authentication(app: FastifyInstance, { db, keys, config }: Deps): Auth {
+export function authentication(
+  app: FastifyInstance,
+  { db, keys, config }: { db: Db; keys: Keys; config: ApiConfig },
+): Auth {
   app.register(jwt, {
     secret: keys.accessTokens,
     sign: { algorithm: 'HS256', expiresIn: ACCESS_TOKEN_TTL },

@@ -1,17 +1,9 @@
-import type { Db } from '@lethe/db'
+import type { Command, Terminal } from './command.ts'
 import { verifyAudit } from './commands/audit-verify.ts'
 import { listDeletions } from './commands/deletions-list.ts'
 import { showDeletion } from './commands/deletions-show.ts'
 import { applyMigrations } from './commands/migrate.ts'
 import { promoteUser } from './commands/users-promote.ts'
-
-export interface Terminal {
-  db: Db
-  print(line: string): void
-}
-
-/** Does its work and returns the exit code: 0 when all is well. */
-export type Command = (args: string[], terminal: Terminal) => Promise<number>
 
 const commands: Record<string, { run: Command; usage: string; does: string }> = {
   migrate: { run: applyMigrations, usage: 'migrate', does: 'apply what is missing of migrations/' },

@@ -1,5 +1,5 @@
 import { verifyAuditChain } from '@lethe/accounts'
-import type { Command } from '../run.ts'
+import type { Command } from '../command.ts'
 
 export const verifyAudit: Command = async (_args, { db, print }) => {
   const { sealed, unsealed, head, brokenAt } = await verifyAuditChain(db)

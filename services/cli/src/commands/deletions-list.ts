@@ -1,5 +1,5 @@
 import type { DeletionStatus } from '@lethe/db'
-import type { Command } from '../run.ts'
+import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
 const statuses: string[] = ['pending', 'cancelled', 'erasing', 'erased'] satisfies DeletionStatus[]

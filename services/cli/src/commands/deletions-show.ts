@@ -1,4 +1,4 @@
-import type { Command } from '../run.ts'
+import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

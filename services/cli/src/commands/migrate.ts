@@ -1,5 +1,5 @@
 import { migrate } from '@lethe/db'
-import type { Command } from '../run.ts'
+import type { Command } from '../command.ts'
 
 export const applyMigrations: Command = async (_args, { db, print }) => {
   const applied = await migrate(db)

@@ -1,5 +1,5 @@
 import { setRole } from '@lethe/accounts'
-import type { Command } from '../run.ts'
+import type { Command } from '../command.ts'
 
 export const promoteUser: Command = async ([email = ''], { db, print }) => {
   if (!(await setRole(db, email, 'administrator'))) {

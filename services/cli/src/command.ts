@@ -1,0 +1,9 @@
+import type { Db } from '@lethe/db'
+
+export interface Terminal {
+  db: Db
+  print(line: string): void
+}
+
+/** Does its work and returns the exit code: 0 when all is well. */
+export type Command = (args: string[], terminal: Terminal) => Promise<number>
