@@ -12,8 +12,6 @@ export interface GatherOptions {
   uploadDir: string
   /** When the account is erased, for the README. */
   eraseAfter: Date
-  /** Where the secrets of saved passwords can be had, for the README; without any token. */
-  savedPasswordsUrl?: string
 }
 
 /** Adds everything that is the person's, entry by entry, and last the manifest of what was added. */
@@ -22,7 +20,7 @@ export async function gather(
   options: GatherOptions,
   add: Add,
 ): Promise<void> {
-  const { userId, uploadDir, eraseAfter, savedPasswordsUrl } = options
+  const { userId, uploadDir, eraseAfter } = options
   const manifest: Manifest = {
     formatVersion: 1,
     madeAt,
@@ -63,7 +61,7 @@ export async function gather(
     }
   }
 
-  const about = readme({ madeAt, eraseAfter, savedPasswordsUrl })
+  const about = readme({ madeAt, eraseAfter })
   manifest.entries.push(await addText('README.txt', about))
   for (const kind of kinds) {
     for (const format of formats) {

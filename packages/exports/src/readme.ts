@@ -3,11 +3,10 @@ import { kinds } from './kinds.ts'
 export interface ReadmeFacts {
   madeAt: Date
   eraseAfter: Date
-  savedPasswordsUrl?: string | undefined
 }
 
 /** What the archive is, for a person who unpacks it and knows nothing of us. */
-export const readme = ({ madeAt, eraseAfter, savedPasswordsUrl }: ReadmeFacts) => `YOUR DATA
+export const readme = ({ madeAt, eraseAfter }: ReadmeFacts) => `YOUR DATA
 =========
 
 You asked for your account to be deleted. This archive is a copy of the data that
@@ -35,7 +34,7 @@ Your saved passwords
 
 The archive lists the sites and user names you saved, but not the passwords
 themselves: whoever reads your mail must not be able to open them. To get them,
-open ${savedPasswordsUrl ?? 'the page that the mail about this archive links to'}
+open the page that the mail about this archive links to
 and enter the password of your account. This works until the account is erased.
 
 

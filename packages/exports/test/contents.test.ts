@@ -120,11 +120,10 @@ t.test('the answer tells of the stored bytes', async (t) => {
 
 t.test('the README says what, when, and how to get the saved passwords', async (t) => {
   const { db, exportDir, optionsFor } = await scene(t)
-  const savedPasswordsUrl = 'https://lethe.example/export'
-  const options = { ...optionsFor(await addUser(db, 'ada')), savedPasswordsUrl }
+  const options = optionsFor(await addUser(db, 'ada'))
   const { fileName } = await makeArchive(db, options)
   const readme = String((await unzip(path.join(exportDir, fileName))).get('README.txt'))
-  t.match(readme, savedPasswordsUrl)
+  t.match(readme, /the page that the mail about this archive links to\nand enter the password/)
   t.match(readme, 'erased after 2026-02-27 12:00:00 UTC')
   t.match(readme, /apostrophe/)
   for (const name of names.filter((name) => name !== 'README.txt' && name !== 'avatar.jpg')) {

@@ -35,7 +35,7 @@ export async function exportAccount(
 async function makeAndOffer(
   exportId: string,
   lease: string,
-  { db, exportDir, exportTtl, publicUrl, uploadDir }: HandlerDeps,
+  { db, exportDir, exportTtl, uploadDir }: HandlerDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   const wanted = await readWanted(db, exportId)
@@ -43,7 +43,6 @@ async function makeAndOffer(
   const { userId, eraseAfter } = wanted
   const made = await makeArchive(db, {
     ...{ exportId, lease, userId, eraseAfter, exportDir, uploadDir, signal },
-    savedPasswordsUrl: `${publicUrl}/export`,
   })
   if (await finishExport(db, { exportId, lease, ...made }, exportTtl)) return true
   // Cancelled, given up or lost meanwhile: nobody may find it.
