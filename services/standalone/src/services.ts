@@ -2,14 +2,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { end, isRunning } from './child.ts'
+import { Sentence } from './sentence.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
+const leash = path.join(import.meta.dirname, 'leash.ts')
 const READY_WITHIN_MS = 30_000
 
 export interface Service {
-  name: string
+  name: 'api' | 'worker'
   pid: number
   /** Resolves with the exit code when the process has ended, asked to or not. */
   ended: Promise<number | null>
@@ -24,20 +27,23 @@ export interface ServiceOptions {
   url: string
   /** Told of each line that it logs. */
   onLine?: (line: string) => void
+  /** Gives up waiting, and ends the process. */
+  signal?: AbortSignal
 }
 
 /** Starts one of the two services as a process of its own; resolves when it says that it can work. */
-export async function startService({ name, env, url, onLine }: ServiceOptions): Promise<Service> {
-  const child = spawn(process.execPath, [`services/${name}/src/main.ts`], {
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { name, env, url, onLine, signal } = options
+  const child = spawn(process.execPath, ['--import', leash, `services/${name}/src/main.ts`], {
     cwd: root,
     env,
     // A group of its own: Ctrl-C reaches us alone, and we stop the parts one after the other.
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const last: string[] = []
   for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on('line', (line) => {
+    createInterface(stream as Readable).on('line', (line) => {
       last.push(line)
       if (last.length > 5) last.shift()
       onLine?.(line)
@@ -50,11 +56,12 @@ export async function startService({ name, env, url, onLine }: ServiceOptions): 
     stop: () => end(child, ['SIGTERM', 'SIGKILL'], 12_000),
   }
   const deadline = performance.now() + READY_WITHIN_MS
-  while (isRunning(child) && performance.now() < deadline) {
+  while (isRunning(child) && !signal?.aborted && performance.now() < deadline) {
     const ready = await fetch(`${url}/readyz`).catch(() => undefined)
     if (ready?.ok) return service
     await wait(50)
   }
   await service.stop()
-  throw new Error(`The ${name} did not start; its last words were:\n${last.join('\n')}`)
+  signal?.throwIfAborted()
+  throw new Sentence(`The ${name} did not start; its last words were:\n${last.join('\n')}`)
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { Sentence } from './sentence.ts'
 
 const run = promisify(execFile)
 
@@ -38,7 +39,7 @@ export async function findWay(program: string, folder: string): Promise<Way> {
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) return { prefix: [], uid }
   for (const way of waysOfRoot) if (await canRun(way, program, folder)) return way
-  throw new Error(
+  throw new Sentence(
     'PostgreSQL does not run as root, and neither `unshare` nor `setpriv` can help here: start as an ordinary user, or set DATABASE_URL to a server of your own.',
   )
 }

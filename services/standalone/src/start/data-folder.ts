@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { makeFolder } from '../cluster.ts'
+import { Sentence } from '../sentence.ts'
+
+/**
+ * Makes the folder if it is missing, for the owner alone, and holds it until `release`. The hold is a name in the
+ * kernel (an abstract Unix socket): it ends with the process, however that ends, and leaves nothing to clean up.
+ */
+export async function holdDataFolder(folder: string): Promise<{ release(): void }> {
+  await makeFolder(folder)
+  const { dev, ino } = await stat(folder)
+  const hold = createServer()
+  hold.listen({ path: `\0lethe-data-${dev}-${ino}` })
+  try {
+    await once(hold, 'listening')
+  } catch {
+    throw new Sentence(
+      `${folder} is in use by another \`pnpm start\`: stop that one first, with Ctrl-C where it runs.`,
+    )
+  }
+  return { release: () => void hold.close() }
+}
+
+/** The key that every other key is derived from: made once, readable by the owner alone. */
+export async function keepSecretKey(folder: string): Promise<string> {
+  const file = path.join(folder, 'secret-key')
+  const key = randomBytes(32).toString('base64url')
+  // `wx` leaves a key that is there as it is.
+  await writeFile(file, `${key}\n`, { mode: 0o600, flag: 'wx' }).catch(ignoreExisting)
+  return (await readFile(file, 'utf8')).trim()
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}

@@ -1,0 +1,35 @@
+import { connect, isUnavailable, migrate } from '@lethe/db'
+import { sql } from 'kysely'
+import { Sentence } from '../sentence.ts'
+
+/** The database `lethe` on the embedded server, made if it is missing. */
+export async function makeDatabase(server: string): Promise<string> {
+  const admin = connect(server, { max: 1 })
+  try {
+    const { rows } = await sql`select 1 from pg_database where datname = 'lethe'`.execute(admin)
+    if (rows.length === 0) await sql`create database lethe`.execute(admin)
+  } finally {
+    await admin.destroy()
+  }
+  const url = new URL(server)
+  url.pathname = 'lethe'
+  return url.href
+}
+
+/** Applies what is missing; tells whether nobody has signed up yet. */
+export async function prepareDatabase(url: string): Promise<{ applied: number; empty: boolean }> {
+  const db = connect(url, { max: 1 })
+  try {
+    const applied = await migrate(db)
+    const someone = await db.selectFrom('users').select('id').limit(1).executeTakeFirst()
+    return { applied: applied.length, empty: someone === undefined }
+  } catch (error) {
+    if (isUnavailable(error))
+      throw new Sentence(
+        'The database that DATABASE_URL names does not answer: start it, or leave DATABASE_URL out to use an embedded one.',
+      )
+    throw error
+  } finally {
+    await db.destroy()
+  }
+}

@@ -1,0 +1,136 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { startInbox } from '../inbox/index.ts'
+import { startPostgres } from '../postgres.ts'
+import { type Service, startService } from '../services.ts'
+import { keepSecretKey } from './data-folder.ts'
+import { makeDatabase, prepareDatabase } from './database.ts'
+import { type DemoAccount, signUpDemo } from './demo-account.ts'
+import { readable } from './log-lines.ts'
+import { urlOf } from './ports.ts'
+import type { Settings } from './settings.ts'
+
+/** Something that was started, and must end again. */
+export interface Part {
+  /** Resolves with its name when it has ended, asked to or not. */
+  ended?: Promise<string>
+  stop(): Promise<void>
+  /** At once, whatever it was doing. */
+  kill?(): void
+}
+
+export interface Running {
+  hasInbox: boolean
+  /** Holds the address of the embedded database, for other commands. */
+  databaseUrlFile: string | undefined
+  demo: DemoAccount | undefined
+}
+
+export interface StartOptions {
+  settings: Settings
+  env: NodeJS.ProcessEnv
+  print: (line: string) => void
+  /** Takes each part as soon as it has been started, so that it ends even if a later one fails. */
+  started: (part: Part) => void
+  signal: AbortSignal
+}
+
+/** Starts everything in the order in which it leans on each other; to be ended in the opposite one. */
+export async function startParts(options: StartOptions): Promise<Running> {
+  const { settings, print, signal } = options
+  const secretKey = settings.secretKey ?? (await keepSecretKey(settings.dataDir))
+  for (const folder of [settings.exportDir, settings.uploadDir])
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  const embedded = settings.databaseUrl ? undefined : await startDatabase(options)
+  signal.throwIfAborted()
+  const databaseUrl = settings.databaseUrl ?? embedded?.url ?? ''
+  const { applied, empty } = await prepareDatabase(databaseUrl)
+  if (applied > 0) print(`Database prepared: ${applied} migrations applied`)
+  const inbox = settings.smtpUrl ? undefined : await startInbox({ port: settings.inbox.port })
+  if (inbox) options.started({ stop: inbox.close })
+  signal.throwIfAborted()
+
+  print('Starting the API and the worker …')
+  await startServices(options, {
+    PORT: String(settings.api.port),
+    WORKER_PORT: String(settings.worker.port),
+    DATABASE_URL: databaseUrl,
+    SECRET_KEY: secretKey,
+    SMTP_URL: settings.smtpUrl ?? inbox?.smtpUrl,
+    EXPORT_DIR: settings.exportDir,
+    UPLOAD_DIR: settings.uploadDir,
+  })
+  return {
+    hasInbox: inbox !== undefined,
+    databaseUrlFile: embedded?.file,
+    demo: embedded && empty ? await signUpDemo(urlOf(settings.api)) : undefined,
+  }
+}
+
+async function startDatabase({ settings, print, started }: StartOptions) {
+  print('Starting PostgreSQL …')
+  const dataDir = path.join(settings.dataDir, 'postgres')
+  const postgres = await startPostgres({ dataDir })
+  const file = path.join(settings.dataDir, 'database-url')
+  started({
+    ended: postgres.ended.then(() => 'PostgreSQL'),
+    kill: () => killIfThere(postgres.pid, 'SIGQUIT'),
+    async stop() {
+      await rm(file, { force: true })
+      await postgres.stop()
+    },
+  })
+  const url = await makeDatabase(postgres.url)
+  await writeFile(file, `${url}\n`, { mode: 0o600 })
+  return { url, file }
+}
+
+async function startServices(options: StartOptions, own: NodeJS.ProcessEnv): Promise<void> {
+  const { settings, print, signal } = options
+  const verbose = ['debug', 'trace'].includes(settings.logLevel)
+  const up = new Set<string>()
+  const start = async (name: 'api' | 'worker'): Promise<Service> => {
+    const service = await startService({
+      name,
+      env: { ...options.env, ...own },
+      url: urlOf(settings[name]),
+      signal,
+      onLine(line) {
+        // What it says last before it gives up is in the error that follows.
+        const news = up.has(name) || line.startsWith('{')
+        const text = news ? readable(name, line, verbose) : undefined
+        if (text) print(text)
+      },
+    })
+    up.add(name)
+    return service
+  }
+  const outcomes = await Promise.allSettled([start('api'), start('worker')])
+  const services = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value] : [],
+  )
+  options.started(together(services))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+const names = { api: 'The API', worker: 'The worker' }
+
+function together(services: Service[]): Part {
+  return {
+    ended: Promise.race(services.map(({ name, ended }) => ended.then(() => names[name]))),
+    async stop() {
+      await Promise.all(services.map((service) => service.stop()))
+    },
+    kill() {
+      for (const { pid } of services) killIfThere(pid, 'SIGKILL')
+    },
+  }
+}
+
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended by itself.
+  }
+}

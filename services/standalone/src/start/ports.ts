@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { createServer, isIPv6 } from 'node:net'
+import { freePort } from '../free-port.ts'
+import { Sentence } from '../sentence.ts'
+
+export interface Place {
+  /** The variable that sets the port. */
+  variable: string
+  host: string
+  port: number
+}
+
+/** 0 stands for any free port, as it does for the services. */
+export async function settle(place: Place): Promise<Place> {
+  return place.port === 0 ? { ...place, port: await freePort() } : place
+}
+
+/** Says now, in one line, what would otherwise fail half-way. */
+export async function requireFree(places: Place[]): Promise<void> {
+  for (const { variable, host, port } of places) {
+    const taken = places.find((other) => other.port === port && other.variable !== variable)
+    if (taken)
+      throw new Sentence(
+        `${variable} and ${taken.variable} are both ${port}: set one of them to another port.`,
+      )
+    const server = createServer()
+    server.listen(port, host)
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      throw new Sentence(reason((error as NodeJS.ErrnoException).code, { variable, host, port }))
+    }
+    server.close()
+    await once(server, 'close')
+  }
+}
+
+function reason(code: string | undefined, { variable, host, port }: Place): string {
+  if (code === 'EADDRINUSE')
+    return `Port ${port} is taken: stop what listens there, or set ${variable} to another port.`
+  if (code === 'EACCES')
+    return `Port ${port} is not for ordinary users: set ${variable} to one above 1023.`
+  return `Nothing can listen on ${host}, port ${port} (${code}): set ${variable}, or the host beside it, to another.`
+}
+
+/** An address to reach a place from this machine: one that listens everywhere listens on loopback too. */
+export function urlOf({ host, port }: Place): string {
+  const name =
+    { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (isIPv6(host) ? `[${host}]` : host)
+  return `http://${name}:${port}`
+}
+
+/** The same as a person writes it. */
+export function shownUrlOf(place: Place): string {
+  return urlOf(place).replace('//127.0.0.1:', '//localhost:')
+}

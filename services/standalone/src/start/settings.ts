@@ -1,0 +1,35 @@
+import path from 'node:path'
+import { optional, port, url } from '@lethe/config'
+import { settle } from './ports.ts'
+
+export type Settings = Awaited<ReturnType<typeof readSettings>>
+
+/** What `start` itself takes from the environment; a wrong value is a `ConfigError`. The services read the rest. */
+export async function readSettings(env: NodeJS.ProcessEnv, dataDir: string) {
+  const [api, worker, inbox] = await Promise.all([
+    settle({
+      variable: 'PORT',
+      host: optional(env, 'HOST') ?? '127.0.0.1',
+      port: port(env, 'PORT', 3000),
+    }),
+    settle({
+      variable: 'WORKER_PORT',
+      host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',
+      port: port(env, 'WORKER_PORT', 3001),
+    }),
+    settle({ variable: 'INBOX_PORT', host: '127.0.0.1', port: port(env, 'INBOX_PORT', 3002) }),
+  ])
+  return {
+    dataDir,
+    api,
+    worker,
+    inbox,
+    exportDir: optional(env, 'EXPORT_DIR') ?? path.join(dataDir, 'exports'),
+    uploadDir: optional(env, 'UPLOAD_DIR') ?? path.join(dataDir, 'uploads'),
+    secretKey: optional(env, 'SECRET_KEY'),
+    databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
+    redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:']),
+    smtpUrl: url(env, 'SMTP_URL', ['smtp:', 'smtps:']),
+    logLevel: optional(env, 'LOG_LEVEL') ?? 'info',
+  }
+}

@@ -1,0 +1,85 @@
+import path from 'node:path'
+import type { DemoAccount } from './demo-account.ts'
+import type { Running } from './parts.ts'
+import { shownUrlOf } from './ports.ts'
+import type { Settings } from './settings.ts'
+
+/** What there is and what to try, once everything runs. */
+export function welcome(settings: Settings, running: Running): string {
+  const { demo, databaseUrlFile } = running
+  const inboxUrl = running.hasInbox ? shownUrlOf(settings.inbox) : undefined
+  const api = shownUrlOf(settings.api)
+  const worker = shownUrlOf(settings.worker)
+  const places = [
+    ['API', `${api}/docs`, 'every route, to read and to try'],
+    ['Worker', worker, 'its queue; /metrics, /readyz'],
+    ...(inboxUrl ? [['Inbox', inboxUrl, 'every mail that Lethe sends, as it arrives']] : []),
+  ]
+  const longest = Math.max(...places.map(([, url = '']) => url.length))
+  return [
+    '',
+    'Lethe is ready.',
+    '',
+    ...places.map(
+      ([name = '', url = '', what]) => `  ${name.padEnd(8)}${url.padEnd(longest + 3)}${what}`,
+    ),
+    '',
+    ...(demo
+      ? [
+          `The demo account is ${demo.email} with the password ${demo.password}`,
+          'It is told only now.',
+          '',
+        ]
+      : []),
+    'To try, in another terminal:',
+    '',
+    ...tries(api, inboxUrl, path.join(settings.dataDir, 'cookies'), demo).map(
+      (line) => `  ${line}`,
+    ),
+    '',
+    ...(databaseUrlFile
+      ? [
+          'To be an administrator:',
+          '',
+          `  DATABASE_URL=$(cat ${quote(databaseUrlFile)}) npx pnpm lethe users promote ${demo?.email ?? 'EMAIL'}`,
+          '',
+        ]
+      : []),
+    `Data stays in ${settings.dataDir}. Ctrl-C stops everything.`,
+  ].join('\n')
+}
+
+/** Log in, delete, look: each line can be pasted into a shell as it is. */
+function tries(
+  api: string,
+  inboxUrl: string | undefined,
+  jar: string,
+  demo: DemoAccount | undefined,
+): string[] {
+  const json = "-H 'content-type: application/json'"
+  const look = inboxUrl ? [`sleep 2; curl ${inboxUrl}/api/mails`] : []
+  const pair = ({ email, password }: Omit<DemoAccount, 'id'>) =>
+    quote(JSON.stringify({ email, password }))
+  if (demo)
+    return [
+      `curl -c ${quote(jar)} ${json} -d ${pair(demo)} ${api}/v1/sessions`,
+      `curl -b ${quote(jar)} -X DELETE ${api}/v1/users/${demo.id}`,
+      ...look,
+    ]
+  const someone = {
+    email: `try-${Date.now().toString(36)}@example.com`,
+    password: 'try it and see',
+  }
+  const id = `sed 's/.*"id":\\([0-9]*\\).*/\\1/'`
+  return [
+    `id=$(curl -s ${json} -d ${pair(someone)} ${api}/v1/users | ${id})`,
+    `curl -c ${quote(jar)} ${json} -d ${pair(someone)} ${api}/v1/sessions`,
+    `curl -b ${quote(jar)} -X DELETE ${api}/v1/users/$id`,
+    ...look,
+  ]
+}
+
+/** For a POSIX shell. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
