@@ -23,7 +23,9 @@ export async function postgresBackend(
     keepAlive: true,
     options: `-c search_path=${SCHEMA} -c timezone=UTC`,
   })
+  // One that breaks while it is idle, and one that breaks while BullMQ holds it: unheard, either would end the process.
   pool.on('error', onError)
+  pool.on('connect', (client) => client.on('error', onError))
   try {
     await migrate(pool)
   } catch (error) {

@@ -125,7 +125,9 @@ t.test('work ends when its lease is lost', async (t) => {
     await once(signal, 'abort')
     throw signal.reason
   })
+  const before = Date.now()
   await t.rejects(working, LeaseLost)
+  t.ok(Date.now() - before < 5_000, 'long before anybody else may begin')
 })
 
 t.test('work that does not listen is not waited for when it has to stop', async (t) => {

@@ -5,7 +5,7 @@ import type { OpenQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
 import { queuePage } from './queue-page.ts'
-import { whyNotReady } from './readiness.ts'
+import type { Readiness } from './readiness.ts'
 
 const PATIENCE_MS = 2_000
 const FAILED_SHOWN = 50
@@ -13,6 +13,7 @@ const FAILED_SHOWN = 50
 export interface HealthOptions {
   host: string
   port: number
+  whyNotReady: Readiness
   /** None until the worker has begun, nor any more once it stops. */
   queue(): OpenQueue | undefined
 }
@@ -24,11 +25,15 @@ interface Answer {
 }
 
 /** Health, metrics and a look at the queue, on a port of their own. */
-export async function startHealth(deps: Deps, { host, port, queue }: HealthOptions) {
+export async function startHealth(deps: Deps, options: HealthOptions) {
+  const { host, port, whyNotReady, queue } = options
   const routes: Record<string, (request: IncomingMessage) => Promise<Answer>> = {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': async () => {
-      const reason = await within(whyNotWorking(deps, queue()), 'The database does not answer.')
+      const reason = await within(
+        whyNotWorking(whyNotReady, queue()),
+        'The database does not answer.',
+      )
       return reason ? unavailable(reason) : json(200, { status: 'ok' })
     },
     '/metrics': async () => ({
@@ -73,8 +78,8 @@ export async function startHealth(deps: Deps, { host, port, queue }: HealthOptio
   }
 }
 
-async function whyNotWorking(deps: Deps, queue: OpenQueue | undefined) {
-  const reason = await whyNotReady(deps)
+async function whyNotWorking(whyNotReady: Readiness, queue: OpenQueue | undefined) {
+  const reason = await whyNotReady()
   if (reason) return reason
   if (!queue) return 'The worker is starting or stopping.'
   const reached = await queue.counts('send-mail').catch(() => undefined)

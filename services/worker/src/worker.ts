@@ -7,7 +7,7 @@ import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
 import { createWake, loop, nap } from './loop.ts'
-import { whyNotReady } from './readiness.ts'
+import { type Readiness, readiness } from './readiness.ts'
 import { relayMails } from './relay.ts'
 import { sweepTasks } from './sweep.ts'
 
@@ -48,8 +48,9 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const lending = new AbortController()
   const work = new AbortController()
   let current: OpenQueue | undefined
-  const health = await startHealth(deps, { host, port, queue: () => current })
-  const begun = begin(deps, options, lending.signal, work.signal).then((started) => {
+  const whyNotReady = readiness(deps)
+  const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
+  const begun = begin(deps, options, whyNotReady, lending.signal, work.signal).then((started) => {
     if (started && !lending.signal.aborted) current = started.queue
     return started
   })
@@ -89,12 +90,13 @@ interface Started {
 async function begin(
   deps: Deps,
   options: WorkerOptions,
+  whyNotReady: Readiness,
   stop: AbortSignal,
   stopWork: AbortSignal,
 ): Promise<Started | undefined> {
   let told: string | undefined
   while (!stop.aborted) {
-    const reason = await whyNotReady(deps)
+    const reason = await whyNotReady()
     if (!reason) {
       const started = await open(deps, options, stop, stopWork).catch((err: unknown) => {
         deps.log.error({ err }, 'worker.not-started')
