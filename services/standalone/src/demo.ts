@@ -9,26 +9,32 @@ import { Told, tell } from './demo/tell.ts'
 const folder = await mkdtemp(path.join(tmpdir(), 'lethe-demo-'))
 const stops: (() => Promise<void>)[] = []
 let stopping: Promise<void> | undefined
+const opening = openStage(folder, stops)
 
 function stop(): Promise<void> {
   stopping ??= (async () => {
+    // What is being started right now has to be there before it can end.
+    await opening.catch(() => {})
     for (const stopPart of stops.reverse()) await stopPart()
     await rm(folder, { recursive: true, force: true })
   })()
   return stopping
 }
 
+// A terminal that has gone must not keep us from stopping in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => void stop().then(() => process.exit(130)))
 
 try {
-  const stage = await openStage(folder, stops)
+  const stage = await opening
   await playStory(stage)
   tell('')
   tell('That is the whole story, on real parts: PostgreSQL, the API, the worker, SMTP.')
 } catch (error) {
   const told = error instanceof Told ? error.message : `It broke: ${error}`
-  console.error(`\n✗ ${told}`)
+  // What ends half-way because somebody wanted it to is no finding.
+  if (!stopping) console.error(`\n✗ ${told}`)
   process.exitCode = 1
 } finally {
   await stop()

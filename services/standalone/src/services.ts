@@ -11,8 +11,11 @@ const root = path.join(import.meta.dirname, '../../..')
 const leash = path.join(import.meta.dirname, 'leash.ts')
 const READY_WITHIN_MS = 30_000
 
+/** As a sentence begins with them. */
+export const names = { api: 'The API', worker: 'The worker' }
+
 export interface Service {
-  name: 'api' | 'worker'
+  name: keyof typeof names
   pid: number
   /** Resolves with the exit code when the process has ended, asked to or not. */
   ended: Promise<number | null>
@@ -20,7 +23,7 @@ export interface Service {
 }
 
 export interface ServiceOptions {
-  name: 'api' | 'worker'
+  name: keyof typeof names
   /** All that the service finds in its environment. */
   env: NodeJS.ProcessEnv
   /** Where its `/readyz` answers. */
@@ -31,8 +34,18 @@ export interface ServiceOptions {
   signal?: AbortSignal
 }
 
+/** All of them, or none. */
+export async function startServices(each: ServiceOptions[]): Promise<Service[]> {
+  const outcomes = await Promise.allSettled(each.map(startService))
+  const services = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failure = outcomes.find((one) => one.status === 'rejected')
+  if (!failure) return services
+  await Promise.all(services.map(({ stop }) => stop()))
+  throw failure.reason
+}
+
 /** Starts one of the two services as a process of its own; resolves when it says that it can work. */
-export async function startService(options: ServiceOptions): Promise<Service> {
+async function startService(options: ServiceOptions): Promise<Service> {
   const { name, env, url, onLine, signal } = options
   const child = spawn(process.execPath, ['--import', leash, `services/${name}/src/main.ts`], {
     cwd: root,
@@ -63,5 +76,5 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
   await service.stop()
   signal?.throwIfAborted()
-  throw new Sentence(`The ${name} did not start; its last words were:\n${last.join('\n')}`)
+  throw new Sentence(`${names[name]} did not start; its last words were:\n${last.join('\n')}`)
 }

@@ -9,7 +9,7 @@ import { type Person, password, signUp } from '../src/demo/person.ts'
 import { until } from '../src/demo/tell.ts'
 import { freePort } from '../src/free-port.ts'
 import { type Inbox, startInbox } from '../src/inbox/index.ts'
-import { startService } from '../src/services.ts'
+import { startServices } from '../src/services.ts'
 
 const { CHROMIUM_PATH, TEST_REDIS_URL } = process.env
 const entry = { site: 'https://bank.example', username: 'ada', password: 'hunter2' }
@@ -100,9 +100,9 @@ async function startLethe(t: Test, redisUrl: string | undefined) {
     UPLOAD_DIR: path.join(folder, 'uploads'),
     LOG_LEVEL: 'warn',
   }
-  const services = await Promise.all([
-    startService({ name: 'api', env, url: api }),
-    startService({ name: 'worker', env, url: `http://127.0.0.1:${workerPort}` }),
+  const services = await startServices([
+    { name: 'api', env, url: api },
+    { name: 'worker', env, url: `http://127.0.0.1:${workerPort}` },
   ])
   t.teardown(() => Promise.all(services.map((service) => service.stop())))
   return { api, inbox }

@@ -5,7 +5,7 @@ import { connect, type Db, migrate } from '@lethe/db'
 import { freePort } from '../free-port.ts'
 import { type Inbox, startInbox } from '../inbox/index.ts'
 import { startPostgres } from '../postgres.ts'
-import { startService } from '../services.ts'
+import { startServices } from '../services.ts'
 import { tell } from './tell.ts'
 
 export interface Stage {
@@ -51,9 +51,9 @@ export async function openStage(folder: string, stops: (() => Promise<void>)[]):
     GRACE_PERIOD: `PT${GRACE_SECONDS}S`,
     LOG_LEVEL: 'warn',
   }
-  const services = await Promise.all([
-    startService({ name: 'api', env, url: api }),
-    startService({ name: 'worker', env, url: `http://127.0.0.1:${workerPort}` }),
+  const services = await startServices([
+    { name: 'api', env, url: api },
+    { name: 'worker', env, url: `http://127.0.0.1:${workerPort}` },
   ])
   for (const service of services) stops.push(service.stop)
   return { api, inbox, db, uploadDir, graceSeconds: GRACE_SECONDS }

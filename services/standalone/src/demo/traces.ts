@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 export async function tracesInDatabase(
   db: Db,
   words: string[],
-): Promise<{ searched: number; hits: string[] }> {
+): Promise<{ searched: number; schemas: string[]; hits: string[] }> {
   const tables = await allTables(db)
   const hits: string[] = []
   const patterns = words.map((word) => `%${word}%`)
@@ -18,7 +18,8 @@ export async function tracesInDatabase(
     )
     if (rows.length > 0) hits.push(`${schema}.${name}`)
   }
-  return { searched: tables.length, hits }
+  const schemas = [...new Set(tables.map(({ schema }) => schema))]
+  return { searched: tables.length, schemas, hits }
 }
 
 /** Files below the folder whose name or bytes hold one of the words, or that belong to this person. */
@@ -56,8 +57,7 @@ export async function rowsOf(db: Db, userId: number): Promise<string> {
 async function allTables(db: Db): Promise<{ schema: string; name: string }[]> {
   const { rows } = await sql<{ schema: string; name: string }>`
     select table_schema as schema, table_name as name from information_schema.tables
-    where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`.execute(
-    db,
-  )
+    where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')
+    order by 1, 2`.execute(db)
   return rows
 }

@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { startInbox } from '../inbox/index.ts'
 import { startPostgres } from '../postgres.ts'
-import { type Service, startService } from '../services.ts'
+import { names, type Service, startServices } from '../services.ts'
 import { keepSecretKey } from './data-folder.ts'
 import { makeDatabase, prepareDatabase } from './database.ts'
 import { type DemoAccount, signUpDemo } from './demo-account.ts'
@@ -51,7 +51,7 @@ export async function startParts(options: StartOptions): Promise<Running> {
   signal.throwIfAborted()
 
   print('Starting the API and the worker …')
-  await startServices(options, {
+  await startBoth(options, {
     PORT: String(settings.api.port),
     WORKER_PORT: String(settings.worker.port),
     DATABASE_URL: databaseUrl,
@@ -85,35 +85,27 @@ async function startDatabase({ settings, print, started }: StartOptions) {
   return { url, file }
 }
 
-async function startServices(options: StartOptions, own: NodeJS.ProcessEnv): Promise<void> {
-  const { settings, print, signal } = options
+async function startBoth(options: StartOptions, own: NodeJS.ProcessEnv): Promise<void> {
+  const { settings, print, started, signal } = options
   const verbose = ['debug', 'trace'].includes(settings.logLevel)
-  const up = new Set<string>()
-  const start = async (name: 'api' | 'worker'): Promise<Service> => {
-    const service = await startService({
+  const ready = new Set<string>()
+  const services = await startServices(
+    (['api', 'worker'] as const).map((name) => ({
       name,
       env: { ...options.env, ...own },
       url: urlOf(settings[name]),
       signal,
       onLine(line) {
         // What it says last before it gives up is in the error that follows.
-        const news = up.has(name) || line.startsWith('{')
+        const news = ready.has(name) || line.startsWith('{')
         const text = news ? readable(name, line, verbose) : undefined
         if (text) print(text)
       },
-    })
-    up.add(name)
-    return service
-  }
-  const outcomes = await Promise.allSettled([start('api'), start('worker')])
-  const services = outcomes.flatMap((outcome) =>
-    outcome.status === 'fulfilled' ? [outcome.value] : [],
+    })),
   )
-  options.started(together(services))
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  for (const { name } of services) ready.add(name)
+  started(together(services))
 }
-
-const names = { api: 'The API', worker: 'The worker' }
 
 function together(services: Service[]): Part {
   return {

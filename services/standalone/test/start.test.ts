@@ -1,0 +1,162 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { freePort } from '../src/free-port.ts'
+import { descendants, isAlive, launch, type Ports } from './launch.ts'
+import { until } from './until.ts'
+
+const run = promisify(execFile)
+
+t.test(
+  'from nothing to a deleted account by the lines that it prints, and back to nothing',
+  async (t) => {
+    const { dataDir, ports } = await machine(t)
+    const start = launch(t, dataDir, ports)
+    await start.ready()
+
+    for (const port of [ports.PORT, ports.WORKER_PORT])
+      t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+    const lines = start.output().match(/^ {2}.*curl.*$/gm) ?? []
+    t.equal(lines.length, 3)
+    const answers = []
+    for (const line of lines) answers.push((await run('sh', ['-c', line], { cwd: '/' })).stdout)
+    t.match(answers[0], /"email":"demo@example\.com"/)
+    t.match(answers[1], /"status":"pending"/)
+    t.match(answers[2], /"subject":"Your account will be erased/)
+
+    for (const name of ['', 'postgres', 'exports', 'uploads'])
+      t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o700, name)
+    for (const name of ['secret-key', 'database-url'])
+      t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o600, name)
+
+    const processes = await descendants(start.pid)
+    t.ok(processes.length >= 3)
+    t.equal(await start.stop('SIGINT'), 0)
+    t.same(processes.filter(isAlive), [])
+  },
+)
+
+t.test(
+  'started again, it is as it was: the key, the account and its password, told only once',
+  async (t) => {
+    const { dataDir, ports } = await machine(t)
+    const first = launch(t, dataDir, ports)
+    await first.ready()
+    const key = await readFile(path.join(dataDir, 'secret-key'), 'utf8')
+    const [, email, password] =
+      /account is (\S+) with the password (\S+)/.exec(first.output()) ?? []
+    t.equal(await first.stop('SIGTERM'), 0)
+
+    const second = launch(t, dataDir, ports)
+    await second.ready()
+    t.notMatch(second.output(), password ?? '')
+    t.equal(await readFile(path.join(dataDir, 'secret-key'), 'utf8'), key)
+    const session = await fetch(`http://localhost:${ports.PORT}/v1/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password }),
+    })
+    t.equal(session.status, 201)
+    const lines = second.output().match(/^ {2}.*curl.*$/gm) ?? []
+    const { stdout } = await run('sh', ['-c', lines.join('\n')], { cwd: '/' })
+    t.match(stdout, /"status":"pending"/)
+
+    const third = launch(t, dataDir, ports)
+    t.equal(await third.ended, 1)
+    t.match(third.output(), /is in use by another `pnpm start`/)
+    t.equal(await second.stop('SIGHUP'), 0)
+  },
+)
+
+t.test('a service that dies is named, and ends the whole', async (t) => {
+  const { dataDir, ports } = await machine(t)
+  const start = launch(t, dataDir, ports)
+  await start.ready()
+  const processes = await descendants(start.pid)
+  process.kill(await find(processes, 'services/worker/src/main.ts'), 'SIGKILL')
+  t.equal(await start.ended, 1)
+  t.match(start.output(), /The worker has ended by itself/)
+  t.same(processes.filter(isAlive), [])
+})
+
+t.test(
+  'a start that is killed takes its services along, and the next one finds all in order',
+  async (t) => {
+    const { dataDir, ports } = await machine(t)
+    const killed = launch(t, dataDir, ports)
+    await killed.ready()
+    const processes = await descendants(killed.pid)
+    const services = [
+      await find(processes, 'services/api/src/main.ts'),
+      await find(processes, 'services/worker/src/main.ts'),
+    ]
+    await killed.stop('SIGKILL')
+    await until('the services have ended', () => !services.some(isAlive))
+
+    const next = launch(t, dataDir, ports)
+    await next.ready()
+    t.same(processes.filter(isAlive), [], 'PostgreSQL is a new one')
+    t.equal(await next.stop('SIGINT'), 0)
+  },
+)
+
+t.test('asked to stop while it is starting, it stops', async (t) => {
+  const { dataDir, ports } = await machine(t)
+  const start = launch(t, dataDir, ports)
+  await until('the services are being started', () => start.output().includes('Starting the API'))
+  const processes = await descendants(start.pid)
+  t.equal(await start.stop('SIGINT'), 0)
+  t.same(processes.filter(isAlive), [])
+})
+
+t.test('a port that is taken is told in one line, with its variable', async (t) => {
+  const { dataDir, ports } = await machine(t)
+  const holder = createServer().listen(ports.WORKER_PORT, '127.0.0.1')
+  t.teardown(() => holder.close())
+  const start = launch(t, dataDir, ports)
+  t.equal(await start.ended, 1)
+  t.equal(
+    start.output(),
+    `Port ${ports.WORKER_PORT} is taken: stop what listens there, or set WORKER_PORT to another port.\n`,
+  )
+  t.same(await readdir(dataDir), [])
+})
+
+t.test(
+  'settings that cannot be used are told in one line, and nothing is left running',
+  async (t) => {
+    const { dataDir, ports } = await machine(t)
+    const wrong = launch(t, dataDir, { ...ports, PORT: 'here' })
+    t.equal(await wrong.ended, 1)
+    t.equal(wrong.output(), 'PORT is "here"; it takes a port number from 0 to 65535\n')
+
+    const elsewhere = { ...ports, DATABASE_URL: 'postgres://lethe:hidden@127.0.0.1:1/lethe' }
+    const away = launch(t, dataDir, elsewhere)
+    t.equal(await away.ended, 1)
+    t.match(away.output(), /^The database that DATABASE_URL names does not answer.*\n$/)
+    t.notMatch(away.output(), 'hidden')
+
+    const refused = launch(t, dataDir, { ...ports, GRACE_PERIOD: '27' })
+    t.equal(await refused.ended, 1)
+    t.match(refused.output(), /\nThe API did not start; its last words were:\nGRACE_PERIOD is "27"/)
+    t.same(await descendants(refused.pid), [])
+  },
+)
+
+async function machine(t: Test): Promise<{ dataDir: string; ports: Ports }> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-start-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const [PORT, WORKER_PORT, INBOX_PORT] = [await freePort(), await freePort(), await freePort()]
+  return { dataDir: path.join(folder, 'data'), ports: { PORT, WORKER_PORT, INBOX_PORT } }
+}
+
+async function find(pids: number[], program: string): Promise<number> {
+  for (const pid of pids)
+    if ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(program))
+      return pid
+  throw new Error(`${program} does not run`)
+}
