@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
+import { Sentence } from './sentence.ts'
 import { startParts } from './test-parts.ts'
 import { type Counts, inWords, report } from './test-report.ts'
 
@@ -23,6 +24,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 try {
   process.exitCode = await main()
+} catch (error) {
+  // What ends half-way because somebody wanted it to is no finding.
+  if (!interrupted) console.error(error instanceof Sentence ? error.message : error)
+  process.exitCode = interrupted ? 130 : 1
 } finally {
   endTap('SIGKILL')
   for (const stop of stops.reverse()) await stop()
