@@ -6,17 +6,21 @@ const unreachable = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
-  'ENOENT',
 ])
 // SQLSTATE class 08 (connection), 57P (shutdown, cannot connect now), 53 (out of resources), 57014 (statement timeout).
 const sqlStates = /^(08...|57P..|53...|57014)$/
+
+const lostConnection =
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed)/
 
 /** Whether the database could not be asked at all (or not in time), so that the caller may try again. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return error.errors.some(isUnavailable)
-  const { code } = error as { code?: unknown }
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  // A socket file that is not there; of any other file it says nothing about the database.
+  if (code === 'ENOENT') return syscall === 'connect'
   if (typeof code === 'string') return unreachable.has(code) || sqlStates.test(code)
-  // node-postgres gives these two no code.
-  return /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
+  // To these node-postgres gives no code.
+  return lostConnection.test(error.message)
 }
