@@ -50,7 +50,7 @@ const options = {
 export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
   const { redisUrl, databaseUrl, name: prefix = 'lethe', onError = () => {} } = settings
   const backend = redisUrl
-    ? redisBackend(redisUrl, onError)
+    ? await redisBackend(redisUrl, onError)
     : await postgresBackend(databaseUrl, onError)
   const nameOf = (name: JobName) => `${prefix}-${name}`
   const queues = byName((name) => reopening(backend, nameOf(name), onError))

@@ -244,12 +244,6 @@ async function onRedis(t: Test): Promise<Opened> {
     onError: (error) => errors.push(error),
   })
   t.teardown(() => queue.close())
-  await until('it is connected', async () => {
-    return queue.counts('send-mail').then(
-      () => true,
-      () => false,
-    )
-  })
   return {
     ...{ queue, errors },
     async raw(name, use) {

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { isUnavailable } from '@lethe/db'
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
 import { openQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
@@ -134,8 +135,11 @@ async function open(
 }
 
 function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSignal) {
-  const failed = (task: string) =>
-    seldom((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
+  const away = seldom((err: unknown) => deps.log.error({ err }, 'database.unavailable'))
+  const failed = (task: string) => {
+    const tell = seldom((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
+    return (error: unknown) => (isUnavailable(error) ? away(error) : tell(error))
+  }
   const wake = createWake()
   const relay = {
     everyMs: POLL_MS,
