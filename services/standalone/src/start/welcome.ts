@@ -12,7 +12,7 @@ export function welcome(settings: Settings, running: Running): string {
   const worker = shownUrlOf(settings.worker)
   const places = [
     ['API', `${api}/docs`, 'every route, to read and to try'],
-    ['Worker', worker, 'its queue; /metrics, /readyz'],
+    ['Worker', `${worker}/queue`, 'its queue; /metrics and /readyz beside it'],
     ...(inboxUrl ? [['Inbox', inboxUrl, 'every mail that Lethe sends, as it arrives']] : []),
   ]
   const longest = Math.max(...places.map(([, url = '']) => url.length))
