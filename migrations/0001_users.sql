@@ -12,7 +12,8 @@ create table users (
 );
 
 -- A deactivated account keeps its row, and with it its address, until it is erased.
-create unique index users_email_key on users (lower(email));
+-- Letters of ASCII alone, whatever the locale of the database: an `I` must be found again as `i` everywhere.
+create unique index users_email_key on users (lower(email collate "C"));
 
 -- Product code reads this view, so that a deactivated account cannot leak by a forgotten filter.
 create view active_users as

@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
-import type { Session } from './sessions.ts'
+import type { Session } from './session.ts'
 
 /** Ends every other session of the user in the same transaction: whoever knew the old password is out. */
 export async function changePassword(
@@ -15,7 +15,8 @@ export async function changePassword(
     .select('password_hash')
     .where('id', '=', session.userId)
     .executeTakeFirst()
-  if (!(await hasher.verify(old?.password_hash, change.currentPassword)) || !old)
+  if (!old) throw new AccountError('unauthenticated')
+  if (!(await hasher.verify(old.password_hash, change.currentPassword)))
     throw new AccountError('wrong-password')
   const passwordHash = await hasher.hash(change.newPassword)
   await db.transaction().execute(async (tx) => {

@@ -11,6 +11,7 @@ export type AccountErrorCode =
   | 'deletion-not-found'
   | 'session-not-found'
   | 'saved-password-not-found'
+  | 'too-many-saved-passwords'
   | 'avatar-not-found'
   | 'export-not-found'
   | 'export-not-ready'

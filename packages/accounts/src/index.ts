@@ -27,8 +27,9 @@ export {
   openVault,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
-export { deriveKeys, isKnownSecretKey, type Keys } from './keys.ts'
+export { adoptSecretKey, deriveKeys, type Keys } from './keys.ts'
 export { countHit, forgetOldHits, type Hit, spendMailAllowance } from './rate-limits.ts'
+export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
 export { stageReminders } from './reminders.ts'
 export {
@@ -43,6 +44,7 @@ export {
   type SavedPassword,
   savePassword,
 } from './saved-passwords.ts'
+export type { Session } from './session.ts'
 export {
   endSession,
   findSession,
@@ -50,7 +52,6 @@ export {
   forgetExpiredSessions,
   listSessions,
   logIn,
-  type Session,
 } from './sessions.ts'
 export { deletionToken, exportToken, tokenHash } from './tokens.ts'
-export { getUser, setRole, signUp, type User } from './users.ts'
+export { addressOf, getUser, setRole, signUp, type User } from './users.ts'

@@ -25,16 +25,24 @@ export function deriveKeys(secretKey: Buffer): Keys {
 }
 
 /**
- * Whether this is the SECRET_KEY that the database has known since its first start.
- * With another one every vault would stay locked and every mailed link would be dead: nothing should start.
+ * Notes this SECRET_KEY as the database's own where none is noted yet; false where another one is.
+ * With another one every vault would stay locked and every mailed link would be dead: nothing may work on.
  */
-export async function isKnownSecretKey(db: Db, keys: Keys): Promise<boolean> {
-  const value = createHmac('sha256', keys.check).update('lethe').digest()
+export async function adoptSecretKey(db: Db, keys: Keys): Promise<boolean> {
   await db
     .insertInto('secret_key_check')
-    .values({ value })
+    .values({ value: checkValue(keys) })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  const known = await db.selectFrom('secret_key_check').select('value').executeTakeFirstOrThrow()
-  return timingSafeEqual(value, known.value)
+  return fitsSecretKey(db, keys)
+}
+
+/** False where the database was set up with another SECRET_KEY. Changes nothing. */
+export async function fitsSecretKey(db: Db, keys: Keys): Promise<boolean> {
+  const known = await db.selectFrom('secret_key_check').select('value').executeTakeFirst()
+  return known === undefined || timingSafeEqual(checkValue(keys), known.value)
+}
+
+function checkValue(keys: Keys): Buffer {
+  return createHmac('sha256', keys.check).update('lethe').digest()
 }

@@ -3,7 +3,8 @@ import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Keys } from './keys.ts'
 import { newRefreshToken, readSessionId } from './refresh-token.ts'
-import { findSession, type Session } from './sessions.ts'
+import type { Session } from './session.ts'
+import { findSession } from './sessions.ts'
 import { tokenHash } from './tokens.ts'
 
 /**

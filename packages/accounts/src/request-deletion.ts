@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
-import type { Session } from './sessions.ts'
+import type { Session } from './session.ts'
 import { deletionToken, exportToken, tokenHash } from './tokens.ts'
 
 export interface DeletionRules {
@@ -73,9 +73,9 @@ async function checkPassword(
     .select('password_hash')
     .where('id', '=', userId)
     .executeTakeFirst()
-  if (!(await hasher.verify(user?.password_hash, password)))
-    throw new AccountError('wrong-password')
-  return user?.password_hash
+  if (!user) throw new AccountError('unauthenticated')
+  if (!(await hasher.verify(user.password_hash, password))) throw new AccountError('wrong-password')
+  return user.password_hash
 }
 
 /**

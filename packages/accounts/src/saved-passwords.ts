@@ -12,6 +12,9 @@ export interface SavedPassword {
   createdAt: Date
 }
 
+// They are listed whole, so there is an end to them.
+const SAVED_AT_MOST = 2_000
+
 /** Every person has a key of their own: erasing it is what closes older copies of what it sealed. */
 export async function createPersonKey(
   tx: Tx,
@@ -25,6 +28,7 @@ export async function createPersonKey(
     .execute()
 }
 
+/** `too-many-saved-passwords` beyond two thousand. */
 export async function savePassword(
   db: Db,
   keys: Keys,
@@ -49,12 +53,26 @@ export async function savePassword(
           sql.val(secret).as('secret'),
         ])
         .where('id', '=', userId)
+        .where(savedBy(userId), '<', SAVED_AT_MOST)
         .forShare(),
     )
     .returning('created_at as createdAt')
     .executeTakeFirst()
-  if (!saved) throw new AccountError('unauthenticated')
+  if (!saved) throw new AccountError(await whyNotSaved(db, userId))
   return { id, ...entry, ...saved }
+}
+
+function savedBy(userId: number) {
+  return sql<number>`(select count(*) from saved_passwords where user_id = ${userId})`
+}
+
+async function whyNotSaved(db: Db, userId: number) {
+  const user = await db
+    .selectFrom('active_users')
+    .select('id')
+    .where('id', '=', userId)
+    .executeTakeFirst()
+  return user ? 'too-many-saved-passwords' : 'unauthenticated'
 }
 
 /** In clear, oldest first. Works for a deactivated account too: during the grace period they are still the person's. */

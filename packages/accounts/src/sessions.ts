@@ -4,21 +4,9 @@ import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
 import { newRefreshToken } from './refresh-token.ts'
+import type { Session, SessionKind } from './session.ts'
 import { randomToken, tokenHash } from './tokens.ts'
 import type { User } from './users.ts'
-
-export type SessionKind = 'cookie' | 'refresh'
-
-/** A session that is not over, of a user who is active: whoever holds one is asking as this user. */
-export interface Session {
-  id: string
-  userId: number
-  role: Role
-  kind: SessionKind
-  /** When the password was last shown. */
-  authenticatedAt: Date
-  expiresAt: Date
-}
 
 export interface LogIn {
   email: string
@@ -85,7 +73,7 @@ export async function findByCredentials(
     .selectFrom('users')
     .select(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
     .select(['role', 'password_hash as passwordHash'])
-    .where((is) => is.eb(is.fn<string>('lower', ['email']), '=', email.toLowerCase()))
+    .where(sql<string>`lower(email collate "C")`, '=', email.toLowerCase())
     .executeTakeFirst()
   if (!(await hasher.verify(user?.passwordHash, password)) || !user)
     throw new AccountError('wrong-credentials')

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
 import { createPersonKey } from './saved-passwords.ts'
+import type { Session } from './session.ts'
 
 export interface User {
   id: number
@@ -48,6 +50,17 @@ export async function getUser(db: Db, id: number): Promise<User> {
   return user
 }
 
+/** The address of whoever is asking; `unauthenticated` when a deletion has come in between. */
+export async function addressOf(db: Db, session: Session): Promise<string> {
+  const user = await db
+    .selectFrom('active_users')
+    .select('email')
+    .where('id', '=', session.userId)
+    .executeTakeFirst()
+  if (!user) throw new AccountError('unauthenticated')
+  return user.email
+}
+
 /** Makes a user an administrator, or a member again. Nothing in HTTP does this. False when there is no such active user. */
 export async function setRole(
   db: Db,
@@ -57,7 +70,7 @@ export async function setRole(
   const { numUpdatedRows } = await db
     .updateTable('users')
     .set({ role })
-    .where((is) => is.eb(is.fn<string>('lower', ['email']), '=', email.toLowerCase()))
+    .where(sql<string>`lower(email collate "C")`, '=', email.toLowerCase())
     .where('active', '=', true)
     .executeTakeFirst()
   return numUpdatedRows > 0n

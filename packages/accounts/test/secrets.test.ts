@@ -3,13 +3,13 @@ import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import {
+  adoptSecretKey,
   countHit,
   createHasher,
   deletionToken,
   deriveKeys,
   exportToken,
   forgetOldHits,
-  isKnownSecretKey,
   listSavedPasswords,
   removeSavedPassword,
   savePassword,
@@ -35,6 +35,20 @@ t.test(
     t.strictSame(await listSavedPasswords(db, f.keys, ada.user.id), [])
   },
 )
+
+t.test('an account holds two thousand saved passwords, and not one more', async (t) => {
+  const { db } = await testDb(t)
+  const f = await fixture(db)
+  const ada = await f.person()
+  await sql`insert into saved_passwords (id, user_id, site, username, secret)
+    select gen_random_uuid(), ${ada.user.id}, 's', 'u', repeat('x', 30)::bytea from generate_series(1, 1999)`.execute(
+    db,
+  )
+  await savePassword(db, f.keys, ada.user.id, entry)
+  await t.rejects(savePassword(db, f.keys, ada.user.id, entry), {
+    code: 'too-many-saved-passwords',
+  })
+})
 
 t.test('a secret moved to another row, another person or another bit does not open', async (t) => {
   const { db } = await testDb(t)
@@ -63,9 +77,9 @@ t.test('every purpose has its own key, and every link its own token', async (t) 
 t.test('another SECRET_KEY than the first one is noticed', async (t) => {
   const { db } = await testDb(t)
   const keys = deriveKeys(randomBytes(32))
-  t.equal(await isKnownSecretKey(db, keys), true)
-  t.equal(await isKnownSecretKey(db, keys), true)
-  t.equal(await isKnownSecretKey(db, deriveKeys(randomBytes(32))), false)
+  t.equal(await adoptSecretKey(db, keys), true)
+  t.equal(await adoptSecretKey(db, keys), true)
+  t.equal(await adoptSecretKey(db, deriveKeys(randomBytes(32))), false)
 })
 
 t.test('hashing is argon2id, bounded, and refuses when too many wait', async (t) => {

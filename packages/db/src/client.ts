@@ -1,6 +1,5 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
-import Cursor from 'pg-cursor'
 import type { Schema } from './schema.ts'
 
 export type Db = Kysely<Schema>
@@ -35,7 +34,7 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
   // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) })
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 
 function parserOf(oid: number, format?: 'text' | 'binary') {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
+import { readiness } from '@lethe/accounts'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authentication } from './auth.ts'
 import { readBodies } from './bodies.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
-import { answerBadHttp, replyToErrors, replyWithProblem } from './error-replies.ts'
+import { answerBadHttp, replyToErrors, replyWithProblem, watchAnswers } from './error-replies.ts'
 import { formats } from './formats.ts'
+import { keepClosedUntilReady } from './gate.ts'
 import { setHeaders } from './headers.ts'
 import { logging } from './logging.ts'
 import { pages } from './pages/index.ts'
@@ -52,8 +54,11 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
     clientErrorHandler: answerBadHttp,
   })
   replyToErrors(app)
+  watchAnswers(app)
   readBodies(app)
   setHeaders(app, config)
+  const whyNotReady = readiness(deps)
+  keepClosedUntilReady(app, whyNotReady, deps)
   refuseCrossSite(app, config.publicUrl)
   app.register(cookie)
   serveDocs(app, config.sessionCookieName)
@@ -61,6 +66,7 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
   const spend = rateLimits(app, { db, keys, on: config.rateLimits })
   const routeDeps: RouteDeps = {
     ...deps,
+    whyNotReady,
     auth: authentication(app, deps),
     spend,
     spendPassword: passwordLimits(spend),

@@ -1,4 +1,4 @@
-import type { Hasher, Keys } from '@lethe/accounts'
+import type { Hasher, Keys, Readiness } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
@@ -14,6 +14,7 @@ export interface Deps {
 
 /** What every plugin of routes is given. */
 export interface RouteDeps extends Deps {
+  whyNotReady: Readiness
   auth: Auth
   spend: Spend
   spendPassword: SpendPassword

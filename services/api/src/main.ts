@@ -1,4 +1,4 @@
-import { createHasher, deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { adoptSecretKey, createHasher, deriveKeys, foreignSecretKey } from '@lethe/accounts'
 import { ConfigError } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { buildApp } from './app.ts'
@@ -26,8 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   })
 
 // An unreachable or empty database is for /readyz to tell; a foreign one must not be written to.
-if ((await isKnownSecretKey(db, keys).catch(() => undefined)) === false)
-  exit('SECRET_KEY is not the one that this database was set up with; start with that one')
+if ((await adoptSecretKey(db, keys).catch(() => undefined)) === false) exit(foreignSecretKey)
 if (config.production && !config.secure)
   app.log.warn('PUBLIC_URL begins with http: cookies travel unprotected unless TLS ends in front')
 try {

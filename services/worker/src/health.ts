@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Readiness } from '@lethe/accounts'
 import type { OpenQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
 import { queuePage } from './queue-page.ts'
-import type { Readiness } from './readiness.ts'
 
 const PATIENCE_MS = 2_000
 const FAILED_SHOWN = 50

@@ -1,24 +1,10 @@
+import { describeError } from '@lethe/db'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 /** JSON lines that tell what happened and never to whom. */
 export function createLog(level: string, stream?: DestinationStream): Logger {
   const options = { level, serializers: { err: describeError } }
   return stream ? pino(options, stream) : pino(options)
-}
-
-/** A stack without its message where the message quotes data: PostgreSQL's and the JSON parser's do. */
-export function describeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { type: typeof error }
-  const { code, constraint, table, severity } = error as Error & Record<string, unknown>
-  const quotesData = severity !== undefined || error instanceof SyntaxError
-  return {
-    type: error.name,
-    message: quotesData ? '' : error.message,
-    code,
-    constraint,
-    table,
-    stack: error.stack?.match(/^\s+at .*$/gm)?.join('\n'),
-  }
 }
 
 const SELDOM_MS = 10_000

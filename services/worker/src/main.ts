@@ -1,4 +1,4 @@
-import { deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/accounts'
 import { ConfigError } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { readConfig } from './config.ts'
@@ -23,8 +23,7 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   })
 
 // An unreachable or empty database is for /readyz to tell; a foreign one must not be worked on.
-if ((await isKnownSecretKey(db, keys).catch(() => undefined)) === false)
-  exit('SECRET_KEY is not the one that this database was set up with; start with that one')
+if ((await adoptSecretKey(db, keys).catch(() => undefined)) === false) exit(foreignSecretKey)
 if (config.production && !config.publicUrl.startsWith('https:'))
   log.warn('PUBLIC_URL begins with http: links travel unprotected unless TLS ends in front')
 if (config.production && config.smtpUrl.startsWith('smtp:'))

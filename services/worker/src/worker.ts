@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { adoptSecretKey, foreignSecretKey, type Readiness, readiness } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
 import { openQueue } from '@lethe/jobs'
@@ -8,7 +9,6 @@ import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
 import { createWake, loop, nap } from './loop.ts'
-import { type Readiness, readiness } from './readiness.ts'
 import { relayMails } from './relay.ts'
 import { sweepTasks } from './sweep.ts'
 
@@ -118,7 +118,8 @@ async function open(
   stop: AbortSignal,
   stopWork: AbortSignal,
 ): Promise<Started> {
-  const { log } = deps
+  const { db, keys, log } = deps
+  if (!(await adoptSecretKey(db, keys))) throw new Error(foreignSecretKey)
   const queue = await openQueue({
     ...{ databaseUrl, redisUrl, name: queueName },
     onError: seldom((err) => log.error({ err }, 'queue.failed')),

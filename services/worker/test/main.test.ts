@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
-import { deriveKeys, isKnownSecretKey } from '@lethe/accounts'
+import { deriveKeys, adoptSecretKey } from '@lethe/accounts'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type Setup, setup } from './setup.ts'
@@ -83,7 +83,7 @@ async function setupWithKey(t: Test): Promise<Setup & { secret: string }> {
   const s = await setup(t)
   const secret = randomBytes(32)
   Object.assign(s.keys, deriveKeys(secret))
-  await isKnownSecretKey(s.db, s.keys)
+  await adoptSecretKey(s.db, s.keys)
   return { ...s, secret: secret.toString('base64url') }
 }
 

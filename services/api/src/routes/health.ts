@@ -2,12 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { RouteDeps } from '../deps.ts'
 import { problem } from '../problems.ts'
-import { readiness } from '../readiness.ts'
 
 const Alive = Type.Object({ status: Type.Literal('ok') })
 
-export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const whyNotReady = readiness(deps)
+export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, { whyNotReady }) => {
   const schema = { tags: ['operation'], response: { 200: Alive } }
 
   app.get(

@@ -1,10 +1,10 @@
-import { isKnownSecretKey, type Keys } from '@lethe/accounts'
 import { type Db, pendingMigrations } from '@lethe/db'
 import { sql } from 'kysely'
+import { fitsSecretKey, type Keys } from './keys.ts'
 
-const PATIENCE = 1_000
+const PATIENCE_MS = 1_000
 
-/** Why the API cannot work, in a sentence; nothing where it can. Never takes longer than a second. */
+/** Why the database cannot be worked on, in a sentence; nothing where it can. Never takes longer than a second. */
 export type Readiness = () => Promise<string | undefined>
 
 export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
@@ -15,14 +15,13 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     if (settled) return undefined
     const pending = await pendingMigrations(db)
     if (pending.length > 0) return 'The database is not migrated: run `pnpm migrate`.'
-    if (!(await isKnownSecretKey(db, keys)))
-      return 'SECRET_KEY is not the one that this database was set up with.'
+    if (!(await fitsSecretKey(db, keys))) return foreignSecretKey
     settled = true
     return undefined
   }
   return async () => {
     const late = Promise.withResolvers<string>()
-    const timer = setTimeout(() => late.resolve('The database does not answer.'), PATIENCE)
+    const timer = setTimeout(() => late.resolve('The database does not answer.'), PATIENCE_MS)
     try {
       return await Promise.race([ask(), late.promise])
     } catch {
@@ -32,3 +31,6 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     }
   }
 }
+
+export const foreignSecretKey =
+  'SECRET_KEY is not the one that this database was set up with; start with that one.'
