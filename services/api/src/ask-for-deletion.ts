@@ -1,4 +1,4 @@
-import { AccountError, type Deletion, getUser, requestDeletion } from '@lethe/accounts'
+import { AccountError, addressOf, type Deletion, requestDeletion } from '@lethe/accounts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sessionOf } from './auth.ts'
 import type { RouteDeps } from './deps.ts'
@@ -16,8 +16,7 @@ export async function askForDeletion(
   // A stranger must not use up the owner's tries.
   if (!isOwn && session.role !== 'administrator') throw new AccountError('not-authorized')
   await spend(request, 'deletionPerAccount', asked.userId)
-  if (asked.password !== undefined)
-    await spendPassword(request, (await getUser(db, session.userId)).email)
+  if (asked.password !== undefined) await spendPassword(request, await addressOf(db, session))
   const deletion = await requestDeletion(db, keys, hasher, session, asked, {
     gracePeriod: config.gracePeriod.iso,
     reauthenticationWindow: config.reauthenticationWindow.iso,

@@ -13,7 +13,8 @@ export function replyToErrors(app: FastifyInstance): void {
   app.setErrorHandler(replyWithProblem)
   app.setNotFoundHandler((request, reply) => {
     const methods = methodsOf(request.raw.url ?? '')
-    if (methods.length === 0) throw problem('not-found')
+    // A route that itself found nothing comes here too.
+    if (methods.length === 0 || methods.includes(request.method)) throw problem('not-found')
     reply.header('allow', methods.join(', '))
     if (request.method === 'OPTIONS') return reply.code(204).send()
     throw problem('method-not-allowed')
@@ -62,9 +63,21 @@ const byParserCode: Record<string, ProblemCode> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'payload-too-large',
 }
 
+const answering = new WeakSet<Socket>()
+
+/** Notes on which connections an answer is under way: nothing else may be written there. */
+export function watchAnswers(app: FastifyInstance): void {
+  app.addHook('onRequest', async ({ raw }) => {
+    answering.add(raw.socket)
+  })
+  app.addHook('onResponse', async ({ raw }) => {
+    answering.delete(raw.socket)
+  })
+}
+
 /** What Node's HTTP parser refuses never becomes a request; the answer is written by hand. */
 export function answerBadHttp(error: ConnectionError, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+  if (error.code === 'ECONNRESET' || !socket.writable || answering.has(socket)) {
     socket.destroy()
     return
   }

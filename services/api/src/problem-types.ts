@@ -170,6 +170,11 @@ const accountProblems = {
     title: 'There is no deletion that could still be cancelled',
     help: 'See `deletionStatus` for where it stands.',
   },
+  'too-many-saved-passwords': {
+    status: 409,
+    title: 'No more passwords can be saved',
+    help: 'An account holds two thousand at most; remove one that you no longer need.',
+  },
   'export-not-ready': {
     status: 409,
     title: 'The export is not ready yet',

@@ -120,3 +120,17 @@ t.test('a client that goes away in the middle harms nobody', async (t) => {
   await new Promise((resolve) => request.once('close', resolve))
   t.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
 })
+
+t.test('a connection that was answered before gets its refusal too', async (t) => {
+  const { app } = await testApp(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  let answer = ''
+  for await (const chunk of socket) {
+    answer += chunk
+    if (answer.endsWith('{"status":"ok"}')) socket.write('garbage\r\n\r\n')
+  }
+  t.match(answer, /\{"status":"ok"\}HTTP\/1\.1 400 Bad Request\r\n/)
+})

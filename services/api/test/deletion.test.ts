@@ -55,6 +55,7 @@ t.test(
     const asked = await root.ask('DELETE', `/v1/users/${ada.id}`)
     t.equal(asked.statusCode, 202)
     t.strictSame(asked.cookies, [])
+    t.notOk('clear-site-data' in asked.headers, 'nor is the own browser cleared')
     const again = await root.call('DELETE', `/v1/users/${ada.id}`)
     t.equal(again.statusCode, 202)
     t.strictSame(again.json(), asked.json(), 'the same answer, the same date')

@@ -37,6 +37,9 @@ t.test(
       'content-disposition': /^attachment; filename="account-export-\d{4}-\d\d-\d\d\.zip"$/,
       etag: `"${sha256}"`,
     })
+    const head = await inject(app, 'HEAD', '/v1/exports/archive', undefined, ticketOf(opened))
+    t.equal(head.headers['content-length'], String(bytes))
+    t.equal(head.body, '')
     const parts: [range: string, status: number, from: number, to: number][] = [
       ['bytes=0-9', 206, 0, 10],
       ['bytes=10-', 206, 10, bytes],
@@ -165,9 +168,11 @@ function fetchArchive(
   opened: { cookies: { name: string; value: string }[] },
   headers: Record<string, string> = {},
 ) {
-  const [ticket] = opened.cookies
-  const cookie = `${ticket?.name}=${ticket?.value}`
-  return inject(app, 'GET', '/v1/exports/archive', undefined, { ...headers, cookie })
+  return inject(app, 'GET', '/v1/exports/archive', undefined, { ...headers, ...ticketOf(opened) })
+}
+
+function ticketOf({ cookies: [ticket] }: { cookies: { name: string; value: string }[] }) {
+  return { cookie: `${ticket?.name}=${ticket?.value}` }
 }
 
 /** One folder for each test. */

@@ -98,6 +98,23 @@ t.test('ids that are none are refused on every route that has one', async (t) =>
     }
 })
 
+t.test('an id that PostgreSQL would not read is refused before it', async (t) => {
+  const { app } = await testApp(t, quiet)
+  const ada = await person(app, 'ada@example.com')
+  const urn = `urn:uuid:${crypto.randomUUID()}`
+  for (const url of [`/v1/sessions/${urn}`, `/v1/users/${ada.id}/passwords/${urn}`])
+    t.equal((await ada.call('DELETE', url)).statusCode, 400, url)
+})
+
+t.test('a wrong password is wrong, however short or long', async (t) => {
+  const { app } = await testApp(t, quiet)
+  const ada = await person(app, 'ada@example.com')
+  for (const wrong of ['', 'x', 'x'.repeat(5000)]) {
+    const refused = await ada.call('DELETE', `/v1/users/${ada.id}`, { password: wrong })
+    t.match(refused.json(), { status: 403, type: '/problems/wrong-password' })
+  }
+})
+
 t.test('a password is measured in bytes', async (t) => {
   const { app } = await testApp(t, quiet)
   const signUp = (pass: string) =>

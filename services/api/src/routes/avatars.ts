@@ -40,20 +40,21 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     },
   )
 
-  app.get(
-    '/v1/users/:userId/avatar',
-    {
-      onRequest: auth.authenticate,
-      schema: { summary: 'Your avatar', params: UserParams },
-    },
-    async (request, reply) => {
+  app.route({
+    url: '/v1/users/:userId/avatar',
+    method: ['GET', 'HEAD'],
+    onRequest: auth.authenticate,
+    schema: { summary: 'Your avatar', params: UserParams },
+    handler: async (request, reply) => {
       const { path, type, bytes } = await findAvatar(db, config.uploadDir, ownId(request))
+      reply.type(type).header('content-length', bytes)
+      if (request.method === 'HEAD') return reply.send()
       const file = await open(path).catch(() => {
         throw new AccountError('avatar-not-found')
       })
-      return reply.type(type).header('content-length', bytes).send(file.createReadStream())
+      return reply.send(file.createReadStream())
     },
-  )
+  })
 
   app.delete(
     '/v1/users/:userId/avatar',

@@ -11,12 +11,13 @@ import { removeArchive } from '@lethe/exports'
 import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
 import { askForDeletion } from '../ask-for-deletion.ts'
-import { ownId } from '../auth.ts'
+import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import {
   Credentials,
   DeletionState,
   ExportState,
+  Id,
   LinkToken,
   ShownPassword,
   Time,
@@ -27,7 +28,6 @@ const DeletionWish = Type.Object(
   { password: Type.Optional(ShownPassword), eraseNow: Type.Optional(Type.Boolean()) },
   { additionalProperties: false },
 )
-const Id = Type.String({ format: 'uuid' })
 const Requested = Type.Object({
   deletion: Type.Object({ id: Id, status: DeletionState, requestedAt: Time, eraseAfter: Time }),
 })
@@ -77,7 +77,9 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
         userId,
         ...request.body,
       }).catch(hideOthers)
-      reply.code(202).header('clear-site-data', '"storage"')
+      // What this browser keeps of the account; somebody else's deletion leaves it alone.
+      if (userId === sessionOf(request).userId) reply.header('clear-site-data', '"storage"')
+      reply.code(202)
       return { deletion }
     },
   )

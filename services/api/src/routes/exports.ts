@@ -46,10 +46,13 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     },
   )
 
-  app.get(
-    '/v1/exports/archive',
-    { onRequest: tickets.ask, schema: { summary: 'The archive, with the cookie of `open`' } },
-    async (request, reply) => {
+  app.route({
+    url: '/v1/exports/archive',
+    // HEAD on its own: as Fastify derives it from GET, it would read the whole archive for nothing.
+    method: ['GET', 'HEAD'],
+    onRequest: tickets.ask,
+    schema: { summary: 'The archive, with the cookie of `open`' },
+    handler: async (request, reply) => {
       const { fileName, bytes, sha256, createdAt } = await findArchive(
         db,
         tickets.exportIdOf(request),
@@ -58,20 +61,21 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       const range = requestedRange(request.headers, bytes, etag)
       if (range === 'unsatisfiable')
         throw problem('range-not-satisfiable', { headers: { 'content-range': `bytes */${bytes}` } })
-      const archive = await openArchive(config.exportDir, fileName, range)
-      if (!archive) throw problem('export-gone')
       if (range) {
         reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${bytes}`)
       }
       const length = range ? range.end - range.start + 1 : bytes
       const day = createdAt.toISOString().slice(0, 10)
-      return reply
+      reply
         .headers({ etag, 'accept-ranges': 'bytes', 'content-length': length })
         .header('content-disposition', `attachment; filename="account-export-${day}.zip"`)
         .type('application/zip')
-        .send(archive.stream)
+      if (request.method === 'HEAD') return reply.send()
+      const archive = await openArchive(config.exportDir, fileName, range)
+      if (!archive) throw problem('export-gone')
+      return reply.send(archive.stream)
     },
-  )
+  })
 
   app.post(
     '/v1/exports/passwords',

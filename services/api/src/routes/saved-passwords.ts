@@ -3,7 +3,7 @@ import { listSavedPasswords, removeSavedPassword, savePassword } from '@lethe/ac
 import { Type } from 'typebox'
 import { ownId } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
-import { NoContent, Time, UserParams } from './schemas.ts'
+import { Id, NoContent, Time, UserParams } from './schemas.ts'
 
 const Text = Type.String({ minLength: 1, maxLength: 2048 })
 const Entry = Type.Object(
@@ -11,7 +11,7 @@ const Entry = Type.Object(
   { additionalProperties: false },
 )
 const Saved = Type.Object({
-  id: Type.String({ format: 'uuid' }),
+  id: Id,
   site: Type.String(),
   username: Type.String(),
   password: Type.String(),
@@ -60,7 +60,7 @@ export const savedPasswordRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
         summary: 'Forget a saved password',
         params: Type.Object({
           ...UserParams.properties,
-          passwordId: Type.String({ format: 'uuid' }),
+          passwordId: Id,
         }),
         response: { 204: NoContent },
       },

@@ -6,12 +6,16 @@ export const Time = Type.Unsafe<Date>({
   format: 'date-time',
   description: 'RFC 3339, UTC',
 })
+/** A UUID as PostgreSQL reads it; the format `uuid` of JSON Schema takes `urn:uuid:` too. */
+export const Id = Type.String({
+  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+})
 export const UserParams = Type.Object({ userId: Type.String({ format: 'user-id' }) })
 
 export const Email = Type.String({ format: 'email', maxLength: 254 })
 export const Password = Type.String({ format: 'password-bytes', description: '8 to 1,024 bytes' })
-/** A password as somebody shows it: a wrong one is refused as wrong, however short it is. */
-export const ShownPassword = Type.String({ minLength: 1, maxLength: 1024 })
+/** A password as somebody shows it: a wrong one is refused as wrong, however short or long it is. */
+export const ShownPassword = Type.String()
 export const Credentials = Type.Object(
   { email: Email, password: ShownPassword },
   { additionalProperties: false },

@@ -4,12 +4,12 @@ import { Type } from 'typebox'
 import { sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import { clearSessionCookie, setSessionCookie } from '../session-cookie.ts'
-import { Credentials, NoContent, Time, User } from './schemas.ts'
+import { Credentials, Id, NoContent, Time, User } from './schemas.ts'
 
 const SessionList = Type.Object({
   sessions: Type.Array(
     Type.Object({
-      id: Type.String({ format: 'uuid' }),
+      id: Id,
       kind: Type.Union([Type.Literal('cookie'), Type.Literal('refresh')]),
       current: Type.Boolean(),
       authenticatedAt: Time,
@@ -77,7 +77,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       onRequest: auth.authenticate,
       schema: {
         summary: 'End one of your sessions',
-        params: Type.Object({ sessionId: Type.String({ format: 'uuid' }) }),
+        params: Type.Object({ sessionId: Id }),
         response: { 204: NoContent },
       },
     },

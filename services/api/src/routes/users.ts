@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { changePassword, getUser, signUp } from '@lethe/accounts'
+import { addressOf, changePassword, getUser, signUp } from '@lethe/accounts'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
@@ -52,9 +52,10 @@ export const userRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       },
     },
     async (request, reply) => {
-      const { email } = await getUser(db, ownId(request))
-      await spendPassword(request, email)
-      await changePassword(db, hasher, sessionOf(request), request.body)
+      ownId(request)
+      const session = sessionOf(request)
+      await spendPassword(request, await addressOf(db, session))
+      await changePassword(db, hasher, session, request.body)
       return reply.code(204).send()
     },
   )
