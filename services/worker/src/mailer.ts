@@ -62,14 +62,26 @@ class AddressRefused extends Error {
   readonly code = 'EADDRESS'
 }
 
+/** RFC 4954 §6: what a server says at any step to whom it wants logged in, or otherwise than they are. */
+const aboutLogIn = [530, 534, 535, 538]
+
 /**
- * Whether the server, or we, will never take this mail (RFC 5321 §4.2.1: 5yz). A refusal before the mail was offered,
- * such as a wrong log-in, is about this service and not about the mail.
+ * Whether the server, or we, will never take this mail (RFC 5321 §4.2.1: 5yz): the recipient is refused, or the message
+ * once it was seen. Any other refusal, of the log-in, of the sender or of the DATA command before the message
+ * (nodemailer's EENVELOPE too), is about this service and not about the mail.
  */
 export function isRefusedForGood(error: unknown): boolean {
   if (error instanceof AddressRefused) return true
-  const { code, permanent } = error as NodemailerError
-  return permanent === true && (code === 'EENVELOPE' || code === 'EMESSAGE')
+  const { code, command, permanent, responseCode } = error as NodemailerError
+  if (permanent !== true || aboutLogIn.includes(responseCode ?? 0)) return false
+  return code === 'EMESSAGE' || (code === 'EENVELOPE' && command === 'RCPT TO')
+}
+
+/** Whether the server takes no mail from this service, whomever it is for: `MAIL_FROM` or `SMTP_URL` is wrong. */
+export function isSenderRefused(error: unknown): boolean {
+  const { code, command, permanent, responseCode } = error as NodemailerError
+  if (code === 'EAUTH' || aboutLogIn.includes(responseCode ?? 0)) return true
+  return permanent === true && command === 'MAIL FROM'
 }
 
 /** What may be logged of such an error: its message and its other members quote the address. */

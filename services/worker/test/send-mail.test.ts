@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
 import { deriveKeys } from '@lethe/accounts'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -86,6 +89,59 @@ t.test('a mail refused with 5xx is undeliverable, noted, and never tried again',
     await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
     t.equal(s.sink.offers, offers)
   }
+})
+
+t.test('a sender refused is our fault: every mail waits, and the log says why', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person('ada@example.com'))
+  const gaps: number[] = []
+  for (const code of [530, 550, 553]) {
+    s.sink.answer = { at: 'MAIL', code }
+    await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+    const row = await outboxRow(s, 'deletion-scheduled')
+    t.match(row, { status: 'pending', lease: null })
+    gaps.push(row.seconds)
+    await makeDue(s)
+  }
+  t.strictSame(
+    gaps,
+    gaps.toSorted((a, b) => a - b),
+    'ever later',
+  )
+  const told = s.lines.map((line) => JSON.parse(line))
+  t.match(told, Array(3).fill({ level: 50, msg: 'mail.sender-refused', command: 'MAIL FROM' }))
+  t.notMatch(s.lines.join(), /ada@|example\.com|no-reply/)
+
+  s.sink.answer = { at: 'RCPT', code: 530 }
+  await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+  t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending' }, 'a log-in wanted later')
+  await makeDue(s)
+
+  s.sink.answer.code = 0
+  await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+  t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'sent' })
+})
+
+t.test('a server that refuses DATA has not seen the mail: it waits', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  const server = createServer((socket) => {
+    socket.write('220 here\r\n')
+    const lines = createInterface({ input: socket })
+    lines.on('line', (line) => socket.write(line === 'DATA' ? '554 no\r\n' : '250 yes\r\n'))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const sender = { name: '', address: 'no-reply@lethe.test' }
+  const mailer = openMailer(`smtp://127.0.0.1:${port}`, sender, 'http://lethe.test')
+  t.teardown(() => {
+    mailer.close()
+    server.close()
+  })
+  await sendMail({ lease: await s.lendMail('deletion-scheduled') }, { ...s.deps, mailer })
+  t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending', lease: null })
+  t.match(s.lines.join(), /"responseCode":554,"command":"DATA"/)
 })
 
 t.test(

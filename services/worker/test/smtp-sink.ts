@@ -12,13 +12,16 @@ export interface Received {
   email: Email
 }
 
+/** `DATA` is the message itself, not the command before it. */
+export type Step = 'MAIL' | 'RCPT' | 'DATA'
+
 export interface SmtpSink {
   url: string
   received: Received[]
   /** Offers of a mail, accepted or not. */
   offers: number
   /** The answer to each offer; 0 accepts. */
-  answer: { at: 'RCPT' | 'DATA'; code: number }
+  answer: { at: Step; code: number }
   /** Mails are taken, but the answer waits until `release` is called. */
   hold(): { release(): void; held(): number }
 }
@@ -38,7 +41,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
       return { release: open.resolve, held: () => waiting }
     },
   }
-  const refuse = (at: 'RCPT' | 'DATA', address: string) =>
+  const refuse = (at: Step, address: string) =>
     sink.answer.code && sink.answer.at === at
       ? Object.assign(new Error(`${address} is refused`), { responseCode: sink.answer.code })
       : null
@@ -48,8 +51,11 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
     disabledCommands: ['STARTTLS'],
     // Mail is taken from whoever does not log in, and nobody may log in.
     onAuth: (_auth, _session, done) => done(new Error('Invalid log-in')),
-    onRcptTo({ address }, _session, done) {
+    onMailFrom({ address }, _session, done) {
       sink.offers++
+      done(refuse('MAIL', address))
+    },
+    onRcptTo({ address }, _session, done) {
       done(refuse('RCPT', address))
     },
     async onData(stream, { envelope }, done) {

@@ -4,7 +4,7 @@ import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/job
 import { sql } from 'kysely'
 import type { HandlerDeps } from '../deps.ts'
 import { type MailFacts, readMail } from '../mail-facts.ts'
-import { isRefusedForGood, mailErrorFacts } from '../mailer.ts'
+import { isRefusedForGood, isSenderRefused, mailErrorFacts } from '../mailer.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { writeMail } from '../write-mail.ts'
 
@@ -41,7 +41,8 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
       log.warn(line, 'mail.undeliverable')
     } else {
       await giveBack(deps.db, 'outbox', held.lease, retryDelays.mail)
-      log.warn(line, 'mail.postponed')
+      if (isSenderRefused(error)) log.error(line, 'mail.sender-refused')
+      else log.warn(line, 'mail.postponed')
     }
   }
 }
