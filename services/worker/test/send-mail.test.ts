@@ -163,6 +163,28 @@ t.test(
   },
 )
 
+t.test('a mail that was taken is noted, though the database fails for a moment', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await failNotes(s, 2)
+  await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+  t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'sent', lease: null, attempts: 1 })
+  t.equal(s.sink.received.length, 1)
+})
+
+t.test('a mail that was taken is never called undeliverable', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await failNotes(s, 100)
+  await sql`update outbox set attempts = 50, created_at = now() - interval '6 days'`.execute(s.db)
+  await t.rejects(sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps), {
+    code: 'P0001',
+  })
+  const row = await outboxRow(s, 'deletion-scheduled')
+  t.match(row, { status: 'pending', lease: String }, 'it is left to its lease')
+  t.equal(s.sink.received.length, 1)
+})
+
 t.test('no log line names the address or quotes the mail', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person('ada@example.com'))
@@ -281,6 +303,18 @@ async function outboxRow({ db }: Setup, mail: string) {
     .select(sql<number>`extract(epoch from next_attempt_at - now())::float8`.as('seconds'))
     .where('mail', '=', mail as 'export-ready')
     .executeTakeFirstOrThrow()
+}
+
+/** The database takes what is known of a sent mail only after so many tries. */
+async function failNotes({ db }: Setup, times: number) {
+  // A sequence goes on, though the statement that asked it fails.
+  await sql`create sequence notes`.execute(db)
+  await sql`create function fail_note() returns trigger language plpgsql as $$ begin
+    if nextval('notes') <= ${sql.lit(times)} then raise exception 'not now'; end if;
+    return new;
+  end $$`.execute(db)
+  await sql`create trigger fail_note before update on outbox for each row
+    when (new.status = 'sent') execute function fail_note()`.execute(db)
 }
 
 async function makeDue({ db }: Setup) {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { noteEvents, spendMailAllowance } from '@lethe/accounts'
 import type { MailStatus } from '@lethe/db'
 import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
@@ -21,30 +22,58 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
   const held = { ...row, lease: taken.lease }
   const facts = await readMail(deps.db, held.id)
   const log = deps.log.child({ outbox: held.id, deletion: facts.deletionId, mail: facts.mail })
+  let status: MailStatus
   try {
-    const status = await whileLeased(
+    status = await whileLeased(
       deps.db,
       'outbox',
       held.lease,
       (signal) => deliver(held, facts, deps, signal),
       deps.stop,
     )
-    await finish(deps, held, status)
-    log.info(`mail.${status}`)
   } catch (error) {
-    if (error instanceof LeaseLost) return
-    const line = { ...mailErrorFacts(error), attempts: held.attempts }
-    if (deps.stop.aborted) {
-      await giveBack(deps.db, 'outbox', held.lease, retryDelays.stopped)
-    } else if (isRefusedForGood(error) || facts.tooOld) {
-      await giveUp(deps, held, facts)
-      log.warn(line, 'mail.undeliverable')
-    } else {
-      await giveBack(deps.db, 'outbox', held.lease, retryDelays.mail)
-      if (isSenderRefused(error)) log.error(line, 'mail.sender-refused')
-      else log.warn(line, 'mail.postponed')
+    return await notDelivered(error, held, facts, { ...deps, log })
+  }
+  // What fails from here on is not the delivery: the mail has left, and must not be counted as one that did not.
+  await persistently(() => finish(deps, held, status))
+  log.info(`mail.${status}`)
+}
+
+async function notDelivered(
+  error: unknown,
+  held: Held,
+  facts: MailFacts,
+  deps: HandlerDeps,
+): Promise<void> {
+  if (error instanceof LeaseLost) return
+  const { db, log, stop } = deps
+  const line = { ...mailErrorFacts(error), attempts: held.attempts }
+  if (stop.aborted) {
+    await giveBack(db, 'outbox', held.lease, retryDelays.stopped)
+  } else if (isRefusedForGood(error) || facts.tooOld) {
+    await giveUp(deps, held, facts)
+    log.warn(line, 'mail.undeliverable')
+  } else {
+    await giveBack(db, 'outbox', held.lease, retryDelays.mail)
+    if (isSenderRefused(error)) log.error(line, 'mail.sender-refused')
+    else log.warn(line, 'mail.postponed')
+  }
+}
+
+/** Milliseconds between tries, together well within a lease. */
+const PAUSES_MS = [200, 800, 2_000]
+
+/** Throws what the last try threw: the lease runs out then, and the mail is sent once more. */
+async function persistently(note: () => Promise<unknown>): Promise<void> {
+  for (const pause of PAUSES_MS) {
+    try {
+      await note()
+      return
+    } catch {
+      await setTimeout(pause)
     }
   }
+  await note()
 }
 
 /** What has become of the mail; throws what keeps it from leaving. */
