@@ -1,6 +1,7 @@
 export { type Duration, duration } from './duration.ts'
 export { ConfigError, quoted } from './error.ts'
 export { logLevel } from './log-level.ts'
+export { configOrExit, exit } from './or-exit.ts'
 export { port } from './port.ts'
 export { publicUrl } from './public-url.ts'
 export { secretKey } from './secret-key.ts'

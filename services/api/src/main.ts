@@ -1,10 +1,10 @@
 import { adoptSecretKey, createHasher, deriveKeys, foreignSecretKey } from '@lethe/accounts'
-import { ConfigError } from '@lethe/config'
+import { configOrExit, exit } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
-const config = readConfigOrExit()
+const config = configOrExit(readConfig)
 const db = connect(config.databaseUrl, {
   statementTimeout: 10_000,
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
@@ -34,18 +34,4 @@ try {
 } catch (error) {
   const { code } = error as NodeJS.ErrnoException
   exit(`cannot listen on HOST ${config.host}, PORT ${config.port}: ${code}`)
-}
-
-function readConfigOrExit() {
-  try {
-    return readConfig(process.env)
-  } catch (error) {
-    if (error instanceof ConfigError) exit(error.message)
-    throw error
-  }
-}
-
-function exit(line: string): never {
-  process.stderr.write(`${line}\n`)
-  process.exit(1)
 }

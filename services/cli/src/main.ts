@@ -1,9 +1,12 @@
-import { ConfigError, requiredUrl } from '@lethe/config'
+import { configOrExit, requiredUrl } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { run } from './run.ts'
 
 /** `pnpm lethe …`: what an operator does from a terminal. */
-const db = connectOrExit()
+const databaseUrl = configOrExit((env) =>
+  requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
+)
+const db = connect(databaseUrl, { max: 2 })
 try {
   process.exitCode = await run(process.argv.slice(2), {
     db,
@@ -14,16 +17,4 @@ try {
   process.exitCode = 1
 } finally {
   await db.destroy()
-}
-
-function connectOrExit() {
-  try {
-    return connect(requiredUrl(process.env, 'DATABASE_URL', ['postgres:', 'postgresql:']), {
-      max: 2,
-    })
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(1)
-  }
 }

@@ -1,5 +1,5 @@
 import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/accounts'
-import { ConfigError } from '@lethe/config'
+import { configOrExit, exit } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
@@ -8,7 +8,7 @@ import { databaseConnections, startWorker } from './worker.ts'
 
 const EXIT_WITHIN_MS = 9_900
 
-const config = readConfigOrExit()
+const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
 const keys = deriveKeys(config.secretKey)
 const db = connect(config.databaseUrl, {
@@ -53,18 +53,4 @@ async function close(): Promise<void> {
   await worker.close()
   mailer.close()
   await db.destroy()
-}
-
-function readConfigOrExit() {
-  try {
-    return readConfig(process.env)
-  } catch (error) {
-    if (error instanceof ConfigError) exit(error.message)
-    throw error
-  }
-}
-
-function exit(line: string): never {
-  process.stderr.write(`${line}\n`)
-  process.exit(1)
 }

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
 /** Something was not as told. */
 export class Told extends Error {}
 
@@ -26,6 +28,8 @@ export function expect(condition: boolean, otherwise: string): asserts condition
   if (!condition) throw new Error(otherwise)
 }
 
+const EVERY_MS = 100
+
 /** Asks every tenth of a second until there is an answer; `what` is missed after half a minute. */
 export async function until<T>(
   what: string,
@@ -35,7 +39,7 @@ export async function until<T>(
   while (performance.now() < deadline) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await wait(EVERY_MS)
   }
   throw new Error(`${what} did not come within half a minute`)
 }
