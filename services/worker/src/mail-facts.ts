@@ -1,14 +1,16 @@
 import type { Counts, Db, DeletionStatus, ExportStatus, MailName } from '@lethe/db'
 import { sql } from 'kysely'
 
+const LEAST_ATTEMPTS = 5
+
 /** All that a mail can speak of, as it is at this moment. */
 export interface MailFacts {
   mail: MailName
   deletionId: string
   /** Null once nobody is left to write to. */
   address: string | null
-  /** Tried for five days by now. */
-  tooOld: boolean
+  /** For five days, and often enough that an outage of ours did not take all of them. */
+  triedEnough: boolean
   deletionStatus: DeletionStatus
   eraseAfter: Date
   requestedBy: 'owner' | 'administrator'
@@ -26,7 +28,7 @@ export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
   // The person is deactivated, so `active_users` does not show them.
   const { rows } = await sql<MailFacts>`
     select o.mail, o.deletion_id as "deletionId", coalesce(o.address, u.email) as address,
-      o.created_at < now() - interval '5 days' as "tooOld",
+      o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough",
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
       d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
       coalesce((select details ->> 'by' from audit_events

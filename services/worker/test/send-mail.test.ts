@@ -60,7 +60,9 @@ t.test('a mail is tried for five days', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   s.sink.answer.code = 421
-  await sql`update outbox set created_at = now() - interval '4 days 23 hours'`.execute(s.db)
+  await sql`update outbox set attempts = 30, created_at = now() - interval '4 days 23 hours'`.execute(
+    s.db,
+  )
   await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
   t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending' })
 
@@ -69,6 +71,20 @@ t.test('a mail is tried for five days', async (t) => {
   )
   await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
   t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'undeliverable', address: null })
+})
+
+t.test('a mail that is old because nobody tried gets its tries all the same', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  s.sink.answer.code = 421
+  await sql`update outbox set created_at = now() - interval '6 days'`.execute(s.db)
+  for (let attempt = 1; attempt < 5; attempt++) {
+    await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+    t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending', attempts: attempt })
+    await makeDue(s)
+  }
+  await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
+  t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'undeliverable', attempts: 5 })
 })
 
 t.test('a mail refused with 5xx is undeliverable, noted, and never tried again', async (t) => {

@@ -50,7 +50,7 @@ async function notDelivered(
   const line = { ...mailErrorFacts(error), attempts: held.attempts }
   if (stop.aborted) {
     await giveBack(db, 'outbox', held.lease, retryDelays.stopped)
-  } else if (isRefusedForGood(error) || facts.tooOld) {
+  } else if (isRefusedForGood(error) || facts.triedEnough) {
     await giveUp(deps, held, facts)
     log.warn(line, 'mail.undeliverable')
   } else {
