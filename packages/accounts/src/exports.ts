@@ -89,12 +89,13 @@ export async function openVault(
   return listSavedPasswords(db, keys, owner.userId)
 }
 
-/** Closes archives whose time is over. */
-export async function expireExports(db: Db): Promise<void> {
-  await sql`
+/** Closes up to `limit` archives whose time is over; returns how many. */
+export async function expireExports(db: Db, limit = 1_000): Promise<number> {
+  const { numAffectedRows } = await sql`
     update exports set status = 'expired', token_nonce = null
     where id in (select id from exports where status = 'ready' and expires_at <= now()
-                 limit 1000 for update skip locked)`.execute(db)
+                 limit ${limit} for update skip locked)`.execute(db)
+  return Number(numAffectedRows)
 }
 
 /** Archives that nobody may open any more and that still lie there. */

@@ -41,11 +41,12 @@ export async function spendMailAllowance(
   return hits <= MAILS_A_DAY
 }
 
-/** Forgets windows that are over; at most a thousand at a time. */
-export async function forgetOldHits(db: Db): Promise<void> {
-  await sql`
+/** Forgets up to `limit` windows that are over; returns how many. */
+export async function forgetOldHits(db: Db, limit = 1_000): Promise<number> {
+  const { numAffectedRows } = await sql`
     delete from rate_limits where bucket in (
-      select bucket from rate_limits where ends_at <= now() limit 1000 for update skip locked)`.execute(
+      select bucket from rate_limits where ends_at <= now() limit ${limit} for update skip locked)`.execute(
     db,
   )
+  return Number(numAffectedRows)
 }

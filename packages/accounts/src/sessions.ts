@@ -127,13 +127,14 @@ export async function endSession(db: Db, userId: number, sessionId: string): Pro
   if (numDeletedRows === 0n) throw new AccountError('session-not-found')
 }
 
-/** Sessions that are over of themselves; at most a thousand at a time. */
-export async function forgetExpiredSessions(db: Db): Promise<void> {
-  await sql`
+/** Forgets up to `limit` sessions that are over of themselves; returns how many. */
+export async function forgetExpiredSessions(db: Db, limit = 1_000): Promise<number> {
+  const { numAffectedRows } = await sql`
     delete from sessions where id in (
-      select id from sessions where expires_at <= now() limit 1000 for update skip locked)`.execute(
+      select id from sessions where expires_at <= now() limit ${limit} for update skip locked)`.execute(
     db,
   )
+  return Number(numAffectedRows)
 }
 
 function liveSessions(db: Db) {

@@ -8,6 +8,7 @@ import {
   sealAuditEvents,
   stageReminders,
 } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
 import { removeArchive, removeStrays } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
@@ -19,6 +20,8 @@ const HOUR = 60 * MINUTE
 
 const EXPORTS = 100
 const DELETIONS = 500
+/** Of what is closed or forgotten by one statement. */
+const BATCH = 1_000
 /** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
 const EXPORTS_WAITING = 200
 const BATCHES_WAITING = 10
@@ -39,15 +42,19 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
       return false
     },
   })
+  const inBatches = (everyMs: number, run: (db: Db, limit: number) => Promise<number>): Task => ({
+    everyMs,
+    run: async () => (await run(db, BATCH)) === BATCH,
+  })
   return {
     'lend-exports': { everyMs: SECOND, run: () => lendExports(deps, queue) },
     'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
     'stage-reminders': each(SECOND, () => stageReminders(db)),
-    'expire-exports': each(SECOND, () => expireExports(db)),
+    'expire-exports': inBatches(SECOND, expireExports),
     'remove-archives': each(SECOND, () => removeArchives(deps)),
     'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
-    'forget-old-hits': each(MINUTE, () => forgetOldHits(db)),
-    'forget-expired-sessions': each(MINUTE, () => forgetExpiredSessions(db)),
+    'forget-old-hits': inBatches(MINUTE, forgetOldHits),
+    'forget-expired-sessions': inBatches(MINUTE, forgetExpiredSessions),
     // Whoever is writing touches the file all the time, and enters it as soon as it is whole.
     'remove-strays': each(10 * MINUTE, () =>
       removeStrays(db, exportDir, new Date(Date.now() - HOUR)),
