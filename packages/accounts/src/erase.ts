@@ -1,5 +1,5 @@
 import type { Counts, Db, Tx } from '@lethe/db'
-import { eraseRows, type FileCounts } from '@lethe/erasure'
+import { eraseRows } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
 
@@ -56,36 +56,28 @@ export async function claimDeletions(db: Db, jobLease: string): Promise<Claim> {
 
 /**
  * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
- * Files must be gone before; `files` tells what they were. Returns the deletions that are now erased:
- * those whose lease was lost meanwhile are left to whoever holds it.
+ * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
+ * to whoever holds it.
  */
-export async function finishErasure(
-  db: Db,
-  { lease, deletions }: Claim,
-  files: Map<number, FileCounts>,
-): Promise<string[]> {
+export async function finishErasure(db: Db, { lease, deletions }: Claim): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
     const held = await lockHeld(tx, lease, deletions)
     const userIds = held.map(({ userId }) => userId)
     if (held.length === 0) return []
     await keepAddressesForPendingMails(tx, userIds, held)
-    const rows = await eraseRows(tx, userIds)
+    const erased = await eraseRows(tx, userIds)
     await forgetUserIds(tx, userIds, held)
     await completeTombstones(
       tx,
-      held.map(({ id, userId }) => ({
-        id,
-        counts: {
-          tables: rows.get(userId) ?? {},
-          ...(files.get(userId) ?? { files: 0, bytes: 0 }),
-        },
-      })),
+      held.map(({ id, userId }) => ({ id, counts: erased.get(userId) ?? nothing })),
     )
     const ids = held.map(({ id }) => id)
     await noteEvents(tx, ids, 'deletion.erased')
     return ids
   })
 }
+
+const nothing: Counts = { tables: {}, files: 0, bytes: 0 }
 
 /** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
 async function lockHeld(

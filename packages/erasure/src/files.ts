@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 
-export interface FileCounts {
+interface FileCounts {
   files: number
   bytes: number
 }
@@ -19,20 +19,20 @@ export function filesFolder(uploadDir: string, userId: number): string {
 export async function countFiles(uploadDir: string, userId: number): Promise<FileCounts> {
   const folder = filesFolder(uploadDir, userId)
   const names = await readdir(folder).catch(noneIfAbsent)
-  const sizes = await Promise.all(
-    names.map((name) => stat(path.join(folder, name)).then(({ size }) => size)),
+  // One that is replaced meanwhile is not there any more.
+  const found = await Promise.all(
+    names.map((name) => stat(path.join(folder, name)).then(({ size }) => [size], noneIfAbsent)),
   )
+  const sizes = found.flat()
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
 }
 
-/** Removes all of one person's files; safe to run again. Tells what was there. */
-export async function removeFiles(uploadDir: string, userId: number): Promise<FileCounts> {
-  const counts = await countFiles(uploadDir, userId)
+/** Removes all of one person's files; safe to run again. */
+export async function removeFiles(uploadDir: string, userId: number): Promise<void> {
   await rm(filesFolder(uploadDir, userId), { recursive: true, force: true })
-  return counts
 }
 
-function noneIfAbsent(error: NodeJS.ErrnoException): string[] {
+function noneIfAbsent(error: NodeJS.ErrnoException): never[] {
   if (error.code === 'ENOENT') return []
   throw error
 }

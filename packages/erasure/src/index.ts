@@ -1,3 +1,3 @@
 export { dataMap } from './data-map.ts'
-export { countFiles, type FileCounts, filesFolder, removeFiles } from './files.ts'
+export { countFiles, filesFolder, removeFiles } from './files.ts'
 export { countRows, eraseRows } from './rows.ts'

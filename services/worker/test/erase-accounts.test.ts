@@ -1,6 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Person } from '@lethe/accounts/testing'
+import { removeFiles } from '@lethe/erasure'
 import { lendTogether } from '@lethe/jobs'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -56,14 +57,19 @@ t.test('what a worker left half done when it died is finished by the next', asyn
   await upload(s, person)
   await s.deletion(person, true)
   await exportsAreMade(s)
-  // Claimed, and then nothing more.
+  // Claimed, the files removed, and then nothing more.
   await sql`update deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
     lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second'`.execute(s.db)
+  await removeFiles(s.deps.uploadDir, person.user.id)
 
   await eraseAccounts({ lease: await lend(s) }, s.deps)
 
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
-  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
+  t.match(
+    await s.db.selectFrom('deletions').selectAll().execute(),
+    [{ status: 'erased', erased_counts: { files: 1, bytes: 5 } }],
+    'what the first removed is told of',
+  )
 })
 
 t.test('one person who cannot be erased does not hold up the others', async (t) => {
@@ -99,14 +105,16 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
 
 t.test('files that cannot be removed hold up their owner alone', async (t) => {
   const s = await setup(t)
-  const [stuck, other] = [await s.person(), await s.person()]
+  const other = await s.person()
+  await sql`alter table users alter column id restart with 1000000000`.execute(s.db)
+  const stuck = await s.person()
   for (const person of [stuck, other]) await s.deletion(person, true)
   await exportsAreMade(s)
-  // A file where the folder should be: it cannot be listed.
-  await mkdir(s.deps.uploadDir, { recursive: true })
-  await writeFile(path.join(s.deps.uploadDir, String(stuck.user.id)), '')
+  // With the longer of the two ids the path is longer than the system takes, from root too.
+  const uploadDir = '/x'.repeat(2_046)
+  const lease = await lend(s)
 
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  await eraseAccounts({ lease }, { ...s.deps, uploadDir })
 
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [{ id: stuck.user.id }])
 })

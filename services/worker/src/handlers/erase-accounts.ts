@@ -1,6 +1,6 @@
 import { type Claim, type ClaimedDeletion, claimDeletions, finishErasure } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
-import { type FileCounts, removeFiles } from '@lethe/erasure'
+import { removeFiles } from '@lethe/erasure'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
@@ -32,21 +32,19 @@ export async function eraseAccounts(
 }
 
 async function erase(claim: Claim, deps: HandlerDeps, signal: AbortSignal): Promise<string[]> {
-  const files = await removeAllFiles(claim, deps)
+  const ready = { lease: claim.lease, deletions: await removeAllFiles(claim, deps) }
   signal.throwIfAborted()
-  const deletions = claim.deletions.filter(({ userId }) => files.has(userId))
   try {
-    return await finishErasure(deps.db, { lease: claim.lease, deletions }, files)
+    return await finishErasure(deps.db, ready)
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
-    return oneByOne({ lease: claim.lease, deletions }, files, deps, signal)
+    return oneByOne(ready, deps, signal)
   }
 }
 
 /** Somebody among them cannot be erased: they are found, and do not hold up the others. */
 async function oneByOne(
   { lease, deletions }: Claim,
-  files: Map<number, FileCounts>,
   deps: HandlerDeps,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -54,7 +52,7 @@ async function oneByOne(
   for (const deletion of deletions) {
     signal.throwIfAborted()
     try {
-      erased.push(...(await finishErasure(deps.db, { lease, deletions: [deletion] }, files)))
+      erased.push(...(await finishErasure(deps.db, { lease, deletions: [deletion] })))
     } catch (error) {
       if (isUnavailable(error)) throw error
       await setAside(lease, deletion, error, deps)
@@ -63,22 +61,26 @@ async function oneByOne(
   return erased
 }
 
-/** Files first: they lie outside the transaction, and what is gone already does no harm. */
+/**
+ * Files first: they lie outside the transaction, and what is gone already does no harm.
+ * Returns the deletions of those who have none left.
+ */
 async function removeAllFiles(
   { lease, deletions }: Claim,
   deps: HandlerDeps,
-): Promise<Map<number, FileCounts>> {
-  const files = new Map<number, FileCounts>()
-  await Promise.all(
+): Promise<ClaimedDeletion[]> {
+  const removed = await Promise.all(
     deletions.map(async (deletion) => {
       try {
-        files.set(deletion.userId, await removeFiles(deps.uploadDir, deletion.userId))
+        await removeFiles(deps.uploadDir, deletion.userId)
+        return [deletion]
       } catch (error) {
         await setAside(lease, deletion, error, deps)
+        return []
       }
     }),
   )
-  return files
+  return removed.flat()
 }
 
 async function setAside(
