@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
 import { startInbox } from '../src/inbox/index.ts'
@@ -55,6 +57,22 @@ t.test(
     t.equal((await fetch(`${inbox.webUrl}/api/mails`, { method: 'DELETE' })).status, 405)
   },
 )
+
+t.test('a web site whose name leads to this machine reads nothing', async (t) => {
+  const inbox = await startInbox()
+  t.teardown(() => inbox.close())
+  const { port } = new URL(inbox.webUrl)
+  for (const [host, status] of [
+    ['evil.example', 421],
+    ['localhost.evil.example', 421],
+    ['localhost', 200],
+  ] as const) {
+    const asked = get({ port, path: '/api/mails', headers: { host } })
+    const [response] = (await once(asked, 'response')) as [IncomingMessage]
+    response.resume()
+    t.equal(response.statusCode, status, host)
+  }
+})
 
 t.test('two hundred mails are kept, the newest', async (t) => {
   const inbox = await startInbox()

@@ -16,6 +16,9 @@ const pagePolicy =
 const mailPolicy =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+// Links in mails are keys: a web site whose name was turned to this machine must not read them.
+const ownNames = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
+
 /** The page of the inbox, and the same as JSON at `/api/mails`. */
 export async function showMails(
   mailbox: Mailbox,
@@ -40,7 +43,7 @@ export async function showMails(
 
 async function answer(
   mailbox: Mailbox,
-  { method, url = '/' }: IncomingMessage,
+  { method, url = '/', headers }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const send = (status: number, type: string, body: string | Buffer, policy = pagePolicy) => {
@@ -57,7 +60,8 @@ async function answer(
   const asset = assets[url]
   const [, id = '', part = ''] = /^\/api\/mails\/(\d{1,9})\/(source|html)$/.exec(url) ?? []
   const source = mailbox.source(Number(id))
-  if (method !== 'GET' && method !== 'HEAD') send(405, 'text/plain', 'Only GET works here.')
+  if (!ownNames.test(headers.host ?? '')) send(421, 'text/plain', 'Open this page at localhost.')
+  else if (method !== 'GET' && method !== 'HEAD') send(405, 'text/plain', 'Only GET works here.')
   else if (asset)
     send(200, asset[1], await readFile(path.join(import.meta.dirname, 'assets', asset[0])))
   else if (url === '/api/mails') send(200, 'application/json', JSON.stringify(mailbox.list()))
