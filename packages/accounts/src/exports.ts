@@ -28,7 +28,7 @@ export async function finishExport(
   const { rows } = await sql`
     with made as (
       update exports e
-      set status = 'ready', created_at = now(), expires_at = d.erase_after + ${ttl}::interval, lease = null,
+      set status = 'ready', created_at = now(), expires_at = d.erase_after + ${ttl}::interval, lease = null, next_attempt_at = now(),
         file_name = ${made.fileName}, bytes = ${made.bytes}, sha256 = ${made.sha256}
       from deletions d
       where e.id = ${made.exportId} and e.lease = ${made.lease} and e.status = 'pending'
@@ -98,13 +98,22 @@ export async function expireExports(db: Db, limit = 1_000): Promise<number> {
   return Number(numAffectedRows)
 }
 
-/** Archives that nobody may open any more and that still lie there. */
-export async function archivesToRemove(db: Db): Promise<{ exportId: string; fileName: string }[]> {
+/**
+ * Up to `limit` archives that nobody may open any more and that still lie there. One that is not told of as removed is
+ * among them again after a minute, behind the others: it holds nobody up.
+ */
+export async function archivesToRemove(
+  db: Db,
+  limit: number,
+): Promise<{ exportId: string; fileName: string }[]> {
   const { rows } = await sql<{ exportId: string; fileName: string }>`
-    select id as "exportId", file_name as "fileName" from exports
-    where file_name is not null and status in ('failed', 'withdrawn', 'expired') limit 100`.execute(
-    db,
-  )
+    with closed as materialized (
+      select id from exports
+      where file_name is not null and status in ('failed', 'withdrawn', 'expired') and next_attempt_at <= now()
+      order by next_attempt_at limit ${limit} for update skip locked
+    )
+    update exports e set next_attempt_at = now() + interval '1 minute' from closed where e.id = closed.id
+    returning e.id as "exportId", e.file_name as "fileName"`.execute(db)
   return rows
 }
 

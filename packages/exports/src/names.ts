@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
-const id = new RegExp(`^${uuid}$`)
 const archive = /^[0-9a-f]{64}\.zip$/
 const part = new RegExp(`^${uuid}\\.${uuid}\\.part$`)
 
@@ -19,12 +18,7 @@ export function partName(exportId: string, lease: string): string {
 
 export const isPartName = (name: string) => part.test(name)
 
-export const isPartOf = (exportId: string, name: string) =>
-  isPartName(name) && name.startsWith(`${exportId}.`)
-
-export function assertExportId(exportId: string): void {
-  if (!id.test(exportId)) throw new TypeError('Not the id of an export')
-}
+export const exportOfPart = (name: string) => name.slice(0, name.indexOf('.'))
 
 /** Names come from the database; checked all the same before they become a path. */
 export function assertArchiveName(name: string): void {

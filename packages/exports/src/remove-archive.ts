@@ -1,26 +1,36 @@
-import { rm } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import path from 'node:path'
-import { namesIn, syncFolder } from './folder.ts'
-import { assertArchiveName, assertExportId, isPartOf } from './names.ts'
+import { isMissing, syncFolder } from './folder.ts'
+import { assertArchiveName } from './names.ts'
 
-/** Removes the archive (if named) and whatever a killed try left of this export. Safe to run twice. */
-export async function removeArchive(
-  exportDir: string,
-  exportId: string,
-  fileName: string | null,
-): Promise<void> {
-  assertExportId(exportId)
-  if (fileName !== null) assertArchiveName(fileName)
-  const names = await namesIn(exportDir)
-  await removeFiles(
-    exportDir,
-    names.filter((name) => name === fileName || isPartOf(exportId, name)),
-  )
+/** Removes the archive; safe to run twice. When it is done, the file is gone for good, even if the power fails. */
+export async function removeStoredArchive(exportDir: string, fileName: string): Promise<void> {
+  assertArchiveName(fileName)
+  await removeFiles(exportDir, [fileName])
 }
 
-/** When it is done, the files are gone for good, even if the power fails. */
+/** For whoever may not have one: there is nothing to do then, a try under way ends with its lease. */
+export async function removeArchive(
+  exportDir: string,
+  _exportId: string,
+  fileName: string | null,
+): Promise<void> {
+  if (fileName !== null) await removeStoredArchive(exportDir, fileName)
+}
+
+/** Files that are not there are no error. */
 export async function removeFiles(folder: string, names: string[]): Promise<void> {
-  if (names.length === 0) return
-  for (const name of names) await rm(path.join(folder, name), { force: true })
-  await syncFolder(folder)
+  let removed = false
+  for (const name of names) removed = (await wasRemoved(path.join(folder, name))) || removed
+  if (removed) await syncFolder(folder)
+}
+
+async function wasRemoved(file: string): Promise<boolean> {
+  try {
+    await unlink(file)
+    return true
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
+  }
 }

@@ -2,18 +2,17 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Db } from '@lethe/db'
 import { isMissing, namesIn } from './folder.ts'
-import { isArchiveName, isPartName } from './names.ts'
+import { isArchiveName } from './names.ts'
 import { removeFiles } from './remove-archive.ts'
 
 const namesAtATime = 1_000
 
 /**
- * Removes what killed tries left and no row leads to: part files, and archives that were whole
- * when the worker died but not yet entered in their row. Nothing that was touched since `before` is looked at,
- * because it may be in the making: let that be longer ago than any try takes. Answers how many files went.
+ * Removes archives that no row leads to: they were whole when the worker died, but not yet entered. None that was
+ * touched since `before` is looked at, because it may be entered yet. Answers how many files went.
  */
 export async function removeStrays(db: Db, exportDir: string, before: Date): Promise<number> {
-  const names = (await namesIn(exportDir)).filter((name) => isArchiveName(name) || isPartName(name))
+  const names = (await namesIn(exportDir)).filter(isArchiveName)
   let removed = 0
   for (let i = 0; i < names.length; i += namesAtATime) {
     const old = await untouchedSince(before, exportDir, names.slice(i, i + namesAtATime))

@@ -3,7 +3,14 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { makeArchive, openArchive, removeArchive, removeStrays } from '../src/index.ts'
+import {
+  makeArchive,
+  openArchive,
+  removeArchive,
+  removeDeadParts,
+  removeStoredArchive,
+  removeStrays,
+} from '../src/index.ts'
 import { addUser, askForDeletion, eraseAfter, type Scene, scene } from './setup.ts'
 
 const notNames = ['../x', '..', 'x.zip', `../${'a'.repeat(64)}.zip`, `${'a'.repeat(64)}.zip/..`, '']
@@ -41,9 +48,9 @@ t.test('what is not there is not opened', async (t) => {
 })
 
 t.test('an archive that is being read while it is removed is read to its end', async (t) => {
-  const { exportDir, exportId, fileName, whole } = await anArchive(t)
+  const { exportDir, fileName, whole } = await anArchive(t)
   const opened = await openArchive(exportDir, fileName)
-  await removeArchive(exportDir, exportId, fileName)
+  await removeStoredArchive(exportDir, fileName)
   t.ok(opened && (await buffer(opened.stream)).equals(whole))
 })
 
@@ -51,8 +58,7 @@ t.test('no name leads out of the folder', async (t) => {
   const { exportDir, db, optionsFor } = await anArchive(t)
   for (const name of notNames) {
     await t.rejects(openArchive(exportDir, name), TypeError, name)
-    await t.rejects(removeArchive(exportDir, randomUUID(), name), TypeError, name)
-    await t.rejects(removeArchive(exportDir, name, null), TypeError, name)
+    await t.rejects(removeStoredArchive(exportDir, name), TypeError, name)
     await t.rejects(makeArchive(db, { ...optionsFor(1), exportId: name }), TypeError, name)
     await t.rejects(makeArchive(db, { ...optionsFor(1), lease: name }), TypeError, name)
   }
@@ -61,31 +67,27 @@ t.test('no name leads out of the folder', async (t) => {
   await t.rejects(openArchive(exportDir, link), { code: 'ELOOP' })
 })
 
-t.test(
-  'a removal takes the archive and the parts of its killed tries, and nothing else',
-  async (t) => {
-    const { exportDir, exportId, fileName, stored } = await anArchive(t)
-    const others = [`${randomUUID()}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
-    const parts = [1, 2].map(() => `${exportId}.${randomUUID()}.part`)
-    for (const name of [...others, ...parts]) await writeFile(path.join(exportDir, name), 'x')
+t.test('a removal takes the archive and nothing else', async (t) => {
+  const { exportDir, exportId, fileName, stored } = await anArchive(t)
+  const others = [`${exportId}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
+  for (const name of others) await writeFile(path.join(exportDir, name), 'x')
 
-    await removeArchive(exportDir, exportId, null)
-    t.strictSame(new Set(await stored()), new Set([fileName, ...others]))
-    await removeArchive(exportDir, exportId, fileName)
-    t.strictSame(new Set(await stored()), new Set(others))
-    await removeArchive(exportDir, exportId, fileName)
-    t.strictSame(new Set(await stored()), new Set(others), 'a second time')
-  },
-)
+  await removeArchive(exportDir, exportId, null)
+  t.strictSame(new Set(await stored()), new Set([fileName, ...others]))
+  await removeStoredArchive(exportDir, fileName)
+  t.strictSame(new Set(await stored()), new Set(others))
+  await removeStoredArchive(exportDir, fileName)
+  t.strictSame(new Set(await stored()), new Set(others), 'a second time')
+})
 
 t.test('a removal where nothing was ever stored is no error', async (t) => {
-  await removeArchive(path.join(t.testdir(), 'nowhere'), randomUUID(), `${'a'.repeat(64)}.zip`)
+  await removeStoredArchive(path.join(t.testdir(), 'nowhere'), `${'a'.repeat(64)}.zip`)
 })
 
 t.test('strays go, once they are old: what a row names and what is young stays', async (t) => {
   const at = await anArchive(t)
   await nameInRow(at, at.fileName)
-  const strays = [`${randomUUID()}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
+  const strays = ['c', 'd'].map((letter) => `${letter.repeat(64)}.zip`)
   for (const name of [...strays, 'notes.txt']) await writeFile(path.join(at.exportDir, name), 'x')
 
   const longAgo = new Date(Date.now() - 3_600_000)
@@ -95,6 +97,30 @@ t.test('strays go, once they are old: what a row names and what is young stays',
   t.equal(await removeStrays(at.db, at.exportDir, soon), 2)
   t.strictSame(new Set(await at.stored()), new Set([at.fileName, 'notes.txt']))
   t.equal(await removeStrays(at.db, path.join(at.exportDir, 'nowhere'), soon), 0)
+})
+
+t.test('the part of a try goes with its lease, however young it is', async (t) => {
+  const at = await anArchive(t)
+  const { db, exportDir } = at
+  const held = await pendingExport(at)
+  const released = await pendingExport(at)
+  const part = (id: string, lease: string) => `${id}.${lease}.part`
+  const dead = [
+    part(held.id, randomUUID()),
+    part(released.id, released.lease),
+    part(randomUUID(), randomUUID()),
+  ]
+  const live = part(held.id, held.lease)
+  for (const name of [...dead, live, 'notes.txt']) await writeFile(path.join(exportDir, name), 'x')
+  await db
+    .updateTable('exports')
+    .set({ status: 'withdrawn', lease: null, token_nonce: null })
+    .where('id', '=', released.id)
+    .execute()
+
+  t.equal(await removeDeadParts(db, exportDir), 3)
+  t.strictSame(new Set(await at.stored()), new Set([at.fileName, live, 'notes.txt']))
+  t.equal(await removeDeadParts(db, path.join(exportDir, 'nowhere')), 0)
 })
 
 async function anArchive(t: Parameters<typeof scene>[0]) {
@@ -117,4 +143,16 @@ async function nameInRow({ db, id }: Scene & { id: number }, file_name: string) 
       ...{ created_at: eraseAfter, sha256: bytes, token_nonce: bytes, token_hash: bytes },
     })
     .execute()
+}
+
+async function pendingExport({ db }: Scene) {
+  const [lease, token_hash] = [randomUUID(), randomBytes(32)]
+  const user_id = await addUser(db, randomUUID())
+  const deletion_id = await askForDeletion(db, user_id, null)
+  const row = await db
+    .insertInto('exports')
+    .values({ deletion_id, user_id, lease, token_hash, token_nonce: token_hash })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return { id: row.id, lease }
 }

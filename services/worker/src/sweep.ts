@@ -9,7 +9,7 @@ import {
   stageReminders,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { removeArchive, removeStrays } from '@lethe/exports'
+import { removeDeadParts, removeStoredArchive, removeStrays } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
@@ -20,6 +20,7 @@ const HOUR = 60 * MINUTE
 
 const EXPORTS = 100
 const DELETIONS = 500
+const ARCHIVES = 100
 /** Of what is closed or forgotten by one statement. */
 const BATCH = 1_000
 /** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
@@ -51,11 +52,12 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
     'stage-reminders': each(SECOND, () => stageReminders(db)),
     'expire-exports': inBatches(SECOND, expireExports),
-    'remove-archives': each(SECOND, () => removeArchives(deps)),
+    'remove-archives': { everyMs: SECOND, run: () => removeArchives(deps) },
     'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
     'forget-old-hits': inBatches(MINUTE, forgetOldHits),
     'forget-expired-sessions': inBatches(MINUTE, forgetExpiredSessions),
-    // Whoever is writing touches the file all the time, and enters it as soon as it is whole.
+    'remove-dead-parts': each(MINUTE, () => removeDeadParts(db, exportDir)),
+    // Whoever made one enters it as soon as it is whole.
     'remove-strays': each(10 * MINUTE, () =>
       removeStrays(db, exportDir, new Date(Date.now() - HOUR)),
     ),
@@ -80,9 +82,18 @@ async function lendDeletions({ db }: Deps, queue: OpenQueue): Promise<boolean> {
   return true
 }
 
-async function removeArchives({ db, exportDir }: Deps): Promise<void> {
-  for (const { exportId, fileName } of await archivesToRemove(db)) {
-    await removeArchive(exportDir, exportId, fileName)
+async function removeArchives({ db, exportDir, log }: Deps): Promise<boolean> {
+  const archives = await archivesToRemove(db, ARCHIVES)
+  for (const { exportId, fileName } of archives) {
+    try {
+      await removeStoredArchive(exportDir, fileName)
+    } catch (error) {
+      // Its message gives the name away, by which alone the archive is found.
+      const { code } = error as NodeJS.ErrnoException
+      log.error({ export: exportId, code }, 'archive.not-removed')
+      continue
+    }
     await archiveRemoved(db, exportId)
   }
+  return archives.length === ARCHIVES
 }

@@ -1,3 +1,5 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { sql } from 'kysely'
 import t from 'tap'
 import { sweepTasks } from '../src/sweep.ts'
@@ -20,6 +22,47 @@ t.test('what is over is forgotten at once, however much of it there is', async (
   t.equal(await tasks['forget-old-hits'].run(), false)
   t.equal(await rowsIn(s, 'sessions'), 0)
   t.equal(await rowsIn(s, 'rate_limits'), 0)
+})
+
+t.test('an archive that cannot be removed holds up no other, and is let alone', async (t) => {
+  const s = await setup(t)
+  await sql`insert into deletions (status, erase_after, cancelled_at, token_hash, next_attempt_at)
+    select 'cancelled', now(), now(), sha256(i::text::bytea), now() from generate_series(1, 3) i`.execute(
+    s.db,
+  )
+  await sql`insert into exports (deletion_id, status, token_hash, file_name, next_attempt_at)
+    select id, 'withdrawn', token_hash, encode(token_hash, 'hex') || '.zip', now() from deletions`.execute(
+    s.db,
+  )
+  const exports = () =>
+    s.db.selectFrom('exports').select(['id', 'file_name']).orderBy('id').execute()
+  const names = (await exports()).map(({ file_name }) => file_name ?? '')
+  const [stuck = '', ...others] = names
+  // A folder in its place, which no removal of a file takes.
+  await mkdir(path.join(s.deps.exportDir, stuck), { recursive: true })
+  for (const name of others) await writeFile(path.join(s.deps.exportDir, name), 'x')
+  await sql`update exports set next_attempt_at = now() - interval '1 hour' where file_name = ${stuck}`.execute(
+    s.db,
+  )
+  const { run } = sweepTasks(s.deps, noQueue)['remove-archives']
+
+  t.equal(await run(), false)
+  t.strictSame(await readdir(s.deps.exportDir), [stuck])
+  const left = (await exports()).filter(({ file_name }) => file_name)
+  t.match(left, [{ file_name: stuck }])
+  await run()
+  const told = s.lines.map((line) => JSON.parse(line))
+  t.match(told, [{ msg: 'archive.not-removed', export: left[0]?.id, code: /^E/ }])
+  t.equal(told.length, 1, 'once')
+  t.notMatch(s.lines.join(), stuck)
+
+  await rm(path.join(s.deps.exportDir, stuck), { recursive: true })
+  await sql`update exports set next_attempt_at = now()`.execute(s.db)
+  await run()
+  t.strictSame(
+    (await exports()).filter(({ file_name }) => file_name),
+    [],
+  )
 })
 
 async function rowsIn({ db }: Setup, table: 'sessions' | 'rate_limits'): Promise<number> {
