@@ -13,6 +13,7 @@ import { removeDeadParts, removeStoredArchive, removeStrays } from '@lethe/expor
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
+import { forgetMails } from './forget-mails.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -56,6 +57,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
     'forget-old-hits': inBatches(MINUTE, forgetOldHits),
     'forget-expired-sessions': inBatches(MINUTE, forgetExpiredSessions),
+    'forget-mails': inBatches(10 * MINUTE, forgetMails),
     'remove-dead-parts': each(MINUTE, () => removeDeadParts(db, exportDir)),
     // Whoever made one enters it as soon as it is whole.
     'remove-strays': each(10 * MINUTE, () =>

@@ -5,6 +5,7 @@ import { deriveKeys } from '@lethe/accounts'
 import { connect } from '@lethe/db'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
+import { metricsText, readMetrics } from '../src/metrics.ts'
 import { startWorker, type WorkerOptions } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
 import { until } from './until.ts'
@@ -68,11 +69,14 @@ t.test('metrics count what stands in the database and waits in the queue', async
   await until('both mails are sent', () => s.sink.received.length === 2)
   const { body, type } = await until('they are counted', async () => {
     const answer = await get(port, '/metrics')
-    return answer.body.includes('lethe_mails{status="sent"} 2') ? answer : undefined
+    return answer.body.includes('lethe_mails{status="pending"} 0') ? answer : undefined
   })
   t.equal(type, 'text/plain; version=0.0.4; charset=utf-8')
   for (const line of [
     'lethe_deletions{status="pending"} 1',
+    'lethe_deletions{status="erasing"} 0',
+    'lethe_deletions_overdue_seconds 0',
+    'lethe_mails_pending_seconds 0',
     'lethe_exports{status="ready"} 1',
     'lethe_deletions_overdue 0',
     'lethe_queue_up 1',
@@ -85,6 +89,32 @@ t.test('metrics count what stands in the database and waits in the queue', async
       line,
       /^(# (HELP|TYPE) lethe_\w+ .+|lethe_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.]+)$/,
     )
+})
+
+t.test('nobody waits long for metrics of a database that does not answer', async (t) => {
+  const s = await setup(t)
+  const port = await start(t, s)
+  await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
+  const lock = await s.db.startTransaction().execute()
+  t.teardown(() => lock.rollback().execute())
+  await sql`lock table audit_events in access exclusive mode`.execute(lock)
+  for (const path of ['/metrics', '/queue']) {
+    const asked = Date.now()
+    t.match(await get(port, path), { status: 503 }, path)
+    t.ok(Date.now() - asked < 5_000, `answered after ${Date.now() - asked} ms`)
+  }
+})
+
+t.test('a deletion past its date is told of, with how long it waits', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  await sql`update deletions set requested_at = now() - interval '3 days', next_reminder_at = null,
+    erase_after = now() - interval '2 hours'`.execute(s.db)
+  const text = metricsText(await readMetrics(s.db, undefined))
+  t.match(text, /^lethe_deletions_overdue 1$/m)
+  t.match(text, /^lethe_deletions_overdue_seconds 720\d/m)
+  t.match(text, /^lethe_mails\{status="pending"\} 1$/m)
+  t.match(text, /^lethe_queue_up 0$/m)
 })
 
 t.test('the queue page is shown on this machine alone', async (t) => {

@@ -24,6 +24,26 @@ t.test('what is over is forgotten at once, however much of it there is', async (
   t.equal(await rowsIn(s, 'rate_limits'), 0)
 })
 
+t.test('a mail is forgotten thirty days after it was done with, in batches', async (t) => {
+  const s = await setup(t)
+  const { id } = await s.deletion(await s.person())
+  await sql`update outbox set created_at = now() - interval '1 year'`.execute(s.db)
+  const finished = (gap: string, mails: number) =>
+    sql`insert into outbox (mail, deletion_id, status, finished_at)
+      select 'deletion-cancelled', ${id}, 'sent', now() - ${gap}::interval
+      from generate_series(1, ${sql.lit(mails)})`.execute(s.db)
+  await finished('29 days 23 hours', 1)
+  await finished('30 days 1 hour', 1_200)
+  const { run } = sweepTasks(s.deps, noQueue)['forget-mails']
+  t.equal(await run(), true)
+  t.equal(await rowsIn(s, 'outbox'), 202)
+  t.equal(await run(), false)
+  t.strictSame(await s.db.selectFrom('outbox').select('status').orderBy('status').execute(), [
+    { status: 'pending' },
+    { status: 'sent' },
+  ])
+})
+
 t.test('an archive that cannot be removed holds up no other, and is let alone', async (t) => {
   const s = await setup(t)
   await sql`insert into deletions (status, erase_after, cancelled_at, token_hash, next_attempt_at)
@@ -65,7 +85,10 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   )
 })
 
-async function rowsIn({ db }: Setup, table: 'sessions' | 'rate_limits'): Promise<number> {
+async function rowsIn(
+  { db }: Setup,
+  table: 'sessions' | 'rate_limits' | 'outbox',
+): Promise<number> {
   const { n } = await db
     .selectFrom(table)
     .select((from) => from.fn.countAll<number>().as('n'))

@@ -1,0 +1,13 @@
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
+
+/** Forgets up to `limit` mails that left, or were given up, more than thirty days ago; returns how many. */
+export async function forgetMails(db: Db, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    with old as materialized (
+      select id from outbox where finished_at < now() - interval '30 days'
+      order by finished_at limit ${limit} for update skip locked
+    )
+    delete from outbox o using old where o.id = old.id`.execute(db)
+  return Number(numAffectedRows)
+}
