@@ -1,10 +1,17 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
+import { finishExport } from './exports.ts'
 import { createHasher, type Hasher } from './hashing.ts'
 import { deriveKeys, type Keys } from './keys.ts'
-import type { DeletionRules } from './request-deletion.ts'
+import {
+  type Deletion,
+  type DeletionRequest,
+  type DeletionRules,
+  requestDeletion,
+} from './request-deletion.ts'
 import type { Session } from './session.ts'
 import { logIn } from './sessions.ts'
+import { deletionToken } from './tokens.ts'
 import { signUp, type User } from './users.ts'
 
 export const password = 'correct horse battery staple'
@@ -23,7 +30,15 @@ export interface Fixture {
   /** Signs somebody up and logs them in. */
   person(email?: string): Promise<Person>
   logIn(email: string, kind?: 'cookie' | 'refresh'): Promise<Person>
+  request(who: Person, wish?: Wish, gracePeriod?: string): Promise<Deletion>
+  requestFor(who: Person, userId: number, wish?: Wish, gracePeriod?: string): Promise<Deletion>
+  /** The token that the mail about this deletion carries. */
+  cancelToken(deletionId: string): Promise<string>
+  /** Makes the promised export ready, without a file behind it. */
+  offerArchive(deletionId: string): Promise<void>
 }
+
+type Wish = Pick<DeletionRequest, 'password' | 'eraseNow'>
 
 /** Everything that the rules need, on a test's own database. */
 export async function fixture(db: Db, gracePeriod = 'P27D'): Promise<Fixture> {
@@ -31,15 +46,52 @@ export async function fixture(db: Db, gracePeriod = 'P27D'): Promise<Fixture> {
   const hasher = await createHasher()
   const enter = (email: string, kind: 'cookie' | 'refresh' = 'cookie') =>
     logIn(db, keys, hasher, { email, password, kind, ttl: 'P14D' })
+  const rules = { gracePeriod, reauthenticationWindow: 'PT15M' }
+  const requestFor: Fixture['requestFor'] = (who, userId, wish = {}, grace = gracePeriod) =>
+    requestDeletion(
+      db,
+      keys,
+      hasher,
+      who.session,
+      { userId, ...wish },
+      { ...rules, gracePeriod: grace },
+    )
   return {
     db,
     keys,
     hasher,
-    rules: { gracePeriod, reauthenticationWindow: 'PT15M' },
+    rules,
     async person(email = `${randomBytes(6).toString('hex')}@example.com`) {
       await signUp(db, keys, hasher, { email, password })
       return enter(email)
     },
     logIn: enter,
+    request: (who, wish, grace) => requestFor(who, who.user.id, wish, grace),
+    requestFor,
+    cancelToken: (deletionId) => cancelToken(db, keys, deletionId),
+    offerArchive: (deletionId) => offerArchive(db, deletionId),
   }
+}
+
+async function cancelToken(db: Db, keys: Keys, deletionId: string): Promise<string> {
+  const { token_nonce } = await db
+    .selectFrom('deletions')
+    .select('token_nonce')
+    .where('id', '=', deletionId)
+    .executeTakeFirstOrThrow()
+  if (!token_nonce) throw new Error('the deletion is over')
+  return deletionToken(keys, token_nonce)
+}
+
+async function offerArchive(db: Db, deletionId: string): Promise<void> {
+  const lease = randomUUID()
+  const { id } = await db
+    .updateTable('exports')
+    .set({ lease })
+    .where('deletion_id', '=', deletionId)
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
+  if (!(await finishExport(db, { exportId: id, lease, ...archive }, 'P7D')))
+    throw new Error('the export was not made')
 }

@@ -9,13 +9,11 @@ import t, { type Test } from 'tap'
 import {
   cancelDeletionByToken,
   claimDeletions,
-  deletionToken,
   findSession,
   findSessionByToken,
   listSavedPasswords,
   putAvatar,
   refresh,
-  requestDeletion,
   savePassword,
 } from '../src/index.ts'
 import { type Fixture, fixture, type Person, password } from '../src/testing.ts'
@@ -42,14 +40,7 @@ for (const [name, write] of Object.entries(writes)) {
 
     // Both wait for the user's row: the deletion first in line, the write behind it.
     const line = await holdRow(db, ada.user.id)
-    const deleted = requestDeletion(
-      db,
-      f.keys,
-      f.hasher,
-      asking.session,
-      { userId: ada.user.id },
-      f.rules,
-    )
+    const deleted = f.requestFor(asking, ada.user.id)
     await waiting(db, 1)
     const under = write(f, ada, dir).then(
       () => 'written',
@@ -74,21 +65,14 @@ t.test(
     const f = await fixture(db)
     const ada = await f.person()
     const api = await f.logIn(ada.user.email, 'refresh')
-    const { id } = await requestDeletion(
-      f.db,
-      f.keys,
-      f.hasher,
-      ada.session,
-      { userId: ada.user.id },
-      f.rules,
-    )
+    const { id } = await f.request(ada)
     const dead = async () => {
       t.equal(await findSessionByToken(db, ada.token), undefined)
       t.equal(await findSession(db, api.session.id), undefined)
       await t.rejects(refresh(db, f.keys, api.token), { code: 'unauthenticated' })
     }
     await dead()
-    await cancelDeletionByToken(db, await tokenOf(f, id))
+    await cancelDeletionByToken(db, await f.cancelToken(id))
     await dead()
   },
 )
@@ -101,21 +85,13 @@ t.test(
     const { user } = await f.person()
     const outcomes = { cancelled: 0, claimed: 0 }
     for (let round = 0; round < 200; round++) {
-      const { session } = await enter(f, user.id)
-      const { id } = await requestDeletion(
-        f.db,
-        f.keys,
-        f.hasher,
-        session,
-        { userId: user.id },
-        f.rules,
-      )
+      const { id } = await f.request(await enter(f, user.id))
       const lease = randomUUID()
       await sql`update exports set status = 'failed', token_nonce = null where status = 'pending'`.execute(
         db,
       )
       await sql`update deletions set lease = ${lease} where id = ${id}`.execute(db)
-      const token = await tokenOf(f, id)
+      const token = await f.cancelToken(id)
       const [cancel, claim] = await Promise.all([
         cancelDeletionByToken(db, token).then(
           () => true,
@@ -149,7 +125,7 @@ t.test('two administrators who delete each other at once do not block each other
   await sql`update users set role = 'administrator'`.execute(db)
   const [a, b] = [await f.logIn('a@example.com'), await f.logIn('b@example.com')]
   const ask = (who: Person, whom: Person) =>
-    requestDeletion(db, f.keys, f.hasher, who.session, { userId: whom.user.id }, f.rules).then(
+    f.requestFor(who, whom.user.id).then(
       () => 'deleted',
       (error) => error.code,
     )
@@ -162,15 +138,8 @@ t.test('a saved password survives a cancel', async (t) => {
   const f = await fixture(db)
   const ada = await f.person()
   await savePassword(db, f.keys, ada.user.id, { site: 'x', username: 'y', password: 'z' })
-  const { id } = await requestDeletion(
-    db,
-    f.keys,
-    f.hasher,
-    ada.session,
-    { userId: ada.user.id, password },
-    f.rules,
-  )
-  await cancelDeletionByToken(db, await tokenOf(f, id))
+  const { id } = await f.request(ada, { password })
+  await cancelDeletionByToken(db, await f.cancelToken(id))
   t.match(await listSavedPasswords(db, f.keys, ada.user.id), [
     { site: 'x', username: 'y', password: 'z' },
   ])
@@ -212,15 +181,6 @@ async function enter(f: Fixture, userId: number) {
     .where('id', '=', userId)
     .executeTakeFirstOrThrow()
   return f.logIn(email)
-}
-
-async function tokenOf(f: Fixture, id: string): Promise<string> {
-  const { token_nonce } = await f.db
-    .selectFrom('deletions')
-    .select('token_nonce')
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow()
-  return deletionToken(f.keys, token_nonce ?? Buffer.alloc(0))
 }
 
 async function folder(t: Test): Promise<string> {

@@ -11,7 +11,6 @@ import {
   listSessions,
   logIn,
   refresh,
-  requestDeletion,
   setRole,
   signUp,
 } from '../src/index.ts'
@@ -24,7 +23,7 @@ t.test(
     const ada = await f.person('Ada@example.com')
     const again = () => signUp(f.db, f.keys, f.hasher, { email: 'aDA@EXAMPLE.com', password })
     await t.rejects(again(), { code: 'address-taken' })
-    await requestDeletion(f.db, f.keys, f.hasher, ada.session, { userId: ada.user.id }, f.rules)
+    await f.request(ada)
     await t.rejects(again(), { code: 'address-taken' })
     await t.rejects(getUser(f.db, ada.user.id), { code: 'user-not-found' })
   },
@@ -45,14 +44,7 @@ t.test(
   async (t) => {
     const f = await setup(t)
     const ada = await f.person('ada@example.com')
-    const { eraseAfter } = await requestDeletion(
-      f.db,
-      f.keys,
-      f.hasher,
-      ada.session,
-      { userId: ada.user.id },
-      f.rules,
-    )
+    const { eraseAfter } = await f.request(ada)
     await t.rejects(f.logIn('ada@example.com'), {
       code: 'account-pending-deletion',
       members: { eraseAfter },

@@ -1,4 +1,4 @@
-import { requestDeletion, sealAuditEvents } from '@lethe/accounts'
+import { sealAuditEvents } from '@lethe/accounts'
 import { fixture } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
@@ -25,14 +25,7 @@ t.test(
     const { f, lethe } = await setup(t)
     t.match(await lethe('deletions', 'list'), { code: 0, text: 'No deletions.' })
     const ada = await f.person('ada@example.com')
-    const { id } = await requestDeletion(
-      f.db,
-      f.keys,
-      f.hasher,
-      ada.session,
-      { userId: ada.user.id },
-      f.rules,
-    )
+    const { id } = await f.request(ada)
     const list = await lethe('deletions', 'list', 'pending')
     t.match(list, { code: 0, text: new RegExp(`${id}.*pending`) })
     t.match(await lethe('deletions', 'list', 'erased'), { text: 'No deletions.' })
