@@ -4,14 +4,8 @@ import path from 'node:path'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import {
-  countFiles,
-  countRows,
-  dataMap,
-  eraseRows,
-  filesFolder,
-  removeFiles,
-} from '../src/index.ts'
+import { dataMap } from '../src/data-map.ts'
+import { countFiles, countRows, eraseRows, filesFolder, removeFiles } from '../src/index.ts'
 
 t.test('every foreign key to users is in the data map, cascades and is indexed', async (t) => {
   const { db } = await testDb(t)

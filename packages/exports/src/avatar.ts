@@ -1,16 +1,15 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
 import type { Tx } from '@lethe/db'
+import { filesFolder } from '@lethe/erasure'
 import { isMissing } from './folder.ts'
 
-export interface Avatar {
+interface Avatar {
   /** Its name in the archive. */
   name: string
   /** The image, open; nothing when the row is there and the file is not. */
   file: FileHandle | undefined
 }
-
-const extensions = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' }
 
 /** The person's picture; undefined where there is none. Whoever gets it closes the file. */
 export async function openAvatar(
@@ -20,17 +19,17 @@ export async function openAvatar(
 ): Promise<Avatar | undefined> {
   const row = await tx
     .selectFrom('avatars')
-    .select(['file_name', 'content_type'])
+    .select('file_name')
     .where('user_id', '=', userId)
     .executeTakeFirst()
   if (!row) return
-  const name = `avatar.${extensions[row.content_type]}`
+  const name = `avatar${path.extname(row.file_name)}`
   return { name, file: await openUpload(uploadDir, userId, row.file_name) }
 }
 
 async function openUpload(uploadDir: string, userId: number, fileName: string) {
   if (path.basename(fileName) !== fileName) throw new Error('The avatar lies outside its folder')
-  const file = path.join(uploadDir, String(userId), fileName)
+  const file = path.join(filesFolder(uploadDir, userId), fileName)
   try {
     return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {

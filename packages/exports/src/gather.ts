@@ -1,5 +1,4 @@
 import { openAvatar } from './avatar.ts'
-import { ExportError } from './errors.ts'
 import { type Format, formats } from './formats.ts'
 import { type Kind, kinds } from './kinds.ts'
 import { alwaysLeftOut, avatarMissing, type Manifest, manifestText } from './manifest.ts'
@@ -66,11 +65,10 @@ export async function gather(
   for (const kind of kinds) {
     for (const format of formats) {
       const rows = await addTable(kind, format)
-      if (kind.name === 'profile' && rows === 0) throw gone()
+      if (kind.name === 'profile' && rows === 0)
+        throw new Error('There is no such account any more')
     }
   }
   await addAvatar()
   await addText('manifest.json', manifestText(manifest))
 }
-
-const gone = () => new ExportError('account-gone', 'There is no such account any more')

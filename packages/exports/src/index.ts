@@ -1,7 +1,5 @@
-export { ExportError } from './errors.ts'
-export { type ArchiveOptions, makeArchive } from './make-archive.ts'
+export { makeArchive } from './make-archive.ts'
 export { openArchive } from './open-archive.ts'
 export { removeArchive, removeStoredArchive } from './remove-archive.ts'
 export { removeDeadParts } from './remove-dead-parts.ts'
 export { removeStrays } from './remove-strays.ts'
-export type { MadeArchive } from './write-aside.ts'

@@ -17,9 +17,7 @@ export interface ArchiveOptions extends GatherOptions {
 /**
  * Streams everything that is `userId`'s into one ZIP under `exportDir`; visible under its final,
  * unguessable name only when whole. Whoever calls it puts that name into the row of the export:
- * an archive that no row names is a stray.
- *
- * @throws {ExportError} `account-gone` when the person was erased in the meantime.
+ * an archive that no row names is a stray. Fails where the person was erased in the meantime.
  */
 export async function makeArchive(db: Db, options: ArchiveOptions): Promise<MadeArchive> {
   const { exportDir, exportId, lease, signal } = options

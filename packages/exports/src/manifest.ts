@@ -1,6 +1,6 @@
 import type { Added } from './zip.ts'
 
-export interface LeftOut {
+interface LeftOut {
   what: string
   why: string
 }

@@ -5,14 +5,14 @@ import { isMissing } from './folder.ts'
 import { assertArchiveName } from './names.ts'
 
 /** Offsets of the first and the last byte, both included, as in a `Range` header. */
-export interface ByteRange {
+interface ByteRange {
   start: number
   end: number
 }
 
 /**
  * A read stream of the stored archive, or of a byte range of it; undefined when it is not there.
- * `bytes` is how much the stream will give; an end past the last byte means the last byte.
+ * An end past the last byte means the last byte.
  * Whoever opens it reads it to its end or destroys it.
  *
  * @throws {RangeError} when no byte of the archive lies in the range.
@@ -21,14 +21,13 @@ export async function openArchive(
   exportDir: string,
   fileName: string,
   range?: ByteRange,
-): Promise<{ stream: Readable; bytes: number } | undefined> {
+): Promise<{ stream: Readable } | undefined> {
   assertArchiveName(fileName)
   const file = await openIfThere(path.join(exportDir, fileName))
   if (!file) return
   try {
     const { size } = await file.stat()
-    const { start, end } = within(size, range)
-    return { stream: file.createReadStream({ start, end }), bytes: end - start + 1 }
+    return { stream: file.createReadStream(within(size, range)) }
   } catch (error) {
     await file.close()
     throw error

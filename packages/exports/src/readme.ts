@@ -1,6 +1,6 @@
 import { kinds } from './kinds.ts'
 
-export interface ReadmeFacts {
+interface ReadmeFacts {
   madeAt: Date
   eraseAfter: Date
 }

@@ -98,7 +98,7 @@ t.test('a file that cannot be read fails the archive, and leaves nothing', async
   const at = await scene(t)
   const id = await addUser(at.db, 'ada')
   await putAvatar(at, id, undefined)
-  await mkdir(path.join(at.uploadDir, String(id), 'picture'))
+  await mkdir(path.join(at.uploadDir, String(id), 'picture.jpg'))
   await t.rejects(at.make(id), { code: 'EISDIR' })
   t.strictSame(await at.stored(), [])
   t.equal(await openTransactions(at.db), 0)

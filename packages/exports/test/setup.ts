@@ -5,7 +5,8 @@ import type { Db } from '@lethe/db'
 import { type TestDb, testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
-import { type ArchiveOptions, makeArchive } from '../src/index.ts'
+import { makeArchive } from '../src/index.ts'
+import type { ArchiveOptions } from '../src/make-archive.ts'
 
 export const eraseAfter = new Date('2026-02-27T12:00:00Z')
 
@@ -81,7 +82,7 @@ export async function putAvatar(scene: Scene, userId: number, image: Buffer | un
     .insertInto('avatars')
     .values({
       user_id: userId,
-      file_name: 'picture',
+      file_name: 'picture.jpg',
       content_type: 'image/jpeg',
       bytes: image?.length ?? 1,
       created_at: new Date('2026-01-04T00:00:00Z'),
@@ -89,7 +90,7 @@ export async function putAvatar(scene: Scene, userId: number, image: Buffer | un
     .execute()
   const folder = path.join(scene.uploadDir, String(userId))
   await mkdir(folder, { recursive: true })
-  if (image) await writeFile(path.join(folder, 'picture'), image)
+  if (image) await writeFile(path.join(folder, 'picture.jpg'), image)
 }
 
 /** Asked for on the day; a cancelled one where `cancelledAt` says so. Its token's hash is the last argument. */

@@ -7,9 +7,9 @@ import { type RawBuilder, sql } from 'kysely'
 // their own; only the holder of the noted lease may finish the row, and nobody has to clean up after the dead.
 
 /** The tables whose rows are worked on under a lease. */
-export type LeasedTable = 'deletions' | 'exports' | 'outbox'
+type LeasedTable = 'deletions' | 'exports' | 'outbox'
 
-export interface Taken {
+interface Taken {
   lease: string
   rows: { id: string; attempts: number }[]
 }

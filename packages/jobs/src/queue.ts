@@ -4,7 +4,7 @@ import { postgresBackend } from './postgres.ts'
 import { redisBackend } from './redis.ts'
 import { type OpenWorker, startWorkers } from './run-jobs.ts'
 
-export interface QueueSettings {
+interface QueueSettings {
   /** Absent: BullMQ's PostgreSQL backend on `databaseUrl`. */
   redisUrl?: string | undefined
   databaseUrl: string
@@ -20,7 +20,7 @@ export interface FailedJob {
   at: Date
 }
 
-export interface QueueCounts {
+interface QueueCounts {
   waiting: number
   active: number
   failed: number

@@ -2,7 +2,7 @@ import type { Counts } from '@lethe/db'
 import { compose, type Mail } from './compose.ts'
 import { bytesInWords, dateInWords } from './words.ts'
 
-export interface AccountErased {
+interface AccountErased {
   counts: Counts
   /** Until when an archive that was made can be fetched. */
   exportExpiresAt?: Date

@@ -1,7 +1,7 @@
 import { compose, type Mail } from './compose.ts'
 import { yourAccount } from './links.ts'
 
-export interface DeletionCancelled {
+interface DeletionCancelled {
   publicUrl: string
 }
 

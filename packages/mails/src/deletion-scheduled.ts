@@ -2,7 +2,7 @@ import { compose, type Mail } from './compose.ts'
 import { cancelLink, yourAccount } from './links.ts'
 import { dateInWords, dayInWords } from './words.ts'
 
-export interface DeletionScheduled {
+interface DeletionScheduled {
   publicUrl: string
   token: string
   eraseAfter: Date

@@ -2,7 +2,7 @@ import { compose, type Mail } from './compose.ts'
 import { exportLink, yourAccount } from './links.ts'
 import { bytesInWords, dateInWords } from './words.ts'
 
-export interface ExportReady {
+interface ExportReady {
   publicUrl: string
   token: string
   expiresAt: Date

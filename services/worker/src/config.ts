@@ -14,8 +14,6 @@ import {
 } from '@lethe/config'
 import addressparser from 'nodemailer/lib/addressparser'
 
-export type WorkerConfig = ReturnType<typeof readConfig>
-
 /** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   return {

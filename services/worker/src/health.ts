@@ -10,7 +10,7 @@ import { queuePage } from './queue-page.ts'
 const PATIENCE_MS = 2_000
 const FAILED_SHOWN = 50
 
-export interface HealthOptions {
+interface HealthOptions {
   host: string
   port: number
   whyNotReady: Readiness

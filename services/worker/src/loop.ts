@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 
-export interface Loop {
+interface Loop {
   everyMs: number
   /** True when there may be more to do at once. */
   run(): Promise<boolean>
@@ -22,7 +22,7 @@ export async function loop({ everyMs, run, onError }: Loop, stop: AbortSignal, w
 }
 
 /** Cuts naps short. */
-export interface Wake {
+interface Wake {
   ring(): void
   /** Fires at the next ring: asked for before the work begins, no ring is missed. */
   next(): AbortSignal

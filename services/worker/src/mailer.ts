@@ -2,7 +2,7 @@ import type { Mail } from '@lethe/mails'
 import nodemailer, { type NodemailerError } from 'nodemailer'
 import type { Sender } from './config.ts'
 
-export interface Letter extends Mail {
+interface Letter extends Mail {
   /** Of the outbox row: the same on every try, and so is the Message-ID. */
   id: string
   to: string

@@ -2,7 +2,7 @@ import type { Db } from '@lethe/db'
 import { jobNames, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 
-export interface Sample {
+interface Sample {
   labels: Record<string, string>
   value: number
 }

@@ -28,7 +28,7 @@ const BATCH = 1_000
 const EXPORTS_WAITING = 200
 const BATCHES_WAITING = 10
 
-export interface Task {
+interface Task {
   everyMs: number
   /** True when there may be more to do at once. */
   run(): Promise<boolean>

@@ -24,7 +24,7 @@ export interface WorkerOptions {
   graceMs?: number
 }
 
-export interface RunningWorker {
+interface RunningWorker {
   port: number
   /** Lends no more, lets running handlers finish, and ends every connection that it opened. */
   close(): Promise<void>

@@ -70,7 +70,7 @@ function checked(
   return token
 }
 
-export class TokenMismatch extends Error {
+class TokenMismatch extends Error {
   override name = 'TokenMismatch'
   readonly code = 'ETOKEN'
 }
