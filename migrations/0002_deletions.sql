@@ -35,6 +35,7 @@ create table deletions (
 create unique index deletions_open on deletions (user_id) where status in ('pending', 'erasing');
 create index deletions_user_id on deletions (user_id);
 create index deletions_due on deletions (next_attempt_at) where status in ('pending', 'erasing');
+create index deletions_overdue on deletions (erase_after) where status in ('pending', 'erasing');
 create index deletions_reminder on deletions (next_reminder_at) where status = 'pending';
 create index deletions_lease on deletions (lease) where lease is not null;
 
@@ -62,5 +63,6 @@ create table exports (
 create index exports_user_id on exports (user_id);
 create index exports_to_make on exports (next_attempt_at) where status = 'pending';
 create index exports_to_expire on exports (expires_at) where status = 'ready';
-create index exports_to_remove on exports (id) where file_name is not null and status in ('failed', 'withdrawn', 'expired');
+create index exports_to_remove on exports (next_attempt_at) where file_name is not null and status in ('failed', 'withdrawn', 'expired');
+create unique index exports_file_name on exports (file_name) where file_name is not null;
 create index exports_lease on exports (lease) where lease is not null;

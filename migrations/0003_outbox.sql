@@ -18,6 +18,7 @@ create table outbox (
 );
 create index outbox_deletion_id on outbox (deletion_id);
 create index outbox_to_send on outbox (next_attempt_at) where status = 'pending';
+create index outbox_finished on outbox (finished_at) where finished_at is not null;
 create index outbox_lease on outbox (lease) where lease is not null;
 
 -- Wakes the relay at once; a slow poll stands under it.

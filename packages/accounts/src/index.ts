@@ -28,6 +28,7 @@ export {
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, type Keys } from './keys.ts'
+export { type MailFacts, readMail } from './mail-facts.ts'
 export { countHit, forgetOldHits, type Hit, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'

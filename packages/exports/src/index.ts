@@ -1,5 +1,5 @@
 export { makeArchive } from './make-archive.ts'
 export { openArchive } from './open-archive.ts'
-export { removeArchive, removeStoredArchive } from './remove-archive.ts'
+export { removeArchive } from './remove-archive.ts'
 export { removeDeadParts } from './remove-dead-parts.ts'
 export { removeStrays } from './remove-strays.ts'

@@ -4,18 +4,9 @@ import { isMissing, syncFolder } from './folder.ts'
 import { assertArchiveName } from './names.ts'
 
 /** Removes the archive; safe to run twice. When it is done, the file is gone for good, even if the power fails. */
-export async function removeStoredArchive(exportDir: string, fileName: string): Promise<void> {
+export async function removeArchive(exportDir: string, fileName: string): Promise<void> {
   assertArchiveName(fileName)
   await removeFiles(exportDir, [fileName])
-}
-
-/** For whoever may not have one: there is nothing to do then, a try under way ends with its lease. */
-export async function removeArchive(
-  exportDir: string,
-  _exportId: string,
-  fileName: string | null,
-): Promise<void> {
-  if (fileName !== null) await removeStoredArchive(exportDir, fileName)
 }
 
 /** Files that are not there are no error. */

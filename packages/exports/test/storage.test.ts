@@ -8,7 +8,6 @@ import {
   openArchive,
   removeArchive,
   removeDeadParts,
-  removeStoredArchive,
   removeStrays,
 } from '../src/index.ts'
 import { addUser, askForDeletion, eraseAfter, type Scene, scene } from './setup.ts'
@@ -50,7 +49,7 @@ t.test('what is not there is not opened', async (t) => {
 t.test('an archive that is being read while it is removed is read to its end', async (t) => {
   const { exportDir, fileName, whole } = await anArchive(t)
   const opened = await openArchive(exportDir, fileName)
-  await removeStoredArchive(exportDir, fileName)
+  await removeArchive(exportDir, fileName)
   t.ok(opened && (await buffer(opened.stream)).equals(whole))
 })
 
@@ -58,7 +57,7 @@ t.test('no name leads out of the folder', async (t) => {
   const { exportDir, db, optionsFor } = await anArchive(t)
   for (const name of notNames) {
     await t.rejects(openArchive(exportDir, name), TypeError, name)
-    await t.rejects(removeStoredArchive(exportDir, name), TypeError, name)
+    await t.rejects(removeArchive(exportDir, name), TypeError, name)
     await t.rejects(makeArchive(db, { ...optionsFor(1), exportId: name }), TypeError, name)
     await t.rejects(makeArchive(db, { ...optionsFor(1), lease: name }), TypeError, name)
   }
@@ -72,16 +71,15 @@ t.test('a removal takes the archive and nothing else', async (t) => {
   const others = [`${exportId}.${randomUUID()}.part`, `${'c'.repeat(64)}.zip`]
   for (const name of others) await writeFile(path.join(exportDir, name), 'x')
 
-  await removeArchive(exportDir, exportId, null)
   t.strictSame(new Set(await stored()), new Set([fileName, ...others]))
-  await removeStoredArchive(exportDir, fileName)
+  await removeArchive(exportDir, fileName)
   t.strictSame(new Set(await stored()), new Set(others))
-  await removeStoredArchive(exportDir, fileName)
+  await removeArchive(exportDir, fileName)
   t.strictSame(new Set(await stored()), new Set(others), 'a second time')
 })
 
 t.test('a removal where nothing was ever stored is no error', async (t) => {
-  await removeStoredArchive(path.join(t.testdir(), 'nowhere'), `${'a'.repeat(64)}.zip`)
+  await removeArchive(path.join(t.testdir(), 'nowhere'), `${'a'.repeat(64)}.zip`)
 })
 
 t.test('strays go, once they are old: what a row names and what is young stays', async (t) => {

@@ -9,7 +9,7 @@ import {
   stageReminders,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { removeDeadParts, removeStoredArchive, removeStrays } from '@lethe/exports'
+import { removeArchive, removeDeadParts, removeStrays } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
@@ -88,7 +88,7 @@ async function removeArchives({ db, exportDir, log }: Deps): Promise<boolean> {
   const archives = await archivesToRemove(db, ARCHIVES)
   for (const { exportId, fileName } of archives) {
     try {
-      await removeStoredArchive(exportDir, fileName)
+      await removeArchive(exportDir, fileName)
     } catch (error) {
       // Its message gives the name away, by which alone the archive is found.
       const { code } = error as NodeJS.ErrnoException

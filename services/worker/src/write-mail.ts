@@ -1,4 +1,4 @@
-import { deletionToken, exportToken, type Keys, tokenHash } from '@lethe/accounts'
+import { deletionToken, exportToken, type Keys, type MailFacts, tokenHash } from '@lethe/accounts'
 import type { MailName } from '@lethe/db'
 import {
   accountErased,
@@ -8,7 +8,6 @@ import {
   exportReady,
   type Mail,
 } from '@lethe/mails'
-import type { MailFacts } from './mail-facts.ts'
 
 interface Writer {
   keys: Keys

@@ -149,7 +149,8 @@ async function dropArchive(
   { exportId, archive }: Cancelled,
   log: FastifyBaseLogger,
 ): Promise<void> {
-  await removeArchive(exportDir, exportId, archive).catch((err: NodeJS.ErrnoException) =>
+  if (archive === null) return
+  await removeArchive(exportDir, archive).catch((err: NodeJS.ErrnoException) =>
     log.warn({ exportId, code: err.code }, 'archive.left-for-the-worker'),
   )
 }

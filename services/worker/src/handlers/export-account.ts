@@ -1,6 +1,6 @@
 import { finishExport } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { makeArchive, removeStoredArchive } from '@lethe/exports'
+import { makeArchive, removeArchive } from '@lethe/exports'
 import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
@@ -46,7 +46,7 @@ async function makeAndOffer(
   })
   if (await finishExport(db, { exportId, lease, ...made }, exportTtl)) return true
   // Cancelled, given up or lost meanwhile: nobody may find it.
-  await removeStoredArchive(exportDir, made.fileName)
+  await removeArchive(exportDir, made.fileName)
   return false
 }
 
