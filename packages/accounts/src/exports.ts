@@ -70,7 +70,9 @@ export async function findExportOwner(
   if (!row) throw new AccountError('export-not-found')
   const { status, userId, email, passwordHash } = row
   if (status !== 'pending' || !userId || !email || !passwordHash)
-    throw new AccountError('export-gone')
+    throw new AccountError('export-gone', {
+      detail: 'The saved passwords can be fetched only until the account is erased or kept.',
+    })
   return { userId, email, passwordHash }
 }
 

@@ -24,12 +24,12 @@ const problemResponse = {
   content: { 'application/problem+json': { schema: ProblemSchema } },
 }
 
-// Everything from here; Swagger UI sets styles on elements.
+// Everything from here; Swagger UI sets styles on elements, and shows an image of an answer as a blob.
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
+  "img-src 'self' data: blob:",
   "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",

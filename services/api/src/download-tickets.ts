@@ -1,5 +1,4 @@
 import jwt from '@fastify/jwt'
-import { AccountError } from '@lethe/accounts'
 import type {
   FastifyInstance,
   FastifyReply,
@@ -7,6 +6,7 @@ import type {
   onRequestAsyncHookHandler,
 } from 'fastify'
 import type { Deps } from './deps.ts'
+import { problem } from './problems.ts'
 
 const COOKIE = 'lethe-export'
 const SECONDS = 10 * 60
@@ -44,7 +44,10 @@ export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): D
         const { exportId } = tickets().verify<{ exportId: string }>(request.cookies[COOKIE] ?? '')
         exportIds.set(request, exportId)
       } catch {
-        throw new AccountError('unauthenticated')
+        throw problem('unauthenticated', {
+          detail:
+            'Open the link in the mail first: it lets this browser fetch the archive for ten minutes.',
+        })
       }
     },
     exportIdOf(request) {

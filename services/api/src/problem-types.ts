@@ -122,8 +122,8 @@ const accountProblems = {
   },
   'reauthentication-required': {
     status: 403,
-    title: 'Your log-in is too old for this',
-    help: 'Log in again, or send your password with the request.',
+    title: 'You have to show your password for this',
+    help: 'Send it with the request; without `eraseNow` a log-in of the last minutes will do as well.',
   },
   'wrong-password': {
     status: 403,

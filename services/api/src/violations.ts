@@ -14,11 +14,23 @@ export function violations(
   errors: readonly FastifySchemaValidationError[],
   context = 'body',
 ): Violation[] {
-  return errors.map(({ keyword, instancePath, params, message }) => ({
-    in: parts[context] ?? context,
-    pointer: `#${instancePath}${keyword === 'required' ? `/${params.missingProperty}` : ''}`,
-    detail: details[keyword] ?? message ?? 'is not valid',
-  }))
+  // That none of several shapes fits says less than what is missing from each.
+  const telling = errors.filter(
+    ({ keyword, params }) => keyword !== 'anyOf' && params.type !== 'null',
+  )
+  return (telling.length > 0 ? telling : errors).map(
+    ({ keyword, instancePath, params, message }) => ({
+      in: parts[context] ?? context,
+      pointer: `#${instancePath}${keyword === 'required' ? `/${params.missingProperty}` : ''}`,
+      detail: formats[String(params.format)] ?? details[keyword] ?? message ?? 'is not valid',
+    }),
+  )
+}
+
+const formats: Record<string, string> = {
+  'user-id': 'must be a whole number from 1 to 9007199254740991',
+  'password-bytes': 'must have 8 to 1,024 bytes',
+  email: 'must be an e-mail address',
 }
 
 const details: Record<string, string> = {

@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 
 export interface Terminal {
-  db: Db
+  readonly db: Db
   print(line: string): void
 }
 

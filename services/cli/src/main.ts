@@ -1,20 +1,30 @@
 import { configOrExit, requiredUrl } from '@lethe/config'
-import { connect } from '@lethe/db'
+import { connect, type Db, isUnavailable } from '@lethe/db'
 import { run } from './run.ts'
 
 /** `pnpm lethe …`: what an operator does from a terminal. */
-const databaseUrl = configOrExit((env) =>
-  requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
-)
-const db = connect(databaseUrl, { max: 2 })
+let opened: Db | undefined
+// Whoever reads the first lines alone has seen enough.
+process.stdout.on('error', () => process.exit())
 try {
   process.exitCode = await run(process.argv.slice(2), {
-    db,
+    // Only a command that needs the database asks for its address.
+    get db() {
+      opened ??= connect(configOrExit(databaseUrl), { max: 2 })
+      return opened
+    },
     print: (line) => process.stdout.write(`${line}\n`),
   })
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(
+    `${isUnavailable(error) ? 'The database that DATABASE_URL names does not answer.' : message}\n`,
+  )
   process.exitCode = 1
 } finally {
-  await db.destroy()
+  await opened?.destroy()
+}
+
+function databaseUrl(env: NodeJS.ProcessEnv): string {
+  return requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:'])
 }

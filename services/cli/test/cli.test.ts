@@ -14,7 +14,7 @@ t.test('users promote makes an administrator of an active user, and of nobody el
     code: 1,
     text: /no active user/,
   })
-  t.match(await lethe('users', 'promote'), { code: 1 })
+  t.match(await lethe('users', 'promote'), { code: 2, text: /EMAIL/ })
   t.notMatch((await lethe('users', 'promote', 'nobody@example.com')).text, 'nobody@')
   t.ok(ada)
 })

@@ -1,11 +1,15 @@
 import { open } from 'node:fs/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { AccountError, findAvatar, imageType, putAvatar, removeAvatar } from '@lethe/accounts'
+import { Type } from 'typebox'
 import { ownId } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import { problem } from '../problems.ts'
 import { NoContent, UserParams } from './schemas.ts'
 
+const types = ['image/png', 'image/jpeg', 'image/webp']
+// For the documentation; what the bytes are is looked at when they are there.
+const Image = Type.Unsafe<unknown>({ description: 'The image itself' })
 const MAX_BYTES = 2 * 1024 * 1024
 
 export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
@@ -13,7 +17,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   { db, config, auth },
 ) => {
   app.addContentTypeParser(
-    ['image/png', 'image/jpeg', 'image/webp'],
+    types,
     { parseAs: 'buffer', bodyLimit: MAX_BYTES },
     (_request, body, done) => done(null, body),
   )
@@ -26,7 +30,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       schema: {
         summary: 'Upload your avatar: PNG, JPEG or WebP, up to 2 MiB',
         params: UserParams,
-        consumes: ['image/png', 'image/jpeg', 'image/webp'],
+        body: { content: Object.fromEntries(types.map((type) => [type, { schema: Image }])) },
         response: { 204: NoContent },
       },
     },
@@ -34,7 +38,10 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       const userId = ownId(request)
       const { body } = request
       const type = Buffer.isBuffer(body) ? imageType(body) : undefined
-      if (!Buffer.isBuffer(body) || type === undefined) throw problem('unsupported-media-type')
+      if (!Buffer.isBuffer(body) || type === undefined)
+        throw problem('unsupported-media-type', {
+          detail: 'Send a PNG, JPEG or WebP image, and its type in the Content-Type header.',
+        })
       await putAvatar(db, config.uploadDir, userId, { type, body })
       return reply.code(204).send()
     },

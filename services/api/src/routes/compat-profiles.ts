@@ -6,6 +6,7 @@ import { logProblem } from '../error-replies.ts'
 import { ignoreBodies } from '../ignored-bodies.ts'
 import { type Problem, problem, toProblem } from '../problems.ts'
 import { parseUserId } from '../user-id.ts'
+import { NoContent } from './schemas.ts'
 
 /** `DELETE /api/profile/{user_id}/delete/`, as its document says: a Bearer token, any body or none, 204. */
 export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
@@ -24,6 +25,7 @@ export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, de
         schema: {
           summary: 'Delete the account, for clients of the older document',
           tags: ['compatibility'],
+          response: { 204: NoContent },
         },
       },
       async (request, reply) => {

@@ -1,7 +1,11 @@
 import { setRole } from '@lethe/accounts'
 import type { Command } from '../command.ts'
 
-export const promoteUser: Command = async ([email = ''], { db, print }) => {
+export const promoteUser: Command = async ([email], { db, print }) => {
+  if (email === undefined) {
+    print('Whom? Give the address they signed up with: users promote EMAIL')
+    return 2
+  }
   if (!(await setRole(db, email, 'administrator'))) {
     print('There is no active user with this address; give the one they signed up with.')
     return 1

@@ -41,7 +41,7 @@ export function welcome(settings: Settings, running: Running): string {
       ? [
           'To be an administrator:',
           '',
-          `  DATABASE_URL=$(cat ${quote(databaseUrlFile)}) npx --yes pnpm@12 lethe users promote ${demo?.email ?? 'EMAIL'}`,
+          `  DATABASE_URL=$(cat ${quote(databaseUrlFile)}) npx --yes pnpm@12 lethe users promote EMAIL`,
           '',
         ]
       : []),
