@@ -7,6 +7,7 @@ import {
   claimDeletions,
   deletionStatus,
   finishErasure,
+  finishExport,
 } from '../src/index.ts'
 import { type Fixture, fixture } from '../src/testing.ts'
 
@@ -96,6 +97,62 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
     [{ event: 'deletion.erased' }],
   )
 })
+
+t.test(
+  'mails that have not left go with the address, whatever deletion they are about',
+  async (t) => {
+    const f = await setup(t, 'PT0S')
+    const ada = await f.person('ada@example.com')
+    const cancelled = await f.request(ada)
+    await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
+    const { id } = await f.request(await f.logIn('ada@example.com'))
+    await f.offerArchive(id)
+    await sql`update outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
+      f.db,
+    )
+    await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+    await finishErasure(f.db, await claimDeletions(f.db, lease))
+    const mails = await f.db
+      .selectFrom('outbox')
+      .select(['mail', 'status', 'address'])
+      .orderBy('created_at')
+      .execute()
+    const waiting = { status: 'pending', address: 'ada@example.com' }
+    t.strictSame(
+      mails.filter(({ status }) => status === 'pending'),
+      [
+        { mail: 'deletion-cancelled', ...waiting },
+        { mail: 'export-ready', ...waiting },
+        { mail: 'account-erased', ...waiting },
+      ],
+    )
+    t.ok(mails.every(({ status, address }) => status === 'pending' || address === null))
+  },
+)
+
+t.test('no row names an erased user any more', async (t) => {
+  const f = await setup(t, 'PT0S')
+  const { id } = await f.request(await f.person())
+  await f.offerArchive(id)
+  await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await finishErasure(f.db, await claimDeletions(f.db, lease))
+  for (const table of ['exports', 'deletions'] as const)
+    t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
+})
+
+t.test(
+  'an export that was given up is not offered, though its maker comes to an end',
+  async (t) => {
+    const f = await setup(t)
+    await f.request(await f.person())
+    await sql`update exports set status = 'failed', token_nonce = null, lease = ${lease}`.execute(
+      f.db,
+    )
+    const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
+    const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
+    t.equal(await finishExport(f.db, { exportId: id, lease, ...archive }, 'P7D'), false)
+  },
+)
 
 t.test('a worker that lost its lease erases nothing', async (t) => {
   const f = await setup(t, 'PT0S')

@@ -106,6 +106,15 @@ t.test('a session ends: by its owner, by time, by a change of the password', asy
   )
 })
 
+t.test('of two changes of a password at once, one wins', async (t) => {
+  const f = await setup(t)
+  const ada = await f.person('ada@example.com')
+  const change = (newPassword: string) =>
+    changePassword(f.db, f.hasher, ada.session, { currentPassword: password, newPassword })
+  const changes = await Promise.allSettled([change('the first new one'), change('the second one')])
+  t.strictSame(changes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+})
+
 t.test('a role is set for an active user alone', async (t) => {
   const f = await setup(t)
   const ada = await f.person('ada@example.com')
