@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { TICKET_COOKIE } from './download-tickets.ts'
 
 /** The shape of every error, for the documentation. */
 export const ProblemSchema = Type.Object(
@@ -45,19 +46,31 @@ export function serveDocs(app: FastifyInstance, sessionCookieName: string): void
       components: {
         securitySchemes: {
           session: { type: 'apiKey', in: 'cookie', name: sessionCookieName },
+          archive: { type: 'apiKey', in: 'cookie', name: TICKET_COOKIE },
           accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         },
       },
     },
-    transform: ({ schema, url }) => ({
+    transform: ({ schema, url, route }) => ({
       url,
-      schema: url.startsWith('/v1/')
-        ? { ...schema, response: { default: problemResponse, ...(schema.response as object) } }
-        : schema,
+      schema: {
+        ...schema,
+        ...(route.onRequest && { security: credentialsFor(url) }),
+        ...(url.startsWith('/v1/') && {
+          response: { default: problemResponse, ...(schema.response as object) },
+        }),
+      },
     }),
   })
   app.register(swaggerUi, { routePrefix: '/docs', staticCSP: contentSecurityPolicy })
   app.register(async (scope) => {
     scope.get('/openapi.json', { schema: { hide: true } }, () => scope.swagger())
   })
+}
+
+/** Either credential has the same reach; two routes are apart. */
+function credentialsFor(url: string): Record<string, string[]>[] {
+  if (url === '/v1/exports/archive') return [{ archive: [] }]
+  if (url.startsWith('/api/profile/')) return [{ accessToken: [] }]
+  return [{ session: [] }, { accessToken: [] }]
 }

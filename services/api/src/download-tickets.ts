@@ -8,7 +8,7 @@ import type {
 import type { Deps } from './deps.ts'
 import { problem } from './problems.ts'
 
-const COOKIE = 'lethe-export'
+export const TICKET_COOKIE = 'lethe-export'
 const SECONDS = 10 * 60
 
 export interface DownloadTickets {
@@ -31,7 +31,7 @@ export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): D
   const tickets = () => (app.jwt as unknown as { download: typeof app.jwt }).download
   return {
     give(reply, exportId) {
-      reply.setCookie(COOKIE, tickets().sign({ exportId }), {
+      reply.setCookie(TICKET_COOKIE, tickets().sign({ exportId }), {
         httpOnly: true,
         sameSite: 'strict',
         path: '/v1/exports',
@@ -41,7 +41,7 @@ export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): D
     },
     async ask(request) {
       try {
-        const { exportId } = tickets().verify<{ exportId: string }>(request.cookies[COOKIE] ?? '')
+        const { exportId } = tickets().verify<{ exportId: string }>(request.cookies[TICKET_COOKIE] ?? '')
         exportIds.set(request, exportId)
       } catch {
         throw problem('unauthenticated', {

@@ -167,6 +167,9 @@ t.test('nothing personal is logged, whatever happens', async (t) => {
 t.test('every route has a schema in /openapi.json', async (t) => {
   const { app } = await testApp(t, quiet)
   const { paths } = (await app.inject('/openapi.json')).json()
+  t.strictSame(paths['/v1/users/{userId}'].get.security, [{ session: [] }, { accessToken: [] }])
+  t.strictSame(paths['/api/profile/{userId}/delete/'].delete.security, [{ accessToken: [] }])
+  t.equal(paths['/v1/users'].post.security, undefined)
   const routes = Object.entries<object>(paths).flatMap(([url, methods]) =>
     Object.entries(methods).map(([method, { summary }]) => ({
       route: `${method} ${url}`,
