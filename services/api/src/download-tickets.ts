@@ -41,7 +41,9 @@ export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): D
     },
     async ask(request) {
       try {
-        const { exportId } = tickets().verify<{ exportId: string }>(request.cookies[TICKET_COOKIE] ?? '')
+        const { exportId } = tickets().verify<{ exportId: string }>(
+          request.cookies[TICKET_COOKIE] ?? '',
+        )
         exportIds.set(request, exportId)
       } catch {
         throw problem('unauthenticated', {
