@@ -1,12 +1,12 @@
-export { type ChainReport, noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
-export { findAvatar, type ImageType, imageType, putAvatar, removeAvatar } from './avatars.ts'
+export { noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
+export { findAvatar, imageType, putAvatar, removeAvatar } from './avatars.ts'
 export {
   type Cancelled,
   cancelDeletionByPassword,
   cancelDeletionByToken,
 } from './cancel-deletion.ts'
 export { changePassword } from './change-password.ts'
-export { type DeletionReport, deletionStatus, previewDeletion } from './deletion-status.ts'
+export { deletionStatus, previewDeletion } from './deletion-status.ts'
 export {
   type Claim,
   type ClaimedDeletion,
@@ -29,14 +29,12 @@ export {
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, type Keys } from './keys.ts'
 export { type MailFacts, readMail } from './mail-facts.ts'
-export { countHit, forgetOldHits, type Hit, spendMailAllowance } from './rate-limits.ts'
+export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
 export { stageReminders } from './reminders.ts'
 export {
   type Deletion,
-  type DeletionRequest,
-  type DeletionRules,
   requestDeletion,
 } from './request-deletion.ts'
 export {

@@ -24,3 +24,10 @@ export async function askForDeletion(
   if (isOwn) clearSessionCookie(reply, config)
   return deletion
 }
+
+/** For the routes on which anyone else's account, and none, look the same. */
+export function hideOthers(error: unknown): never {
+  if (error instanceof AccountError && error.code === 'not-authorized')
+    throw new AccountError('user-not-found')
+  throw error
+}

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { TICKET_COOKIE } from './download-tickets.ts'
 
 /** The shape of every error, for the documentation. */
-export const ProblemSchema = Type.Object(
+const ProblemSchema = Type.Object(
   {
     type: Type.String({
       description: '`/problems/<code>`: stable, and a page that says what to do',

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
-import { askForDeletion } from '../ask-for-deletion.ts'
+import { askForDeletion, hideOthers } from '../ask-for-deletion.ts'
 import type { RouteDeps } from '../deps.ts'
 import { logProblem } from '../error-replies.ts'
 import { ignoreBodies } from '../ignored-bodies.ts'
@@ -11,7 +11,7 @@ import { parseUserId } from '../user-id.ts'
 export const compatUserRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   ignoreBodies(app)
   app.setErrorHandler((error, request, reply) => {
-    const found = hideOthers(toProblem(error))
+    const found = toProblem(error)
     logProblem(request, found, error)
     return reply
       .code(found.body.status)
@@ -35,15 +35,10 @@ export const compatUserRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps)
     async (request, reply) => {
       const userId = parseUserId(request.params.userId)
       if (userId === undefined) throw problem('invalid-request')
-      await askForDeletion(deps, request, reply, { userId })
+      await askForDeletion(deps, request, reply, { userId }).catch(hideOthers)
       return reply.type('application/json').send('true')
     },
   )
-}
-
-/** Somebody else's account and nobody's are the same here. */
-function hideOthers(found: Problem): Problem {
-  return found.code === 'not-authorized' ? problem('user-not-found').problem : found
 }
 
 function messageOf({ code, body }: Problem): string {

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import {
-  AccountError,
   type Cancelled,
   cancelDeletionByPassword,
   cancelDeletionByToken,
@@ -10,7 +9,7 @@ import {
 import { removeArchive } from '@lethe/exports'
 import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
-import { askForDeletion } from '../ask-for-deletion.ts'
+import { askForDeletion, hideOthers } from '../ask-for-deletion.ts'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import {
@@ -134,13 +133,6 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
       return { deletion: { ...known(deletion), export: known(made) } }
     },
   )
-}
-
-/** Anyone else's account, and none, look the same. */
-function hideOthers(error: unknown): never {
-  if (error instanceof AccountError && error.code === 'not-authorized')
-    throw new AccountError('user-not-found')
-  throw error
 }
 
 /** The archive goes with the cancel. Should that fail, nobody can open it any more, and the worker removes it. */
