@@ -1,0 +1,6 @@
+/** What `pnpm start` and the tests are put together from, for whoever else starts the whole. */
+export { freePort } from './free-port.ts'
+export { type Postgres, startPostgres } from './postgres.ts'
+export { findProgram } from './programs.ts'
+export { type Service, type ServiceOptions, startServices } from './services.ts'
+export { makeTemplate } from './test-database.ts'
