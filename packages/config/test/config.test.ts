@@ -9,6 +9,7 @@ import {
   required,
   requiredUrl,
   secretKey,
+  sender,
   url,
 } from '../src/index.ts'
 
@@ -96,6 +97,7 @@ t.test('no secret shows in a message', (t) => {
     () => secretKey({ A: 'hunter2' }, 'A'),
     () => secretKey({ A: `hunter2 ${key}` }, 'A'),
     () => secretKey({ A: `hunter2+/${key}` }, 'A'),
+    () => sender({ A: 'hunter2@a.example, b@a.example' }, 'A', ''),
   ]) {
     let message = ''
     try {

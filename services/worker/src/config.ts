@@ -1,18 +1,16 @@
 import path from 'node:path'
 import {
-  ConfigError,
   duration,
   logLevel,
   oneOf,
   optional,
   port,
   publicUrl,
-  quoted,
   requiredUrl,
   secretKey,
+  sender,
   url,
 } from '@lethe/config'
-import addressparser from 'nodemailer/lib/addressparser'
 
 /** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv) {
@@ -22,7 +20,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     databaseUrl: requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:']),
     smtpUrl: requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
-    mailFrom: readSender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
+    mailFrom: sender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
     secretKey: secretKey(env, 'SECRET_KEY'),
     publicUrl: publicUrl(env),
     exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
@@ -32,21 +30,4 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     production: env.NODE_ENV === 'production',
     logLevel: logLevel(env),
   }
-}
-
-export interface Sender {
-  name: string
-  address: string
-}
-
-function readSender(env: NodeJS.ProcessEnv, name: string, fallback: string): Sender {
-  const value = optional(env, name) ?? fallback
-  const [sender, ...others] = addressparser(value, { flatten: true })
-  if (/\p{Cc}/u.test(value) || !sender || others.length > 0 || !/^\S+@\S+$/.test(sender.address))
-    throw new ConfigError(
-      name,
-      `is ${quoted(value)}`,
-      'one address, such as Lethe <mail@a.example>',
-    )
-  return { name: sender.name, address: sender.address }
 }

@@ -1,6 +1,6 @@
+import type { Sender } from '@lethe/config'
 import type { Mail } from '@lethe/mails'
 import nodemailer, { type NodemailerError } from 'nodemailer'
-import type { Sender } from './config.ts'
 
 interface Letter extends Mail {
   /** Of the outbox row: the same on every try, and so is the Message-ID. */

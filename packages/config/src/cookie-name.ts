@@ -1,0 +1,14 @@
+import { ConfigError, quoted } from './error.ts'
+import { optional } from './text.ts'
+
+/** A token of RFC 9110 §5.6.2, as RFC 6265 wants cookie names to be. */
+export function cookieName(env: NodeJS.ProcessEnv, name: string, fallback: string): string {
+  const value = optional(env, name) ?? fallback
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value))
+    throw new ConfigError(
+      name,
+      `is ${quoted(value)}`,
+      'a cookie name: letters, digits and - _ . alone',
+    )
+  return value
+}

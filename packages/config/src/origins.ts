@@ -1,0 +1,16 @@
+import { ConfigError } from './error.ts'
+import { list } from './text.ts'
+
+/** Web origins as browsers write them (RFC 6454). */
+export function origins(env: NodeJS.ProcessEnv, name: string): string[] {
+  const entries = list(env, name)
+  for (const entry of entries) {
+    if (!/^https?:/.test(entry) || URL.parse(entry)?.origin !== entry)
+      throw new ConfigError(
+        name,
+        `has an entry that is no web origin`,
+        'origins such as https://app.example, in lower case, without a path or a slash at the end',
+      )
+  }
+  return entries
+}
