@@ -19,6 +19,8 @@ const throwAway = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  // For whoever has to tell which of two transactions was first.
+  track_commit_timestamp: 'on',
   max_connections: '300',
   shared_buffers: '256MB',
 }

@@ -1,0 +1,72 @@
+import { type Played, playScenario, type Queue, type Scenario } from './scenario.ts'
+import { createRandom } from './system/random.ts'
+
+interface Programme {
+  scenarios: readonly Scenario[]
+  queues: readonly Queue[]
+  full: boolean
+  seed: number
+  /** URL of PostgreSQL. */
+  server: string
+  print(line: string): void
+}
+
+interface Outcome {
+  scenario: Scenario
+  queue: Queue
+  seconds: number
+  played?: Played
+  failure?: unknown
+}
+
+/** Most of a scenario is waiting: several are played side by side. */
+const LANES = 3
+
+/** Plays them and prints a summary, a table in Markdown; returns the exit code. */
+export async function playAll(programme: Programme): Promise<number> {
+  const { scenarios, queues, print, seed, full } = programme
+  const began = performance.now()
+  const waiting = queues.flatMap((queue) =>
+    scenarios.filter((one) => one.queues.includes(queue)).map((scenario) => ({ scenario, queue })),
+  )
+  print(`Seed ${seed}${full ? '' : ', short form'}: ${waiting.length} to play`)
+  const outcomes: Outcome[] = []
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      outcomes.push(await play(next.scenario, next.queue, programme))
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+  print(summary(outcomes, seed, (performance.now() - began) / 60_000))
+  return outcomes.some(({ failure }) => failure) ? 1 : 0
+}
+
+async function play(scenario: Scenario, queue: Queue, programme: Programme): Promise<Outcome> {
+  const { full, print, seed, server } = programme
+  const name = `${scenario.name} (${queue})`
+  const began = performance.now()
+  const seconds = () => Math.round((performance.now() - began) / 1_000)
+  const tell = (line: string) => print(`${name}: ${line}`)
+  const stage = { queue, full, server, tell, random: createRandom(seed) }
+  try {
+    const played = await playScenario(scenario, stage)
+    tell(`✓ ${played.summary} (${seconds()} s)`)
+    return { scenario, queue, seconds: seconds(), played }
+  } catch (failure) {
+    const again = `pnpm chaos ${scenario.name} --queue ${queue} --seed ${seed}${full ? '' : ' --short'}`
+    tell(`✗ ${failure instanceof Error ? failure.stack : failure}\n  again: ${again}`)
+    return { scenario, queue, seconds: seconds(), failure }
+  }
+}
+
+function summary(outcomes: Outcome[], seed: number, minutes: number): string {
+  const rows = outcomes.map(({ scenario, queue, seconds, played }) => {
+    const { changes = 0, answers = 0, mails = 0, deletions = 0 } = played?.checked ?? {}
+    const counts = [deletions, answers, mails, changes].map((n) => n.toLocaleString('en'))
+    return [scenario.name, queue, played?.summary ?? '**failed**', ...counts, `${seconds} s`]
+  })
+  const head = ['scenario', 'queue', 'what', 'deletions', 'answers', 'mails', 'changes', 'time']
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+  const failed = outcomes.filter(({ failure }) => failure).length
+  const verdict = failed === 0 ? 'All as claimed' : `${failed} not as claimed`
+  return `\n${lines.join('\n')}\n\n${verdict}, seed ${seed}, ${minutes.toFixed(1)} minutes.`
+}

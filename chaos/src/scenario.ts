@@ -1,0 +1,66 @@
+import type { Checked } from './history/recorder.ts'
+import type { Random } from './system/random.ts'
+import { openWorld, type Queue, type World, type WorldOptions } from './system/world.ts'
+
+export type { Queue }
+
+/** What a scenario is given to play with. */
+export interface Stage {
+  queue: Queue
+  /** All of it, or the short form that `pnpm test` has time for. */
+  full: boolean
+  random: Random
+  /** A system of its own, ended with the scenario. */
+  openWorld(options?: Partial<Omit<WorldOptions, 'queue' | 'server'>>): Promise<World>
+  /** A line of progress. */
+  tell(line: string): void
+}
+
+export interface Played {
+  /** What was done, in numbers and words. */
+  summary: string
+  /** What the invariants were asked of. */
+  checked: Checked
+}
+
+export interface Scenario {
+  name: string
+  /** What it shows, in one sentence. */
+  claim: string
+  /** On which queues it says something. */
+  queues: readonly Queue[]
+  /** Throws what is not as claimed. */
+  play(stage: Stage): Promise<Played>
+}
+
+export const onBoth: readonly Queue[] = ['redis', 'postgres']
+
+/** Throws the sentence where the condition does not hold. */
+export function claim(condition: boolean, otherwise: string): asserts condition {
+  if (!condition) throw new Error(otherwise)
+}
+
+export function addUp(parts: Checked[]): Checked {
+  const sum: Checked = { changes: 0, answers: 0, mails: 0, deletions: 0, archives: 0 }
+  for (const part of parts)
+    for (const key of Object.keys(sum) as (keyof Checked)[]) sum[key] += part[key]
+  return sum
+}
+
+/** Plays one scenario on worlds of its own, and ends them whatever happens. */
+export async function playScenario(
+  scenario: Scenario,
+  { server, ...rest }: Omit<Stage, 'openWorld'> & { server: string },
+): Promise<Played> {
+  const worlds: World[] = []
+  const open = async (options: Partial<WorldOptions> = {}) => {
+    const world = await openWorld({ ...options, queue: rest.queue, server })
+    worlds.push(world)
+    return world
+  }
+  try {
+    return await scenario.play({ ...rest, openWorld: open })
+  } finally {
+    await Promise.all(worlds.map((world) => world.close()))
+  }
+}

@@ -1,0 +1,5 @@
+import type { Scenario } from '../scenario.ts'
+import { races } from './races.ts'
+
+/** In the order of the summary. */
+export const scenarios: readonly Scenario[] = [races]

@@ -1,0 +1,113 @@
+import type { Recorder } from '../history/recorder.ts'
+import { type Person, password } from './people.ts'
+
+export interface Reply {
+  /** None: no answer came, for which `failure` is the reason. */
+  status?: number
+  failure?: string
+  body: Record<string, unknown>
+  /** Milliseconds. */
+  took: number
+}
+
+/** Asks the API as people would, and notes every answer. */
+export interface Client {
+  /** Asks for the deletion; true means that the 202 came. */
+  delete(person: Person, body?: object): Promise<Reply>
+  cancel(person: Person, deletionId: string, token: string): Promise<Reply>
+  /** Uses the session that the person had from the beginning. */
+  use(person: Person): Promise<Reply>
+  logIn(person: Person): Promise<Reply>
+  /** Anything else; noted under `what`. */
+  ask(what: string, request: Ask): Promise<Reply>
+}
+
+export interface Ask {
+  method: string
+  path: string
+  person?: Person
+  cookie?: string
+  body?: object
+  deletionId?: string
+  credential?: string
+}
+
+const PATIENCE_MS = 30_000
+
+export function createClient(base: string, recorder: Recorder): Client {
+  const ask = async (what: string, request: Ask): Promise<Reply> => {
+    const sent = recorder.tick()
+    const began = performance.now()
+    const reply = await send(base, request)
+    const { status, body } = reply
+    const answered = recorder.tick()
+    const { deletion, deletionStatus } = body as {
+      deletion?: { id?: string }
+      deletionStatus?: string
+    }
+    recorder.note({
+      ...{ what, sent, answered, status, credential: request.credential },
+      userId: request.person?.id,
+      deletionId: request.deletionId ?? deletion?.id,
+      detail: deletionStatus,
+    })
+    return { ...reply, took: performance.now() - began }
+  }
+  const own = ({ cookie }: Person) => ({ cookie, credential: cookie.slice(0, 8) })
+  return {
+    ask,
+    async delete(person, body = {}) {
+      // The session was there before: what it was given is noted as the oldest thing.
+      recorder.note({
+        what: 'credential',
+        userId: person.id,
+        credential: own(person).credential,
+        sent: 0,
+      })
+      return ask('delete', {
+        method: 'DELETE',
+        path: `/v1/users/${person.id}`,
+        person,
+        body,
+        ...own(person),
+      })
+    },
+    cancel: (person, deletionId, token) =>
+      ask('cancel', {
+        method: 'POST',
+        path: '/v1/deletions/cancel',
+        person,
+        body: { token },
+        deletionId,
+      }),
+    use: (person) =>
+      ask('use', { method: 'GET', path: `/v1/users/${person.id}`, person, ...own(person) }),
+    logIn: (person) =>
+      ask('log-in', {
+        ...{ method: 'POST', path: '/v1/sessions', person },
+        body: { email: person.address, password },
+      }),
+  }
+}
+
+async function send(
+  base: string,
+  { method, path, cookie, body }: Ask,
+): Promise<Omit<Reply, 'took'>> {
+  try {
+    const response = await fetch(base + path, {
+      method,
+      headers: {
+        ...(cookie && { cookie: `neptun-session=${cookie}` }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    })
+    const text = await response.text()
+    return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : {} }
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+    return { failure: code ?? (error as Error).name, body: {} }
+  }
+}

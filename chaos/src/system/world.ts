@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { deriveKeys, type Keys } from '@lethe/accounts'
+import { connect, type Db } from '@lethe/db'
+import { freePort, type Service, startServices } from '@lethe/standalone/parts'
+import { sql } from 'kysely'
+import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
+import { type Client, createClient } from './client.ts'
+import { type MailSink, startMailSink } from './mail-sink.ts'
+import { makePeople, type Person } from './people.ts'
+import { type FaultProxy, startFaultProxy } from './proxy.ts'
+import { type RedisServer, startRedisServer } from './redis-server.ts'
+import { until } from './until.ts'
+
+export type Queue = 'redis' | 'postgres'
+
+export interface WorldOptions {
+  queue: Queue
+  /** The server of PostgreSQL, with `lethe_template` and `track_commit_timestamp` on it. */
+  server: string
+  gracePeriod?: string
+  /** More settings for both services. */
+  env?: Record<string, string>
+}
+
+export interface Running extends Service {
+  url: string
+  kill(): Promise<void>
+}
+
+/** One whole system: both services as processes, a database of its own, a mail server, each behind a proxy. */
+export interface World {
+  queue: Queue
+  db: Db
+  keys: Keys
+  sink: MailSink
+  /** None when the queue lives in PostgreSQL. */
+  redis: RedisServer | undefined
+  /** Between the services and what they use; the API and the workers go their own ways to PostgreSQL. */
+  ways: {
+    apiToDatabase: FaultProxy
+    workerToDatabase: FaultProxy
+    toRedis: FaultProxy | undefined
+    toMail: FaultProxy
+  }
+  recorder: Recorder
+  client: Client
+  uploadDir: string
+  exportDir: string
+  /** Every line that the services log. */
+  lines: string[]
+  startApi(env?: Record<string, string>): Promise<Running>
+  startWorker(env?: Record<string, string>): Promise<Running>
+  /** People with sessions, saved passwords and pictures, remembered as they are. */
+  people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<Person[]>
+  /** The same, to whom nothing may happen. */
+  bystanders(count: number): Promise<void>
+  /** Waits until no mail, no export and no due deletion is left and the chain is sealed. */
+  settle(seconds: number): Promise<void>
+  /** Asks every invariant; `bound` in seconds as in I4. */
+  check(rest: { partsBack?: Date; bound: number }): Promise<Checked>
+  close(): Promise<void>
+}
+
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const { queue, server, gracePeriod = 'PT3S' } = options
+  const stops: (() => Promise<unknown>)[] = []
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-chaos-'))
+  stops.push(() => rm(folder, { recursive: true, force: true }))
+  const { db, url } = await makeDatabase(server, stops)
+  const sink = await startMailSink()
+  stops.push(sink.close)
+  const redis = queue === 'redis' ? await startRedisServer(folder) : undefined
+  if (redis) stops.push(redis.kill)
+  const ways = {
+    apiToDatabase: await startFaultProxy(url, 'postgres'),
+    workerToDatabase: await startFaultProxy(url, 'postgres'),
+    toRedis: redis && (await startFaultProxy(redis.url, 'redis')),
+    toMail: await startFaultProxy(sink.url, 'smtp'),
+  }
+  for (const way of Object.values(ways)) if (way) stops.push(way.close)
+  const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
+  await mkdir(uploadDir, { mode: 0o700 })
+  const recorder = await startRecorder({ db, uploadDir, exportDir, offers: sink.offers })
+
+  const lines: string[] = []
+  const apiPort = await freePort()
+  const api = `http://127.0.0.1:${apiPort}`
+  const secret = randomBytes(32)
+  const shared = {
+    PATH: process.env.PATH ?? '',
+    ...(ways.toRedis && redis && { REDIS_URL: ways.toRedis.through(redis.url) }),
+    SMTP_URL: ways.toMail.through(sink.url),
+    SECRET_KEY: secret.toString('base64url'),
+    PUBLIC_URL: api,
+    EXPORT_DIR: exportDir,
+    UPLOAD_DIR: uploadDir,
+    GRACE_PERIOD: gracePeriod,
+    RATE_LIMITS: 'off',
+    // Everybody of a run may be due at once.
+    ERASE_AT_ONCE_SHARE: '1',
+    ...options.env,
+  }
+  const start = async (name: 'api' | 'worker', at: string, env: Record<string, string>) => {
+    const [service] = await startServices([
+      { name, url: at, env: { ...shared, ...env }, onLine: (line) => void lines.push(line) },
+    ])
+    if (!service) throw new Error(`the ${name} was not started`)
+    stops.push(service.stop)
+    const kill = async () => {
+      process.kill(service.pid, 'SIGKILL')
+      await service.ended
+    }
+    return { ...service, url: at, kill }
+  }
+  const people: World['people'] = async (count, wish) => {
+    const made = await makePeople(db, uploadDir, count, wish)
+    await recorder.remember(made)
+    return made
+  }
+
+  return {
+    ...{ queue, db, keys: deriveKeys(secret), sink, redis, ways, recorder },
+    ...{ uploadDir, exportDir, lines, people },
+    client: createClient(api, recorder),
+    startApi: (env = {}) =>
+      start('api', api, {
+        DATABASE_URL: ways.apiToDatabase.through(url),
+        PORT: String(apiPort),
+        ...env,
+      }),
+    async startWorker(env = {}) {
+      const port = await freePort()
+      const own = {
+        DATABASE_URL: ways.workerToDatabase.through(url),
+        WORKER_PORT: String(port),
+      }
+      return start('worker', `http://127.0.0.1:${port}`, { ...own, ...env })
+    },
+    async bystanders(count) {
+      await recorder.remember(await makePeople(db, uploadDir, count), true)
+    },
+    async settle(seconds) {
+      await until('the end of all work', () => isSettled(db), seconds)
+    },
+    check: (rest) => recorder.check({ partsBack: rest.partsBack, bound: rest.bound }),
+    async close() {
+      for (const stop of stops.reverse()) await stop()
+    },
+  }
+}
+
+async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
+  const name = `chaos_${randomBytes(6).toString('hex')}`
+  const admin = connect(server, { max: 1 })
+  await sql`create database ${sql.id(name)} template lethe_template`.execute(admin)
+  const url = new URL(server)
+  url.pathname = name
+  const db = connect(url.href, { max: 6 })
+  stops.push(async () => {
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+  })
+  return { db, url: url.href }
+}
+
+async function isSettled(db: Db): Promise<boolean> {
+  const { rows } = await sql<{ open: number }>`
+    select (select count(*) from outbox where status = 'pending')
+         + (select count(*) from exports where status = 'pending')
+         + (select count(*) from deletions where status = 'erasing' or status = 'pending' and erase_after <= now())
+         + (select count(*) from audit_events where position is null) as open`.execute(db)
+  return rows[0]?.open === 0
+}

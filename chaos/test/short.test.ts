@@ -1,0 +1,25 @@
+import t from 'tap'
+import { playScenario } from '../src/scenario.ts'
+import { scenarios } from '../src/scenarios/index.ts'
+import { createRandom } from '../src/system/random.ts'
+
+// The short form of every scenario; `pnpm chaos` plays them in full, and with the seed that it prints again.
+const { TEST_DATABASE_URL: server, TEST_REDIS_URL } = process.env
+const seed = Math.floor(Math.random() * 2 ** 31)
+const noRedis = TEST_REDIS_URL ? false : 'no redis-server on this machine'
+
+// Most of each is waiting.
+t.jobs = 4
+for (const scenario of scenarios)
+  for (const queue of scenario.queues) {
+    const options = { skip: queue === 'redis' && noRedis, buffered: true }
+    t.test(`${scenario.claim} (${scenario.name}, ${queue}, seed ${seed})`, options, async (t) => {
+      if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+      const random = createRandom(seed)
+      const tell = (line: string) => t.comment(line)
+      const { summary } = await playScenario(scenario, {
+        ...{ queue, full: false, random, server, tell },
+      })
+      t.pass(summary)
+    })
+  }
