@@ -25,6 +25,23 @@ export function oneOf<const T extends string>(
   return choice
 }
 
+interface Fault {
+  got: string
+  takes: string
+}
+
+/** A value in which `faultOf` finds nothing wrong; its words are shown, the value itself is not. */
+export function faultless(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  faultOf: (value: string) => Fault | undefined,
+): string | undefined {
+  const value = optional(env, name)
+  const fault = value === undefined ? undefined : faultOf(value)
+  if (fault) throw new ConfigError(name, fault.got, fault.takes)
+  return value
+}
+
 /** Parts between commas or spaces, without empty ones. */
 export function list(env: NodeJS.ProcessEnv, name: string): string[] {
   return (optional(env, name) ?? '').split(/[\s,]+/).filter((part) => part !== '')

@@ -9,4 +9,5 @@ export {
   whileLeased,
 } from './lease.ts'
 export { type FailedJob, type OpenQueue, openQueue } from './queue.ts'
+export { redisUrlFault } from './redis-url.ts'
 export type { OpenWorker } from './run-jobs.ts'

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import {
   duration,
+  faultless,
   logLevel,
   oneOf,
   optional,
@@ -9,8 +10,8 @@ import {
   requiredUrl,
   secretKey,
   sender,
-  url,
 } from '@lethe/config'
+import { redisUrlFault } from '@lethe/jobs'
 
 /** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv) {
@@ -18,7 +19,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',
     port: port(env, 'WORKER_PORT', 3001),
     databaseUrl: requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
-    redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:']),
+    redisUrl: faultless(env, 'REDIS_URL', redisUrlFault),
     smtpUrl: requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
     mailFrom: sender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
     secretKey: secretKey(env, 'SECRET_KEY'),

@@ -31,6 +31,7 @@ t.test('a wrong value is named, a secret never shown', async (t) => {
     ['DATABASE_URL', 'mysql://user:hunter2@localhost/lethe'],
     ['DATABASE_URL', ''],
     ['REDIS_URL', 'http://user:hunter2@localhost'],
+    ['REDIS_URL', 'redis+sentinel://:hunter2@localhost:26379'],
     ['SMTP_URL', 'localhost:25'],
     ['SMTP_URL', ''],
     ['SECRET_KEY', 'hunter2'],
