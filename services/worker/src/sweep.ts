@@ -60,9 +60,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'forget-mails': inBatches(10 * MINUTE, forgetMails),
     'remove-dead-parts': each(MINUTE, () => removeDeadParts(db, exportDir)),
     // Whoever made one enters it as soon as it is whole.
-    'remove-strays': each(10 * MINUTE, () =>
-      removeStrays(db, exportDir, new Date(Date.now() - HOUR)),
-    ),
+    'remove-strays': each(10 * MINUTE, () => removeStrays(db, exportDir, HOUR)),
   } satisfies Record<string, Task>
 }
 
