@@ -6,6 +6,7 @@ export {
   cancelDeletionByToken,
 } from './cancel-deletion.ts'
 export { changePassword } from './change-password.ts'
+export { databaseTime } from './database-time.ts'
 export { deletionStatus, previewDeletion } from './deletion-status.ts'
 export {
   type Claim,
@@ -48,6 +49,7 @@ export {
   endSession,
   findSession,
   findSessionByToken,
+  findSessionOfAccessToken,
   forgetExpiredSessions,
   listSessions,
   logIn,

@@ -102,11 +102,18 @@ export async function findSessionByToken(db: Db, token: string): Promise<Session
     .executeTakeFirst()
 }
 
-/** The session that an access token names. */
+/** The session of a pair of tokens. */
 export async function findSession(db: Db, id: string): Promise<Session | undefined> {
-  return liveSessions(db)
-    .where('sessions.id', '=', id)
-    .where('sessions.kind', '=', 'refresh')
+  return ofTokens(db, id).executeTakeFirst()
+}
+
+/** The session that an access token names: as long as `exp`, in seconds since 1970, is to come on the database's clock. */
+export async function findSessionOfAccessToken(
+  db: Db,
+  { sid, exp }: { sid: string; exp: number },
+): Promise<Session | undefined> {
+  return ofTokens(db, sid)
+    .where(sql<Date>`to_timestamp(${exp})`, '>', sql<Date>`now()`)
     .executeTakeFirst()
 }
 
@@ -135,6 +142,10 @@ export async function forgetExpiredSessions(db: Db, limit = 1_000): Promise<numb
     db,
   )
   return Number(numAffectedRows)
+}
+
+function ofTokens(db: Db, id: string) {
+  return liveSessions(db).where('sessions.id', '=', id).where('sessions.kind', '=', 'refresh')
 }
 
 function liveSessions(db: Db) {

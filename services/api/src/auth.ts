@@ -1,8 +1,9 @@
 import jwt from '@fastify/jwt'
 import {
   AccountError,
-  findSession,
+  databaseTime,
   findSessionByToken,
+  findSessionOfAccessToken,
   type Keys,
   type Session,
 } from '@lethe/accounts'
@@ -20,7 +21,7 @@ export interface Auth {
   authenticate: onRequestAsyncHookHandler
   /** The same, for a route that takes no cookie. */
   authenticateByToken: onRequestAsyncHookHandler
-  signAccessToken(session: Session): string
+  signAccessToken(session: Session): Promise<string>
 }
 
 const sessions = new WeakMap<FastifyRequest, Session>()
@@ -46,12 +47,13 @@ export function authentication(
   app.register(jwt, {
     secret: keys.accessTokens,
     sign: { algorithm: 'HS256', expiresIn: ACCESS_TOKEN_TTL },
-    verify: { algorithms: ['HS256'] },
+    // Whether it is over is asked of the database: our own clock may be another than that of the instance that signed.
+    verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
 
   const byAccessToken = async (token: string): Promise<Session | undefined> => {
-    const sid = readSessionId(app, token)
-    return sid === undefined ? undefined : findSession(db, sid)
+    const claims = readClaims(app, token)
+    return claims && findSessionOfAccessToken(db, claims)
   }
   const settle = (request: FastifyRequest, session: Session | undefined) => {
     if (!session) throw new AccountError('unauthenticated')
@@ -70,16 +72,19 @@ export function authentication(
       const token = bearerToken(request)
       settle(request, token === undefined ? undefined : await byAccessToken(token))
     },
-    signAccessToken: ({ id, userId }) => app.jwt.sign({ sid: id, sub: String(userId) }),
+    async signAccessToken({ id, userId }) {
+      return app.jwt.sign({ sid: id, sub: String(userId), iat: await databaseTime(db) })
+    },
   }
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-function readSessionId(app: FastifyInstance, token: string): string | undefined {
+function readClaims(app: FastifyInstance, token: string): { sid: string; exp: number } | undefined {
   try {
-    const { sid } = app.jwt.verify<{ sid?: unknown }>(token)
-    return typeof sid === 'string' && uuid.test(sid) ? sid : undefined
+    const { sid, exp } = app.jwt.verify<{ sid?: unknown; exp?: unknown }>(token)
+    if (typeof sid !== 'string' || !uuid.test(sid) || typeof exp !== 'number') return undefined
+    return { sid, exp }
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
 import jwt from '@fastify/jwt'
+import { databaseTime } from '@lethe/accounts'
 import type {
   FastifyInstance,
   FastifyReply,
@@ -13,25 +14,34 @@ const SECONDS = 10 * 60
 
 export interface DownloadTickets {
   /** Lets this browser fetch the archive for ten minutes. */
-  give(reply: FastifyReply, exportId: string): void
+  give(reply: FastifyReply, exportId: string): Promise<void>
   /** An `onRequest` hook: without a valid ticket it is `unauthenticated`. */
   ask: onRequestAsyncHookHandler
   exportIdOf(request: FastifyRequest): string
 }
 
 /** The token of the mail travels in a body alone; a download, which a browser makes by itself, needs a cookie. */
-export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): DownloadTickets {
+export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps): DownloadTickets {
   const exportIds = new WeakMap<FastifyRequest, string>()
   app.register(jwt, {
     namespace: 'download',
     secret: keys.downloads,
     sign: { algorithm: 'HS256', expiresIn: SECONDS },
-    verify: { algorithms: ['HS256'] },
+    // As of an access token: the database says whether it is over.
+    verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
   const tickets = () => (app.jwt as unknown as { download: typeof app.jwt }).download
+  const read = (ticket: string): { exportId: string; exp: number } | undefined => {
+    try {
+      return tickets().verify(ticket)
+    } catch {
+      return undefined
+    }
+  }
   return {
-    give(reply, exportId) {
-      reply.setCookie(TICKET_COOKIE, tickets().sign({ exportId }), {
+    async give(reply, exportId) {
+      const ticket = tickets().sign({ exportId, iat: await databaseTime(db) })
+      reply.setCookie(TICKET_COOKIE, ticket, {
         httpOnly: true,
         sameSite: 'strict',
         path: '/v1/exports',
@@ -40,17 +50,13 @@ export function downloadTickets(app: FastifyInstance, { keys, config }: Deps): D
       })
     },
     async ask(request) {
-      try {
-        const { exportId } = tickets().verify<{ exportId: string }>(
-          request.cookies[TICKET_COOKIE] ?? '',
-        )
-        exportIds.set(request, exportId)
-      } catch {
+      const ticket = read(request.cookies[TICKET_COOKIE] ?? '')
+      if (!ticket || ticket.exp <= (await databaseTime(db)))
         throw problem('unauthenticated', {
           detail:
             'Open the link in the mail first: it lets this browser fetch the archive for ten minutes.',
         })
-      }
+      exportIds.set(request, ticket.exportId)
     },
     exportIdOf(request) {
       const exportId = exportIds.get(request)

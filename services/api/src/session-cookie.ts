@@ -1,13 +1,10 @@
 import type { FastifyReply } from 'fastify'
 import type { ApiConfig } from './config.ts'
 
-export function setSessionCookie(
-  reply: FastifyReply,
-  config: ApiConfig,
-  token: string,
-  expires: Date,
-): void {
-  reply.setCookie(config.sessionCookieName, token, { ...attributes(config), expires })
+export function setSessionCookie(reply: FastifyReply, config: ApiConfig, token: string): void {
+  // An age, not a date: the clocks of browser, API and database need not agree.
+  const maxAge = config.sessionTtl.seconds
+  reply.setCookie(config.sessionCookieName, token, { ...attributes(config), maxAge })
 }
 
 export function clearSessionCookie(reply: FastifyReply, config: ApiConfig): void {

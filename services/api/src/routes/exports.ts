@@ -41,7 +41,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
         db,
         request.body.token,
       )
-      tickets.give(reply, exportId)
+      await tickets.give(reply, exportId)
       return { export: { bytes, createdAt, expiresAt, sha256: sha256.toString('hex') } }
     },
   )

@@ -38,7 +38,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
         kind: 'cookie',
         ttl: config.sessionTtl.iso,
       })
-      setSessionCookie(reply, config, token, session.expiresAt)
+      setSessionCookie(reply, config, token)
       reply.code(201)
       return { user, expiresAt: session.expiresAt }
     },

@@ -20,8 +20,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
   { db, keys, hasher, config, auth, spendPassword },
 ) => {
-  const pair = (session: Session, refreshToken: string) => ({
-    accessToken: auth.signAccessToken(session),
+  const pair = async (session: Session, refreshToken: string) => ({
+    accessToken: await auth.signAccessToken(session),
     refreshToken,
     tokenType: 'Bearer' as const,
     expiresIn: ACCESS_TOKEN_TTL,

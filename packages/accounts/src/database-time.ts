@@ -1,0 +1,9 @@
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
+
+/** Seconds since 1970 on the database's clock, the one that all instances share. */
+export async function databaseTime(db: Db): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    select floor(extract(epoch from now()))::bigint as seconds`.execute(db)
+  return rows[0]?.seconds ?? 0
+}

@@ -1,0 +1,90 @@
+import { createHmac } from 'node:crypto'
+import { createHasher } from '@lethe/accounts'
+import { connect } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { buildApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { inject, password, person } from './person.ts'
+import { keys, SECRET_KEY } from './test-app.ts'
+
+const days = 40
+const seconds = () => Math.floor(Date.now() / 1_000)
+const theirs = () => seconds() + days * 86_400
+
+t.test('an access token lives by the database’s clock, whatever ours says', async (t) => {
+  const app = await appBehind(t)
+  const ada = await person(app, 'ada@example.com')
+  const { iat, exp, ...claims } = claimsOf(ada.accessToken)
+  t.ok(Math.abs(Number(iat) - theirs()) < 60, 'signed at their time')
+  t.equal(Number(exp) - Number(iat), 15 * 60)
+  t.equal((await ada.call('GET', '/v1/sessions')).statusCode, 200)
+  const { refreshToken } = ada
+  const refreshed = await inject(app, 'POST', '/v1/tokens/refresh', { refreshToken })
+  t.ok(Math.abs(Number(claimsOf(refreshed.json().accessToken).iat) - theirs()) < 60)
+
+  const statusAt = async (exp: number) => {
+    const authorization = `Bearer ${signed(keys.accessTokens, { ...claims, exp })}`
+    return (await inject(app, 'GET', '/v1/sessions', undefined, { authorization })).statusCode
+  }
+  t.equal(await statusAt(theirs() + 60), 200)
+  t.equal(await statusAt(theirs() - 1), 401, 'over for them')
+  t.equal(await statusAt(seconds() + 60), 401, 'not over for us')
+})
+
+t.test('so does the ticket of a download', async (t) => {
+  const app = await appBehind(t)
+  const exportId = '00000000-0000-4000-8000-000000000000'
+  const statusAt = async (exp: number) => {
+    const cookie = `lethe-export=${signed(keys.downloads, { exportId, exp })}`
+    return (await inject(app, 'GET', '/v1/exports/archive', undefined, { cookie })).statusCode
+  }
+  t.equal(await statusAt(theirs() + 60), 404, 'let in, and nothing there')
+  t.equal(await statusAt(theirs() - 1), 401)
+  t.equal(await statusAt(seconds() + 60), 401)
+})
+
+t.test('a browser is told how long a session lasts, not until when', async (t) => {
+  const app = await appBehind(t)
+  await person(app, 'ada@example.com')
+  const { cookies } = await inject(app, 'POST', '/v1/sessions', {
+    email: 'ada@example.com',
+    password,
+  })
+  t.match(cookies, [{ name: 'neptun-session', maxAge: 14 * 86_400, expires: undefined }])
+})
+
+/** The real API on a database whose clock is weeks ahead of ours. */
+async function appBehind(t: Test): Promise<FastifyInstance> {
+  const { db, url } = await testDb(t)
+  await sql`create schema ahead`.execute(db)
+  await sql
+    .raw(`create function ahead.now() returns timestamptz language sql stable
+      as $$ select pg_catalog.now() + interval '${days} days' $$`)
+    .execute(db)
+  // Listed last, the built-in functions are found after those.
+  const clocked = '-c timezone=UTC -c search_path=ahead,public,pg_catalog'
+  const ahead = connect(`${url}?options=${encodeURIComponent(clocked)}`)
+  const env = { DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', RATE_LIMITS: 'off' }
+  const app = buildApp({ db: ahead, config: readConfig(env), keys, hasher: await createHasher() })
+  t.teardown(async () => {
+    await app.close()
+    await ahead.destroy()
+  })
+  return app
+}
+
+function claimsOf(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}
+
+/** As the API signs. */
+function signed(key: Buffer, claims: object): string {
+  const parts = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
+  const text = parts.join('.')
+  return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+}
