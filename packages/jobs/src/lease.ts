@@ -134,10 +134,10 @@ async function keepAlive(
   lost: AbortController,
   done: AbortSignal,
 ): Promise<void> {
-  let kept = Date.now()
+  let kept = performance.now()
   try {
     for await (const _ of setInterval(KEEP_EVERY_MS, undefined, { signal: done })) {
-      const now = Date.now()
+      const now = performance.now()
       // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
       const rows = await keep(db, table, lease).catch(() => undefined)
       if (rows) kept = now

@@ -15,8 +15,9 @@ export function seldom<E>(onError: (error: E) => void): (error: E) => void {
   return (error) => {
     const { name, code } = error as { name?: unknown; code?: unknown }
     const kind = `${name} ${code}`
-    const now = Date.now()
-    if (now - (told.get(kind) ?? 0) < SELDOM_MS) return
+    // Not the time of day: set back by an operator, it would silence us until it is that late again.
+    const now = performance.now()
+    if (now - (told.get(kind) ?? -SELDOM_MS) < SELDOM_MS) return
     told.set(kind, now)
     onError(error)
   }
