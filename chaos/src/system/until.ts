@@ -5,11 +5,11 @@ export async function until<T>(
   what: string,
   ask: () => Promise<T> | T,
   seconds = 60,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const deadline = performance.now() + seconds * 1_000
   for (;;) {
     const answer = await ask()
-    if (answer) return answer
+    if (answer) return answer as Exclude<NonNullable<T>, false>
     if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`)
     await wait(50)
   }
