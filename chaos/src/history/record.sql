@@ -8,6 +8,8 @@ create table chaos.changes (
   seq         bigint generated always as identity primary key,
   at          timestamptz not null default clock_timestamp(),
   xid         xid8 not null default pg_current_xact_id(),
+  -- The application_name of whoever did it: a worker with ways of its own has one.
+  who         text not null default current_setting('application_name'),
   table_name  text not null,
   operation   text not null,
   user_id     bigint,

@@ -38,17 +38,26 @@ function redisReader(): ReadMessage {
   }
 }
 
-/** The verb; what follows DATA is the message, up to the line with a single dot. */
+/**
+ * The verbs, several of which may come at once (RFC 2920); what follows DATA is the message, up to the line with a single
+ * dot, unless DATA was refused.
+ */
 function smtpReader(): ReadMessage {
   let message = false
+  let end = ''
   return (chunk) => {
-    if (message) {
-      message = !chunk.subarray(-5).equals(Buffer.from('\r\n.\r\n'))
+    const text = chunk.toString('latin1')
+    if (message && !/^(RSET|QUIT)\r\n/i.test(text)) {
+      end = (end + text).slice(-5)
+      message = end !== '\r\n.\r\n'
       return 'the message'
     }
-    const [verb = ''] = chunk.toString('latin1', 0, 40).split(/[\s:]/)
-    message = verb.toUpperCase() === 'DATA'
-    return verb.toUpperCase()
+    const verbs = text
+      .split('\r\n')
+      .flatMap((line) => /^[a-z]+/i.exec(line)?.[0].toUpperCase() ?? [])
+    message = verbs.at(-1) === 'DATA'
+    end = ''
+    return verbs.join(' ')
   }
 }
 

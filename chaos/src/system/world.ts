@@ -30,10 +30,20 @@ export interface Running extends Service {
   kill(): Promise<void>
 }
 
+/** To the database and the mail server. */
+export interface OwnWays {
+  toDatabase: FaultProxy
+  toMail: FaultProxy
+  /** For `startWorker`; what that worker changes stands in the record under this name. */
+  env(name: string): Record<string, string>
+}
+
 /** One whole system: both services as processes, a database of its own, a mail server, each behind a proxy. */
 export interface World {
   queue: Queue
   db: Db
+  /** Of the database itself, with no proxy in between. */
+  databaseUrl: string
   keys: Keys
   sink: MailSink
   /** None when the queue lives in PostgreSQL. */
@@ -53,6 +63,8 @@ export interface World {
   lines: string[]
   startApi(env?: Record<string, string>): Promise<Running>
   startWorker(env?: Record<string, string>): Promise<Running>
+  /** Ways for one worker alone. */
+  openWays(): Promise<OwnWays>
   /** People with sessions, saved passwords and pictures, remembered as they are. */
   people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<Person[]>
   /** The same, to whom nothing may happen. */
@@ -91,6 +103,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const secret = randomBytes(32)
   const shared = {
     PATH: process.env.PATH ?? '',
+    // Compiling is half of a start.
+    NODE_COMPILE_CACHE: path.join(tmpdir(), 'lethe-chaos-compiled'),
     ...(ways.toRedis && redis && { REDIS_URL: ways.toRedis.through(redis.url) }),
     SMTP_URL: ways.toMail.through(sink.url),
     SECRET_KEY: secret.toString('base64url'),
@@ -122,7 +136,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   }
 
   return {
-    ...{ queue, db, keys: deriveKeys(secret), sink, redis, ways, recorder },
+    ...{ queue, db, databaseUrl: url, keys: deriveKeys(secret), sink, redis, ways, recorder },
     ...{ uploadDir, exportDir, lines, people },
     client: createClient(api, recorder),
     startApi: (env = {}) =>
@@ -138,6 +152,16 @@ export async function openWorld(options: WorldOptions): Promise<World> {
         WORKER_PORT: String(port),
       }
       return start('worker', `http://127.0.0.1:${port}`, { ...own, ...env })
+    },
+    async openWays() {
+      const toDatabase = await startFaultProxy(url, 'postgres')
+      const toMail = await startFaultProxy(sink.url, 'smtp')
+      stops.push(toDatabase.close, toMail.close)
+      const env = (name: string) => ({
+        DATABASE_URL: toDatabase.through(`${url}?application_name=${name}`),
+        SMTP_URL: toMail.through(sink.url),
+      })
+      return { toDatabase, toMail, env }
     },
     async bystanders(count) {
       await recorder.remember(await makePeople(db, uploadDir, count), true)
