@@ -11,6 +11,7 @@ export interface MailFacts {
   address: string | null
   /** For five days, and often enough that an outage of ours did not take all of them. */
   triedEnough: boolean
+  now: Date
   deletionStatus: DeletionStatus
   eraseAfter: Date
   requestedBy: 'owner' | 'administrator'
@@ -28,7 +29,7 @@ export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
   // The person is deactivated, so `active_users` does not show them.
   const { rows } = await sql<MailFacts>`
     select o.mail, o.deletion_id as "deletionId", coalesce(o.address, u.email) as address,
-      o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough",
+      o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough", now() as now,
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
       d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
       coalesce((select details ->> 'by' from audit_events

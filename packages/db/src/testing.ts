@@ -27,3 +27,20 @@ export async function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   })
   return { db, url: url.href }
 }
+
+/** The same database, to whoever connects by this one: its `now()` is so many days from what any machine's clock says. */
+export async function withClockAhead(
+  t: Pick<Test, 'teardown'>,
+  { db, url }: TestDb,
+  days: number,
+): Promise<Db> {
+  await sql`create schema ahead`.execute(db)
+  await sql`
+    create function ahead.now() returns timestamptz language sql stable
+    return pg_catalog.now() + make_interval(days => ${sql.lit(days)})`.execute(db)
+  // Listed last, the built-in functions are found after this one.
+  const options = '-c timezone=UTC -c search_path=ahead,public,pg_catalog'
+  const ahead = connect(`${url}?options=${encodeURIComponent(options)}`)
+  t.teardown(() => ahead.destroy())
+  return ahead
+}

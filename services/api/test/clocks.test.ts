@@ -1,9 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { createHasher } from '@lethe/accounts'
-import { connect } from '@lethe/db'
-import { testDb } from '@lethe/db/testing'
+import { testDb, withClockAhead } from '@lethe/db/testing'
 import type { FastifyInstance } from 'fastify'
-import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
@@ -59,20 +57,10 @@ t.test('a browser is told how long a session lasts, not until when', async (t) =
 /** The real API on a database whose clock is weeks ahead of ours. */
 async function appBehind(t: Test): Promise<FastifyInstance> {
   const { db, url } = await testDb(t)
-  await sql`create schema ahead`.execute(db)
-  await sql
-    .raw(`create function ahead.now() returns timestamptz language sql stable
-      as $$ select pg_catalog.now() + interval '${days} days' $$`)
-    .execute(db)
-  // Listed last, the built-in functions are found after those.
-  const clocked = '-c timezone=UTC -c search_path=ahead,public,pg_catalog'
-  const ahead = connect(`${url}?options=${encodeURIComponent(clocked)}`)
+  const ahead = await withClockAhead(t, { db, url }, days)
   const env = { DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', RATE_LIMITS: 'off' }
   const app = buildApp({ db: ahead, config: readConfig(env), keys, hasher: await createHasher() })
-  t.teardown(async () => {
-    await app.close()
-    await ahead.destroy()
-  })
+  t.teardown(() => app.close())
   return app
 }
 

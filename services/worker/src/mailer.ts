@@ -6,6 +6,7 @@ interface Letter extends Mail {
   /** Of the outbox row: the same on every try, and so is the Message-ID. */
   id: string
   to: string
+  date: Date
 }
 
 export interface Mailer {
@@ -31,7 +32,7 @@ export function openMailer(smtpUrl: string, from: Sender, publicUrl: string): Ma
   const host = new URL(publicUrl).hostname
 
   return {
-    async send({ id, to, subject, text, html }, signal) {
+    async send({ id, to, date, subject, text, html }, signal) {
       if (!isOneAddress(to)) throw new AddressRefused()
       await transport.sendMail({
         from,
@@ -39,6 +40,7 @@ export function openMailer(smtpUrl: string, from: Sender, publicUrl: string): Ma
         to: { name: '', address: to },
         envelope: { from: from.address, to: [to] },
         messageId: `<${id}@${host}>`,
+        date,
         headers: { 'Auto-Submitted': 'auto-generated' },
         subject,
         text,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { deriveKeys } from '@lethe/accounts'
+import { withClockAhead } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import { sendMail } from '../src/handlers/send-mail.ts'
@@ -55,6 +56,17 @@ t.test(
     )
   },
 )
+
+t.test('a mail is dated by the database’s clock, whatever ours says', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person())
+  const lease = await s.lendMail('deletion-scheduled')
+  const db = await withClockAhead(t, { db: s.db, url: s.databaseUrl }, 40)
+  await sendMail({ lease }, { ...s.deps, db })
+  const [mail] = s.sink.received
+  const ahead = Date.parse(mail?.email.date ?? '') - Date.now()
+  t.ok(Math.abs(ahead - 40 * 86_400_000) < 60_000, `dated ${mail?.email.date}`)
+})
 
 t.test('a mail is tried for five days', async (t) => {
   const s = await setup(t)

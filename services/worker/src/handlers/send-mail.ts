@@ -89,7 +89,7 @@ async function deliver(
   const counted = rateLimits && attempts === 1
   if (counted && !(await spendMailAllowance(db, keys, facts.mail, facts.address)))
     return 'suppressed'
-  await mailer.send({ ...mail, id, to: facts.address }, signal)
+  await mailer.send({ ...mail, id, to: facts.address, date: facts.now }, signal)
   return 'sent'
 }
 
