@@ -27,6 +27,8 @@ export interface Ask {
   path: string
   person?: Person
   cookie?: string
+  /** An access token. */
+  token?: string
   body?: object
   deletionId?: string
   credential?: string
@@ -92,13 +94,14 @@ export function createClient(base: string, recorder: Recorder): Client {
 
 async function send(
   base: string,
-  { method, path, cookie, body }: Ask,
+  { method, path, cookie, token, body }: Ask,
 ): Promise<Omit<Reply, 'took'>> {
   try {
     const response = await fetch(base + path, {
       method,
       headers: {
         ...(cookie && { cookie: `neptun-session=${cookie}` }),
+        ...(token && { authorization: `Bearer ${token}` }),
         ...(body && { 'content-type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),

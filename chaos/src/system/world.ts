@@ -61,6 +61,7 @@ export interface World {
   exportDir: string
   /** Every line that the services log. */
   lines: string[]
+  /** The one that `client` asks; with a PORT of its own, one beside it. */
   startApi(env?: Record<string, string>): Promise<Running>
   startWorker(env?: Record<string, string>): Promise<Running>
   /** Ways for one worker alone. */
@@ -139,12 +140,11 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     ...{ queue, db, databaseUrl: url, keys: deriveKeys(secret), sink, redis, ways, recorder },
     ...{ uploadDir, exportDir, lines, people },
     client: createClient(api, recorder),
-    startApi: (env = {}) =>
-      start('api', api, {
-        DATABASE_URL: ways.apiToDatabase.through(url),
-        PORT: String(apiPort),
-        ...env,
-      }),
+    startApi: (env = {}) => {
+      const { PORT = String(apiPort) } = env
+      const own = { DATABASE_URL: ways.apiToDatabase.through(url), PORT }
+      return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
+    },
     async startWorker(env = {}) {
       const port = await freePort()
       const own = {

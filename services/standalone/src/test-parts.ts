@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { findFaketime } from './faketime.ts'
 import { startPostgres } from './postgres.ts'
 import { findProgram } from './programs.ts'
 import { startRedis } from './redis.ts'
@@ -35,13 +36,18 @@ export async function startParts(
   await makeTemplate(database)
   const redis = given.REDIS_URL ?? (await startQueue(given.PATH, folder, stops))
   const chromium = await findChromium(given.PATH)
+  const faketime = await findFaketime()
   return {
     env: {
       TEST_DATABASE_URL: database,
       ...(redis && { TEST_REDIS_URL: redis }),
       ...(chromium && { CHROMIUM_PATH: chromium }),
     },
-    missing: [...(redis ? [] : [withoutRedis]), ...(chromium ? [] : [withoutChromium])],
+    missing: [
+      ...(redis ? [] : [withoutRedis]),
+      ...(chromium ? [] : [withoutChromium]),
+      ...(faketime ? [] : [withoutFaketime]),
+    ],
   }
 }
 
@@ -49,6 +55,8 @@ const withoutRedis =
   'The tests of the queue on Redis are not run: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
 const withoutChromium =
   'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
+const withoutFaketime =
+  'No service of the tests has a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
 
 async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
   const postgres = await startPostgres({
