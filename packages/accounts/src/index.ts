@@ -28,7 +28,7 @@ export {
   openVault,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
-export { adoptSecretKey, deriveKeys, type Keys } from './keys.ts'
+export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export { type MailFacts, readMail } from './mail-facts.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'

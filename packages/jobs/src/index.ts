@@ -1,3 +1,4 @@
+export { inspectRedis, type RedisServer } from './inspect-redis.ts'
 export { type Handlers, type JobName, jobNames, jobs, type Payload } from './jobs.ts'
 export {
   giveBack,

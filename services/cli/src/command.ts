@@ -2,6 +2,7 @@ import type { Db } from '@lethe/db'
 
 export interface Terminal {
   readonly db: Db
+  readonly env: NodeJS.ProcessEnv
   print(line: string): void
 }
 

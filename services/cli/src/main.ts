@@ -13,6 +13,7 @@ try {
       opened ??= connect(configOrExit(databaseUrl), { max: 2 })
       return opened
     },
+    env: process.env,
     print: (line) => process.stdout.write(`${line}\n`),
   })
 } catch (error) {
@@ -24,6 +25,8 @@ try {
 } finally {
   await opened?.destroy()
 }
+// The doctor may have given up on a server that still holds its connection.
+process.exit()
 
 function databaseUrl(env: NodeJS.ProcessEnv): string {
   return requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:'])

@@ -2,11 +2,17 @@ import type { Command, Terminal } from './command.ts'
 import { verifyAudit } from './commands/audit-verify.ts'
 import { listDeletions } from './commands/deletions-list.ts'
 import { showDeletion } from './commands/deletions-show.ts'
+import { runDoctor } from './commands/doctor.ts'
 import { applyMigrations } from './commands/migrate.ts'
 import { promoteUser } from './commands/users-promote.ts'
 
 const commands: Record<string, { run: Command; usage: string; does: string }> = {
   migrate: { run: applyMigrations, usage: 'migrate', does: 'apply what is missing of migrations/' },
+  doctor: {
+    run: runDoctor,
+    usage: 'doctor',
+    does: 'look for what is wrong with settings and servers; exit 1 where something is',
+  },
   'users promote': {
     run: promoteUser,
     usage: 'users promote EMAIL',

@@ -70,7 +70,7 @@ async function setup(t: Test) {
     f,
     async lethe(...args: string[]) {
       const lines: string[] = []
-      const code = await run(args, { db, print: (line) => lines.push(line) })
+      const code = await run(args, { db, env: {}, print: (line) => lines.push(line) })
       return { code, text: lines.join('\n') }
     },
   }

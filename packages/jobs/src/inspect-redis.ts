@@ -1,0 +1,67 @@
+import { Cluster, type Redis } from 'ioredis'
+import { connectRedis, type RedisConnection } from './connect-redis.ts'
+
+const ANSWER_WITHIN_MS = 3_000
+
+/** What a server tells of itself; what it keeps to itself is absent. */
+export interface RedisServer {
+  /** Host and port, or what the Sentinels call it. */
+  name: string
+  version: string | undefined
+  /** What it does when its memory is full. */
+  policy: string | undefined
+  appendOnly: boolean | undefined
+  /** What it is although the URL takes it for a server of its own. */
+  misplaced: 'replica' | 'node of a cluster' | undefined
+}
+
+/**
+ * Asks the server behind the URL, or every node of the cluster, by `INFO` alone: managed ones forbid `CONFIG`, and
+ * BullMQ needs `INFO` anyway. Of what Sentinels watch, the master.
+ */
+export async function inspectRedis(url: string): Promise<RedisServer[]> {
+  const connection = connectRedis(url, {
+    commandTimeout: ANSWER_WITHIN_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  })
+  try {
+    await untilReady(connection)
+    return connection instanceof Cluster
+      ? await Promise.all(connection.nodes('all').map((node) => inspect(node, true)))
+      : [await inspect(connection, false)]
+  } finally {
+    connection.disconnect()
+  }
+}
+
+/** Rejects with what the server said last, where it comes to nothing. */
+function untilReady(connection: RedisConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let last = new Error('the connection ended')
+    connection.on('error', (error: Error & { lastNodeError?: Error }) => {
+      last = error.lastNodeError ?? error
+    })
+    connection.once('ready', resolve)
+    connection.once('end', () => reject(last))
+  })
+}
+
+async function inspect(server: Redis, inCluster: boolean): Promise<RedisServer> {
+  const info = await server.info()
+  const fact = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1]
+  const { name, host, port } = server.options
+  const aof = fact('aof_enabled')
+  return {
+    name: name ?? `${host}:${port}`,
+    version: fact('redis_version'),
+    policy: fact('maxmemory_policy'),
+    appendOnly: aof === undefined ? undefined : aof === '1',
+    misplaced: inCluster ? undefined : misplaced(fact('role'), fact('cluster_enabled')),
+  }
+}
+
+function misplaced(role?: string, clusterEnabled?: string): RedisServer['misplaced'] {
+  if (clusterEnabled === '1') return 'node of a cluster'
+  return role === 'slave' ? 'replica' : undefined
+}

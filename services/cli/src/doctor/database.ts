@@ -1,0 +1,46 @@
+import { connect, type Db, isUnavailable } from '@lethe/db'
+import { sql } from 'kysely'
+import { type Finding, ok, why, wrong } from './finding.ts'
+import { inTime } from './in-time.ts'
+
+/** With `db`, to be destroyed, where it answers. */
+export async function openDatabase({
+  databaseUrl,
+}: {
+  databaseUrl?: string
+}): Promise<{ db?: Db; findings: Finding[] }> {
+  if (databaseUrl === undefined) return { findings: [] }
+  const db = connect(databaseUrl, { max: 5, statementTimeout: 4_000 })
+  try {
+    return { db, findings: [await inTime(judgeVersion(db))] }
+  } catch (error) {
+    await inTime(db.destroy()).catch(() => {})
+    return { findings: [explain(error)] }
+  }
+}
+
+async function judgeVersion(db: Db): Promise<Finding> {
+  const { rows } = await sql<{ number: number; version: string }>`
+    select
+      current_setting('server_version_num')::int as number,
+      split_part(current_setting('server_version'), ' ', 1) as version
+  `.execute(db)
+  const { number = 0, version = '' } = rows[0] ?? {}
+  if (number < 150_000)
+    return wrong(`is PostgreSQL ${version}`, 'upgrade it to PostgreSQL 15 or newer')
+  return ok(`PostgreSQL ${version} answers`)
+}
+
+function explain(error: unknown): Finding {
+  const { code } = error as { code?: string }
+  // SQLSTATE class 28: invalid authorization; 3D000: no such database.
+  if (code?.startsWith('28'))
+    return wrong(`refuses the log-in (${code})`, 'correct user and password in DATABASE_URL')
+  if (code === '3D000')
+    return wrong(
+      'does not exist on this server',
+      'make it with createdb, or correct its name in DATABASE_URL',
+    )
+  const what = isUnavailable(error) ? 'does not answer' : 'cannot be asked'
+  return wrong(`${what}${why(error)}`, 'start it, or correct DATABASE_URL')
+}

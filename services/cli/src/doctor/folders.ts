@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { type Finding, ok, warning, why, wrong } from './finding.ts'
+
+export const lookAtExportDir = ({ exportDir }: { exportDir: string }) =>
+  lookAt('EXPORT_DIR', exportDir)
+
+export const lookAtUploadDir = ({ uploadDir }: { uploadDir: string }) =>
+  lookAt('UPLOAD_DIR', uploadDir)
+
+/** The rights of a folder do not say all, not to root at all: it is tried. */
+async function lookAt(variable: string, folder: string): Promise<Finding[]> {
+  const shown = JSON.stringify(folder)
+  const found = await stat(folder).catch(() => undefined)
+  try {
+    if (found) await tryFile(folder)
+    else await tryFolder(path.dirname(folder))
+  } catch (error) {
+    return [
+      wrong(
+        `${shown} cannot be written${why(error)}`,
+        `give it to the user of API and worker (chown), or name another folder in ${variable}`,
+      ),
+    ]
+  }
+  if (!found) return [ok(`${shown} is not there yet and can be made`)]
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  if (found.mode & 0o007)
+    return [wrong(`${shown} is open to everybody (mode ${mode})`, `chmod 700 ${shown}`)]
+  if (found.mode & 0o070)
+    return [warning(`${shown} is open to its group (mode ${mode})`, `chmod 700 ${shown}`)]
+  return [ok(`${shown} can be written, and is its owner's alone`)]
+}
+
+async function tryFile(folder: string): Promise<void> {
+  const file = path.join(folder, `.lethe-doctor-${randomUUID()}`)
+  try {
+    await writeFile(file, 'x', { flag: 'wx', mode: 0o600 })
+  } finally {
+    await rm(file, { force: true })
+  }
+}
+
+/** The services make their folders themselves, and theirs they shall be: only whether that can be done is tried. */
+async function tryFolder(above: string): Promise<void> {
+  if (await exists(above)) await rmdir(await mkdtemp(path.join(above, '.lethe-doctor-')))
+  else await tryFolder(path.dirname(above))
+}
+
+function exists(folder: string): Promise<boolean> {
+  return stat(folder).then(
+    () => true,
+    () => false,
+  )
+}

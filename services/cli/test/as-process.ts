@@ -1,0 +1,18 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { faultsIn, type Told } from './healthy.ts'
+
+const main = path.join(import.meta.dirname, '../src/main.ts')
+
+/** What the doctor tells as a process of its own; `before` is what starts it, if not it itself. */
+export async function asProcess(env: Record<string, string>, before: string[] = []): Promise<Told> {
+  const [program = '', ...args] = [...before, process.execPath, main, 'doctor']
+  const child = spawn(program, args, {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  return { code: code as number, text: output, faults: faultsIn(output.split('\n')) }
+}

@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import t, { type Test } from 'tap'
+import { asProcess } from './as-process.ts'
+import { healthy } from './healthy.ts'
+import { muteServer } from './mute-server.ts'
+
+t.test('a server that takes the sender is well, and is offered no mail', async (t) => {
+  const { doctor, smtp } = await healthy(t)
+  const ada = smtp.url.replace('//', '//ada:lovelace@')
+  t.match(await doctor({ SMTP_URL: ada }), { code: 0, text: /^ok +SMTP +takes mail/m })
+  t.strictSame(smtp.heard, ['AUTH ada', 'MAIL no-reply@lethe.test'])
+})
+
+t.test('a server that refuses the sender is told, for now or for good', async (t) => {
+  const { doctor, smtp } = await healthy(t)
+  for (const code of [450, 550, 553]) {
+    smtp.refuses = code
+    const told = await doctor()
+    t.match(told, { code: 1, faults: ['wrong SMTP'] })
+    t.match(told.text, new RegExp(`refuses the address of MAIL_FROM as sender \\(${code}\\)`))
+    t.match(told.text, /→ set MAIL_FROM to /)
+    t.notMatch(told.text, 'no-reply')
+  }
+  smtp.refuses = 530
+  t.match(await doctor(), { code: 1, faults: ['wrong SMTP'], text: /nobody who does not log in/ })
+})
+
+t.test('a server that refuses the log-in is told', async (t) => {
+  const { doctor, smtp } = await healthy(t)
+  const { code, text, faults } = await doctor({
+    SMTP_URL: smtp.url.replace('//', '//ada:hunter2@'),
+  })
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] })
+  t.match(text, /refuses the log-in \(535\)/)
+  t.notMatch(text, /hunter2|ada/)
+})
+
+t.test('a server that is not there, mute, or not of this kind is told', async (t) => {
+  const { doctor, smtp } = await healthy(t)
+  for (const [url, line] of [
+    ['smtp://127.0.0.1:1', /does not answer as it should \(ECONNREFUSED\)/],
+    ['smtp://nowhere.invalid', /does not answer as it should \(E/],
+    [`smtp://127.0.0.1:${await muteServer(t)}`, /does not answer as it should \(ETIMEDOUT\)/],
+    [smtp.url.replace('smtp:', 'smtps:'), /does not answer as it should/],
+    [await scripted(t, '554 no service'), /refuses us \(554\)/],
+  ] as const) {
+    const { code, text, faults } = await doctor({ SMTP_URL: url })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] }, url)
+    t.match(text, line)
+  }
+})
+
+t.test(
+  'a server that never comes to an end holds neither the others nor the process',
+  async (t) => {
+    const { env } = await healthy(t)
+    const SMTP_URL = await scripted(t, '220 hello', '250 hello', 'for ever')
+    const { code, text, faults } = await asProcess({ ...env, SMTP_URL })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] })
+    t.match(text, /^wrong +SMTP +could not be looked at \(ETIMEDOUT\)$/m)
+    t.match(text, /^ok +GRACE_PERIOD/m)
+  },
+)
+
+/** Says these lines, the first by itself and each other one when it is told something. */
+async function scripted(t: Test, ...lines: string[]): Promise<string> {
+  const server = createServer((socket) => {
+    const left = [...lines]
+    let timer: NodeJS.Timeout | undefined
+    const say = () => {
+      const line = left.shift()
+      if (line === 'for ever') timer = setInterval(() => socket.write('250-and\r\n'), 200)
+      else if (line) socket.write(`${line}\r\n`)
+    }
+    socket.on('data', say)
+    socket.on('error', () => {})
+    socket.on('close', () => clearInterval(timer))
+    t.teardown(() => socket.destroy())
+    say()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`
+}

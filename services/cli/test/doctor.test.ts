@@ -1,0 +1,353 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { type Db, pendingMigrations } from '@lethe/db'
+import { type RawBuilder, sql } from 'kysely'
+import t from 'tap'
+import { checks } from '../src/doctor/checks.ts'
+import { weaknessOf } from '../src/doctor/secret-key.ts'
+import { asProcess } from './as-process.ts'
+import { healthy } from './healthy.ts'
+import { muteServer } from './mute-server.ts'
+
+const withFaketime =
+  spawnSync('faketime', ['--version']).status === 0 ? {} : { skip: 'no faketime on this machine' }
+
+t.test('where all is well each check says so, and the exit code is 0', async (t) => {
+  const { doctor, env } = await healthy(t)
+  const { code, text, faults } = await doctor()
+  t.strictSame({ code, faults }, { code: 0, faults: [] })
+  for (const about of ['settings', 'database', ...checks.map(({ about }) => about)])
+    t.match(text, new RegExp(`^ok +${about}  +\\S`, 'm'))
+  t.notMatch(text, 'Not looked at')
+  t.match(await asProcess(env), { code: 0, faults: [] })
+})
+
+t.test('it writes nothing: not to the database, not to the folders, and no mail', async (t) => {
+  const { db, doctor, folder, smtp } = await healthy(t)
+  await db.deleteFrom('secret_key_check').execute()
+  await onThisDatabase(db, sql`default_transaction_read_only = on`)
+  t.match(await doctor(), { code: 0, faults: [] })
+  t.strictSame(await readdir(folder, { recursive: true }), ['exports', 'uploads'])
+  t.strictSame(smtp.heard, ['MAIL no-reply@lethe.test'])
+})
+
+t.test('a setting that cannot be read is told, and holds up no other check', async (t) => {
+  const { doctor } = await healthy(t)
+  for (const [name, value] of [
+    ['SMTP_URL', ''],
+    ['SMTP_URL', 'http://ada:hunter2@127.0.0.1'],
+    ['SECRET_KEY', ''],
+    ['SECRET_KEY', 'hunter2'],
+    ['DATABASE_URL', ''],
+    ['DATABASE_URL', 'mysql://ada:hunter2@127.0.0.1/lethe'],
+    ['REDIS_URL', 'redis+sentinel://ada:hunter2@127.0.0.1'],
+    ['MAIL_FROM', 'hunter2@lethe.test, ada@lethe.test'],
+    ['GRACE_PERIOD', '27'],
+    ['EXPORT_TTL', 'P1M'],
+    ['SESSION_TTL', 'P500D'],
+    ['REAUTHENTICATION_WINDOW', '15'],
+    ['SESSION_COOKIE_NAME', 'a b'],
+    ['PUBLIC_URL', 'https://ada:hunter2@lethe.test'],
+    ['PORT', '80a'],
+    ['WORKER_PORT', '80a'],
+    ['ALLOWED_ORIGINS', 'app.example'],
+    ['TRUST_PROXY', '10.0.0.300'],
+    ['RATE_LIMITS', 'maybe'],
+    ['LOG_LEVEL', 'loud'],
+  ] as const) {
+    const { code, text, faults } = await doctor({ [name]: value })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong settings'] }, `${name}=${value}`)
+    t.match(text, new RegExp(`^wrong +settings +${name} .*; it takes`, 'm'))
+    t.match(text, new RegExp(`→ set ${name} `))
+    t.match(text, /^ok +EXPORT_DIR/m)
+    t.notMatch(text, /hunter2|ada/)
+  }
+  // PUBLIC_URL falls back on it: said once all the same.
+  t.strictSame((await doctor({ PUBLIC_URL: '', PORT: '80a' })).faults, ['wrong settings'])
+})
+
+t.test(
+  'all that is wrong is told at once, and what nobody could look at in one line',
+  async (t) => {
+    const { doctor } = await healthy(t)
+    const told = await doctor({ DATABASE_URL: '', SECRET_KEY: '', GRACE_PERIOD: 'P31D' })
+    t.strictSame(told.faults, ['wrong settings', 'wrong settings', 'wrong GRACE_PERIOD'])
+    t.match(
+      told.text,
+      /^Not looked at, for want of the above: database, migrations, foreign keys, clocks, SECRET_KEY, SECRET_KEY fits\.$/m,
+    )
+    t.match(told.text, /^Wrong: 3, warnings: 0\.$/m)
+  },
+)
+
+t.test('a database that does not answer, or not to us, is told once', async (t) => {
+  const { doctor, env } = await healthy(t)
+  const url = (changes: Partial<URL>) => Object.assign(new URL(env.DATABASE_URL), changes).href
+  const mute = await muteServer(t)
+  for (const [changes, line] of [
+    [{ port: '1' }, /does not answer \(ECONNREFUSED\)/],
+    [{ host: `127.0.0.1:${mute}` }, /does not answer/],
+    [{ pathname: 'lethe_nowhere' }, /does not exist on this server/],
+    [{ username: 'hunter2' }, /refuses the log-in \(28/],
+  ] as const) {
+    const { code, text, faults } = await doctor({ DATABASE_URL: url(changes) })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong database'] })
+    t.match(text, line)
+    t.match(text, /^Not looked at, .*: migrations, foreign keys, clocks, SECRET_KEY fits\.$/m)
+    t.notMatch(text, /hunter2|lethe_nowhere/)
+  }
+})
+
+t.test('a PostgreSQL older than 15 is told', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    create schema odd;
+    create function odd.current_setting(text) returns text
+      return case $1 when 'server_version_num' then '140022' else '14.22 (Debian)' end;
+  `.execute(db)
+  await onThisDatabase(db, sql`search_path = odd, public, pg_catalog`)
+  const { code, text, faults } = await doctor()
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong database'] })
+  t.match(text, /is PostgreSQL 14\.22$/m)
+})
+
+t.test('pending migrations are named', async (t) => {
+  const { db, doctor } = await healthy(t)
+  const [last] = (
+    await sql<{ name: string }>`
+      delete from kysely_migration where name = (select max(name) from kysely_migration) returning name
+    `.execute(db)
+  ).rows
+  t.strictSame(await pendingMigrations(db), [last?.name])
+  const { code, text, faults } = await doctor()
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong migrations'] })
+  t.match(text, new RegExp(`pending: ${last?.name}\\n +→ pnpm migrate$`, 'm'))
+})
+
+t.test('of an empty database nothing is wrong but that', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`drop schema public, vault cascade; create schema public`.execute(db)
+  t.match(await doctor(), { code: 1, faults: ['wrong migrations'] })
+})
+
+t.test('a foreign key to users without an index is told, with the index to make', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    create schema "Shop";
+    create table "Shop".orders (id bigint primary key, buyer bigint references public.users on delete cascade);
+  `.execute(db)
+  const { code, text, faults } = await doctor()
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong foreign keys'] })
+  t.match(text, /"Shop"\.orders \(buyer\) leads to users and has no index/)
+  const [, remedy] = /-c '(create index .*)'/.exec(text) ?? []
+  await sql.raw(remedy ?? '').execute(db)
+  t.match(await doctor(), { code: 0 })
+})
+
+t.test('an index serves a foreign key only where it finds all rows of a user', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    alter table users add unique (id, email);
+    create table visits (id bigint primary key, user_id bigint, email text, foreign key (user_id, email) references users (id, email));
+  `.execute(db)
+  for (const [index, serves] of [
+    ['create index visits_key on visits (id, user_id, email)', false],
+    ['create index visits_key on visits (user_id)', false],
+    ['create index visits_key on visits (user_id) include (email)', false],
+    ['create index visits_key on visits (user_id, email) where id > 7', false],
+    ['create index visits_key on visits (user_id, (lower(email)))', false],
+    ['create index visits_key on visits using brin (user_id, email)', false],
+    ['create index visits_key on visits (email, user_id, id)', true],
+    ['create unique index visits_key on visits (user_id, email)', true],
+  ] as const) {
+    await sql.raw(`drop index if exists visits_key; ${index}`).execute(db)
+    const { faults, text } = await doctor()
+    t.strictSame(faults, serves ? [] : ['wrong foreign keys'], index)
+    if (!serves) t.match(text, /public\.visits \(user_id, email\)/)
+  }
+  await sql`update pg_index set indisvalid = false where indexrelid = 'visits_key'::regclass`.execute(
+    db,
+  )
+  t.strictSame((await doctor()).faults, ['wrong foreign keys'], 'one that was never finished')
+})
+
+t.test('so are keys that lead to rows which go with a user, and those of partitions', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    create table clicks (session uuid references sessions on delete cascade);
+    create table depths (deletion uuid references deletions);
+    create table visits (user_id bigint references users on delete cascade) partition by list (user_id);
+    create table visits_1 partition of visits for values in (1);
+    create table visits_2 partition of visits for values in (2);
+    create index on visits_1 (user_id);
+  `.execute(db)
+  const { faults, text } = await doctor()
+  t.strictSame(faults, ['wrong foreign keys', 'wrong foreign keys'])
+  t.match(text, /public\.clicks \(session\)/)
+  t.match(text, /public\.visits_2 \(user_id\)/)
+})
+
+t.test('clocks more than two seconds apart are told, and which way', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`create schema odd`.execute(db)
+  await onThisDatabase(db, sql`search_path = odd, public, pg_catalog`)
+  for (const [offset, line] of [
+    ['1.5 s', undefined],
+    ['-1.5 s', undefined],
+    ['2.5 s', /this machine is 2\.[45] s behind the database/],
+    ['-2.5 s', /this machine is 2\.[56] s ahead of the database/],
+    ['-1 day', /this machine is 86400\.\d s ahead of the database/],
+  ] as const) {
+    await sql
+      .raw(
+        `create or replace function odd.clock_timestamp() returns timestamptz
+         return pg_catalog.clock_timestamp() + interval '${offset}'`,
+      )
+      .execute(db)
+    const { code, text, faults } = await doctor()
+    t.strictSame(
+      { code, faults },
+      line ? { code: 1, faults: ['wrong clocks'] } : { code: 0, faults: [] },
+    )
+    if (line) t.match(text, line)
+  }
+})
+
+t.test('a slow way to the database is not taken for a wrong clock', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    create schema odd;
+    create function odd.clock_timestamp() returns timestamptz language plpgsql as $$
+    declare now timestamptz := pg_catalog.clock_timestamp() - interval '1.7 s';
+    begin
+      perform pg_sleep(0.8);
+      return now;
+    end $$;
+  `.execute(db)
+  await onThisDatabase(db, sql`search_path = odd, public, pg_catalog`)
+  t.match(await doctor(), { code: 0 })
+})
+
+t.test('a machine whose clock is off is told so', withFaketime, async (t) => {
+  const { env } = await healthy(t)
+  const { code, text, faults } = await asProcess(env, ['faketime', '-f', '+5s'])
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong clocks'] })
+  t.match(text, /this machine is [45]\.\d s ahead of the database/)
+})
+
+t.test('folders that cannot be written are told', async (t) => {
+  const { doctor, folder } = await healthy(t)
+  await writeFile(path.join(folder, 'file'), '')
+  // Rights would not do: root ignores them.
+  for (const place of ['/proc', '/proc/lethe', path.join(folder, 'file', 'below')])
+    for (const variable of ['EXPORT_DIR', 'UPLOAD_DIR']) {
+      const { code, text, faults } = await doctor({ [variable]: place })
+      t.strictSame({ code, faults }, { code: 1, faults: [`wrong ${variable}`] }, place)
+      t.match(text, `"${place}" cannot be written`)
+    }
+})
+
+t.test('folders that others can open are told, those of the group as a warning', async (t) => {
+  const { doctor, env } = await healthy(t)
+  for (const [mode, grade] of [
+    [0o755, 'wrong'],
+    [0o701, 'wrong'],
+    [0o704, 'wrong'],
+    [0o750, 'warning'],
+    [0o700, undefined],
+  ] as const)
+    for (const variable of ['EXPORT_DIR', 'UPLOAD_DIR'] as const) {
+      await chmod(env[variable], mode)
+      const { code, text, faults } = await doctor()
+      t.equal(code, grade === 'wrong' ? 1 : 0)
+      t.strictSame(faults, grade ? [`${grade} ${variable}`] : [])
+      if (grade) t.match(text, `mode 0${mode.toString(8)}`)
+      await chmod(env[variable], 0o700)
+    }
+})
+
+t.test(
+  'a folder that is not there yet is well where it can be made, and is not made',
+  async (t) => {
+    const { doctor, folder } = await healthy(t)
+    const above = path.join(folder, 'above')
+    await mkdir(above, { mode: 0o700 })
+    const told = await doctor({ EXPORT_DIR: path.join(above, 'a/b/c') })
+    t.match(told, { code: 0, text: /is not there yet and can be made/ })
+    t.strictSame(await readdir(above), [])
+    await rmdir(above)
+  },
+)
+
+t.test('a grace period beyond one calendar month is told', async (t) => {
+  const { doctor } = await healthy(t)
+  for (const [period, faults] of [
+    ['P31D', ['wrong GRACE_PERIOD']],
+    ['P28DT1S', ['wrong GRACE_PERIOD']],
+    ['PT696H', ['wrong GRACE_PERIOD']],
+    ['P28D', []],
+    ['PT0S', []],
+  ] as const)
+    t.match(await doctor({ GRACE_PERIOD: period }), { code: faults.length, faults }, period)
+})
+
+t.test('a SECRET_KEY that somebody thought up is told', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await db.deleteFrom('secret_key_check').execute()
+  const bytes = (make: (at: number) => number) =>
+    Buffer.from(Array.from({ length: 32 }, (_, at) => make(at)))
+  for (const [key, weakness] of [
+    ['A'.repeat(43), 'repeats itself'],
+    [bytes(() => 7).toString('base64url'), 'repeats itself'],
+    [Buffer.from('this is a secret of 32 bytes or more').toString('base64url'), 'readable text'],
+    ['changemechangemechangemechangemechangemechangeme', 'repeats itself'],
+    ['this-is-my-secret-key-do-not-tell-anybody-of-it', 'words'],
+    ['Password123Password123Password123Password123', 'repeats itself'],
+    [bytes((at) => (at * at * 37) % 11).toString('base64url'), 'few different bytes'],
+  ] as const) {
+    const { code, text, faults } = await doctor({ SECRET_KEY: key })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong SECRET_KEY'] }, key)
+    t.match(text, new RegExp(`is weak: .*${weakness}`))
+    t.notMatch(text, key)
+  }
+})
+
+t.test('no random key is taken for weak, however it is written', async (t) => {
+  const keys = Array.from({ length: 10_000 }, () => randomBytes(32))
+  const digits = keys.map((key) => Buffer.from(key.toString('hex'), 'base64url'))
+  t.strictSame([...keys, ...digits].map(weaknessOf).filter(Boolean), [])
+})
+
+t.test('a SECRET_KEY of another database is told', async (t) => {
+  const { doctor } = await healthy(t)
+  const SECRET_KEY = randomBytes(32).toString('base64url')
+  const { code, text, faults } = await doctor({ SECRET_KEY })
+  t.strictSame({ code, faults }, { code: 1, faults: ['wrong SECRET_KEY fits'] })
+  t.notMatch(text, SECRET_KEY)
+})
+
+t.test('links without TLS are a warning in production, and no more', async (t) => {
+  const { doctor } = await healthy(t)
+  const PUBLIC_URL = 'http://lethe.test'
+  t.match(await doctor({ PUBLIC_URL }), { code: 0, faults: [] })
+  const { code, faults } = await doctor({ PUBLIC_URL, NODE_ENV: 'production' })
+  t.strictSame({ code, faults }, { code: 0, faults: ['warning SMTP', 'warning PUBLIC_URL'] })
+})
+
+t.test('a check that fails is a finding, and the others go on', async (t) => {
+  const { db, doctor } = await healthy(t)
+  await sql`
+    create schema odd;
+    create function odd.clock_timestamp() returns timestamptz language plpgsql as $$ begin raise 'hunter2'; end $$;
+  `.execute(db)
+  await onThisDatabase(db, sql`search_path = odd, public, pg_catalog`)
+  t.match(await doctor(), { code: 1, text: /^wrong +clocks +could not be looked at \(P0001\)$/m })
+})
+
+/** A setting of every connection to come. */
+async function onThisDatabase(db: Db, setting: RawBuilder<unknown>) {
+  const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(db)
+  await sql`alter database ${sql.id(rows[0]?.name ?? '')} set ${setting}`.execute(db)
+}

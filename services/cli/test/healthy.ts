@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { adoptSecretKey, deriveKeys } from '@lethe/accounts'
+import type { Db } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import type { Test } from 'tap'
+import { run } from '../src/run.ts'
+import { type SmtpServer, smtpServer } from './smtp-server.ts'
+
+export interface Told {
+  code: number
+  text: string
+  /** What is not well, as in `wrong SMTP`; each has a remedy under it. */
+  faults: string[]
+}
+
+type Setting =
+  | 'DATABASE_URL'
+  | 'SMTP_URL'
+  | 'MAIL_FROM'
+  | 'SECRET_KEY'
+  | 'EXPORT_DIR'
+  | 'UPLOAD_DIR'
+  | 'PUBLIC_URL'
+
+interface Healthy {
+  db: Db
+  smtp: SmtpServer
+  /** A folder of the test's own, for its owner alone. */
+  folder: string
+  env: Record<Setting, string>
+  /** What the doctor tells when these settings are otherwise. */
+  doctor(changes?: Record<string, string>): Promise<Told>
+}
+
+/** All that the doctor looks at, as it should be. */
+export async function healthy(t: Test): Promise<Healthy> {
+  const { db, url } = await testDb(t)
+  const smtp = await smtpServer(t)
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-doctor-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const [exportDir, uploadDir] = [path.join(folder, 'exports'), path.join(folder, 'uploads')]
+  for (const made of [exportDir, uploadDir]) await mkdir(made, { mode: 0o700 })
+  const secretKey = randomBytes(32)
+  await adoptSecretKey(db, deriveKeys(secretKey))
+  const env = {
+    ...{ DATABASE_URL: url, SMTP_URL: smtp.url, MAIL_FROM: 'Lethe <no-reply@lethe.test>' },
+    ...{ SECRET_KEY: secretKey.toString('base64url') },
+    ...{ EXPORT_DIR: exportDir, UPLOAD_DIR: uploadDir, PUBLIC_URL: 'https://lethe.test' },
+  }
+  return { db, smtp, folder, env, doctor: (changes = {}) => doctor({ ...env, ...changes }) }
+}
+
+async function doctor(env: Record<string, string>): Promise<Told> {
+  const lines: string[] = []
+  const code = await run(['doctor'], {
+    get db(): Db {
+      throw new Error('the doctor opens its own')
+    },
+    env,
+    print: (line) => lines.push(line),
+  })
+  return { code, text: lines.join('\n'), faults: faultsIn(lines) }
+}
+
+export function faultsIn(lines: string[]): string[] {
+  return lines.flatMap((line, at) => {
+    const [, grade, about] = /^(wrong|warning) +(.+?) {2}/.exec(line) ?? []
+    if (grade === undefined) return []
+    return `${grade} ${about}${/^ +→ \S/.test(lines[at + 1] ?? '') ? '' : ' without a remedy'}`
+  })
+}
