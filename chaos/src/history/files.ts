@@ -9,7 +9,8 @@ export async function haveFiles(uploadDir: string): Promise<Set<number>> {
   const folders = await readdir(uploadDir, { withFileTypes: true })
   const full = await Promise.all(
     folders.map(async ({ name }) =>
-      (await readdir(path.join(uploadDir, name))).length ? name : '',
+      // It may go with its owner at this moment.
+      (await readdir(path.join(uploadDir, name)).catch(() => [])).length ? name : '',
     ),
   )
   return new Set(full.filter((name) => name !== '').map(Number))

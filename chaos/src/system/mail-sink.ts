@@ -57,7 +57,9 @@ export async function startMailSink(): Promise<MailSink> {
       else done(refusal(verdict))
     },
     async onData(stream, { envelope, remotePort }, done) {
-      const source = (await buffer(stream)).toString()
+      const source = await buffer(stream).then(String, () => undefined)
+      // Whoever sent it is gone, and it never came in full.
+      if (source === undefined) return
       const recipient = envelope.rcptTo[0]?.address ?? ''
       const messageId = /^message-id: *(\S+)/im.exec(source)?.[1] ?? ''
       const verdict = await judge({ at: 'message', recipient, messageId })
