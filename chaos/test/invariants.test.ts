@@ -11,7 +11,7 @@ import {
   savePassword,
   sealAuditEvents,
 } from '@lethe/accounts'
-import { type Fixture, fixture, type Person } from '@lethe/accounts/testing'
+import { blastRadius, type Fixture, fixture, type Person } from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
@@ -281,8 +281,8 @@ async function history(t: Test): Promise<History> {
 
 async function erase({ db }: Fixture): Promise<void> {
   const lease = randomUUID()
-  await sql`update deletions d set lease = ${lease} where ${mayBeClaimed}`.execute(db)
-  await finishErasure(db, await claimDeletions(db, lease))
+  await sql`update deletions d set lease = ${lease} where ${mayBeClaimed(blastRadius)}`.execute(db)
+  await finishErasure(db, await claimDeletions(db, lease, blastRadius))
 }
 
 /** As if every mail had left, once. */

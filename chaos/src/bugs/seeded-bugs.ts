@@ -105,7 +105,7 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'never take up an erasure whose worker died',
     breaks: 'I4, I5: a claimed account stays half erased',
     file: 'packages/accounts/src/erase.ts',
-    find: "d.status = 'erasing'\n  or d.status = 'pending'",
+    find: "d.status = 'erasing'\n    or d.status = 'pending'",
     replace: "d.status = 'pending'",
   },
   {

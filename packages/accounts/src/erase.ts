@@ -2,6 +2,7 @@ import type { Counts, Db, Tx } from '@lethe/db'
 import { eraseRows } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
+import { type BlastRadius, holdsBack } from './blast-radius.ts'
 
 export interface ClaimedDeletion {
   id: string
@@ -16,25 +17,33 @@ export interface Claim {
 
 /**
  * When a deletion (`d`) may be claimed: its date has passed on the database's clock, and the export that it promised is
- * made, or is an hour overdue. Every deletion already claimed may be: there is no way back for it.
+ * made, or is an hour overdue; and no more are due at once than the limits allow, or the operator has released it.
+ * Every deletion already claimed may be: there is no way back for it.
  */
-export const mayBeClaimed: RawBuilder<boolean> = sql`(
-  d.status = 'erasing'
-  or d.status = 'pending' and d.erase_after <= now()
-    and (d.erase_after <= now() - interval '1 hour'
-         or not exists (select from exports e where e.deletion_id = d.id and e.status = 'pending'))
-)`
+export function mayBeClaimed(limits: BlastRadius): RawBuilder<boolean> {
+  return sql`(
+    d.status = 'erasing'
+    or d.status = 'pending' and d.erase_after <= now()
+      and (d.erase_after <= now() - interval '1 hour'
+           or not exists (select from exports e where e.deletion_id = d.id and e.status = 'pending'))
+      and (d.released_at is not null or not ${holdsBack(limits)})
+  )`
+}
 
 /**
  * The point of no return, committed before anything is erased: pending → erasing. It takes over the job's lease under
  * a new name, so a second copy of the job finds nothing; and it asks for `pending` on the row that a cancel asks too.
  */
-export async function claimDeletions(db: Db, jobLease: string): Promise<Claim> {
+export async function claimDeletions(
+  db: Db,
+  jobLease: string,
+  limits: BlastRadius,
+): Promise<Claim> {
   const lease = crypto.randomUUID()
   const { rows } = await sql<ClaimedDeletion>`
     with mine as (
       select d.id, d.status as was from deletions d
-      where d.lease = ${jobLease} and ${mayBeClaimed} order by d.id for update
+      where d.lease = ${jobLease} and ${mayBeClaimed(limits)} order by d.id for update
     ), claimed as (
       update deletions d
       set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,

@@ -1,6 +1,18 @@
 export { noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
 export { findAvatar, imageType, putAvatar, removeAvatar } from './avatars.ts'
 export {
+  atOnce,
+  type BlastRadius,
+  describeTrip,
+  type Held,
+  isStopped,
+  openTrip,
+  readHeld,
+  releaseHeld,
+  type Trip,
+  tripBreaker,
+} from './blast-radius.ts'
+export {
   type Cancelled,
   cancelDeletionByPassword,
   cancelDeletionByToken,

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
+import type { BlastRadius } from './blast-radius.ts'
 import { finishExport } from './exports.ts'
 import { createHasher, type Hasher } from './hashing.ts'
 import { deriveKeys, type Keys } from './keys.ts'
@@ -15,6 +16,9 @@ import { deletionToken } from './tokens.ts'
 import { signUp, type User } from './users.ts'
 
 export const password = 'correct horse battery staple'
+
+/** No test meets these unless it wants to. */
+export const blastRadius: BlastRadius = { floor: 1_000, share: 0.1 }
 
 export interface Person {
   user: User

@@ -9,7 +9,7 @@ import {
   finishErasure,
   finishExport,
 } from '../src/index.ts'
-import { type Fixture, fixture } from '../src/testing.ts'
+import { blastRadius, type Fixture, fixture } from '../src/testing.ts'
 
 const lease = randomUUID()
 
@@ -62,7 +62,7 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
   const before = await rowsOf(f, bob.user.id)
 
   await sql`update deletions set lease = ${lease} where id = ${deletion.id}`.execute(f.db)
-  const claimed = await claimDeletions(f.db, lease)
+  const claimed = await claimDeletions(f.db, lease, blastRadius)
   await t.rejects(cancelDeletionByToken(f.db, token), {
     code: 'deletion-not-pending',
     members: { deletionStatus: 'erasing' },
@@ -111,7 +111,7 @@ t.test(
       f.db,
     )
     await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-    await finishErasure(f.db, await claimDeletions(f.db, lease))
+    await finishErasure(f.db, await claimDeletions(f.db, lease, blastRadius))
     const mails = await f.db
       .selectFrom('outbox')
       .select(['mail', 'status', 'address'])
@@ -135,7 +135,7 @@ t.test('no row names an erased user any more', async (t) => {
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  await finishErasure(f.db, await claimDeletions(f.db, lease))
+  await finishErasure(f.db, await claimDeletions(f.db, lease, blastRadius))
   for (const table of ['exports', 'deletions'] as const)
     t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
 })
@@ -159,9 +159,9 @@ t.test('a worker that lost its lease erases nothing', async (t) => {
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const lost = await claimDeletions(f.db, lease)
+  const lost = await claimDeletions(f.db, lease, blastRadius)
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const taken = await claimDeletions(f.db, lease)
+  const taken = await claimDeletions(f.db, lease, blastRadius)
   t.strictSame(await finishErasure(f.db, lost), [])
   t.equal((await f.db.selectFrom('users').select('id').execute()).length, 1)
   t.strictSame(await finishErasure(f.db, taken), [id])
@@ -175,7 +175,7 @@ async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {
 async function claim(f: Fixture, id: string): Promise<string[]> {
   const lease = randomUUID()
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const { deletions } = await claimDeletions(f.db, lease)
+  const { deletions } = await claimDeletions(f.db, lease, blastRadius)
   return deletions.map((claimed) => claimed.id)
 }
 

@@ -16,7 +16,7 @@ import {
   refresh,
   savePassword,
 } from '../src/index.ts'
-import { type Fixture, fixture, type Person, password } from '../src/testing.ts'
+import { blastRadius, type Fixture, fixture, type Person, password } from '../src/testing.ts'
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 
@@ -97,7 +97,7 @@ t.test(
           () => true,
           () => false,
         ),
-        claimDeletions(db, lease).then(({ deletions }) => deletions.length === 1),
+        claimDeletions(db, lease, blastRadius).then(({ deletions }) => deletions.length === 1),
       ])
       if (cancel === claim) t.fail(`both or neither won in round ${round}`)
       const { active } = await db

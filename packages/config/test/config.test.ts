@@ -10,7 +10,9 @@ import {
   requiredUrl,
   secretKey,
   sender,
+  share,
   url,
+  wholeNumber,
 } from '../src/index.ts'
 
 const key = Buffer.alloc(32, 7).toString('base64url')
@@ -47,6 +49,8 @@ t.test('an empty value counts as absent', (t) => {
   t.equal(url({ A: '' }, 'A', ['http:']), undefined)
   t.equal(port({ A: '' }, 'A', 3000), 3000)
   t.equal(oneOf({ A: '' }, 'A', ['on', 'off'], 'on'), 'on')
+  t.equal(wholeNumber({ A: '' }, 'A', 1000), 1000)
+  t.equal(share({ A: '' }, 'A', 0.1), 0.1)
   t.equal(duration({ A: '' }, 'A', 'P1D').iso, 'P1D')
   t.strictSame(list({ A: '' }, 'A'), [])
   t.throws(() => required({ A: '' }, 'A', 'a name'), { message: 'A is not set; it takes a name' })
@@ -56,6 +60,15 @@ t.test('an empty value counts as absent', (t) => {
 t.test('right values come through', (t) => {
   t.equal(port({ A: '8080' }, 'A', 3000), 8080)
   t.equal(oneOf({ A: 'off' }, 'A', ['on', 'off'], 'on'), 'off')
+  t.equal(wholeNumber({ A: '0' }, 'A', 1), 0)
+  t.equal(wholeNumber({ A: '1000000000' }, 'A', 1), 1_000_000_000)
+  for (const [text, value] of [
+    ['0', 0],
+    ['0.25', 0.25],
+    ['1', 1],
+    ['1.0', 1],
+  ] as const)
+    t.equal(share({ A: text }, 'A', 0.5), value)
   t.strictSame(list({ A: ' a, b,,c ' }, 'A'), ['a', 'b', 'c'])
   t.equal(
     requiredUrl({ A: 'postgres:///db?host=/run' }, 'A', ['postgres:']),
@@ -66,10 +79,23 @@ t.test('right values come through', (t) => {
   t.end()
 })
 
+t.test('a number is digits alone, and a share lies between nothing and all', (t) => {
+  for (const value of ['-1', '1e3', '1_000', '1000.0', ' 1', '0x10', '1000000001', 'many'])
+    t.throws(() => wholeNumber({ A: value }, 'A', 1), ConfigError, value)
+  for (const value of ['-0.1', '1.1', '10%', '.5', '0.', '1e-1', '0,1', 'all', '0.0000001'])
+    t.throws(() => share({ A: value }, 'A', 0.1), ConfigError, value)
+  t.end()
+})
+
 t.test('a wrong value is told in one line, by name, with what it got and what it takes', (t) => {
   for (const [read, message] of [
     [() => port({ A: '80a' }, 'A', 1), 'A is "80a"; it takes a port number from 0 to 65535'],
     [() => port({ A: '65536' }, 'A', 1), 'A is "65536"; it takes a port number from 0 to 65535'],
+    [
+      () => wholeNumber({ A: '1e3' }, 'A', 1),
+      'A is "1e3"; it takes a whole number from 0 to 1000000000',
+    ],
+    [() => share({ A: '10%' }, 'A', 0), 'A is "10%"; it takes a share from 0 to 1, such as 0.1'],
     [
       () => oneOf({ A: 'no\nway' }, 'A', ['on', 'off'], 'on'),
       'A is "no\\nway"; it takes one of on, off',

@@ -91,6 +91,7 @@ export interface Schema {
     token_nonce: Buffer | null
     token_hash: Buffer
     erased_counts: JSONColumnType<Counts> | null
+    released_at: Date | null
   }
   exports: Leased & {
     id: Generated<string>
@@ -122,6 +123,16 @@ export interface Schema {
     at: ColumnType<Date, never, never>
     position: number | null
     hash: Buffer | null
+  }
+  breaker_trips: {
+    id: ColumnType<number, never, never>
+    tripped_at: Generated<Date>
+    at_once: number
+    users: number
+    floor: number
+    share: ColumnType<string, number, never>
+    released_at: Date | null
+    released: number | null
   }
   secret_key_check: {
     singleton: Generated<boolean>

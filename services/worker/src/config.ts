@@ -10,6 +10,8 @@ import {
   requiredUrl,
   secretKey,
   sender,
+  share,
+  wholeNumber,
 } from '@lethe/config'
 import { redisUrlFault } from '@lethe/jobs'
 
@@ -27,6 +29,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
+    blastRadius: {
+      floor: wholeNumber(env, 'ERASE_AT_ONCE_FLOOR', 1_000),
+      share: share(env, 'ERASE_AT_ONCE_SHARE', 0.1),
+    },
     rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',
     production: env.NODE_ENV === 'production',
     logLevel: logLevel(env),

@@ -1,4 +1,4 @@
-import type { Keys } from '@lethe/accounts'
+import type { BlastRadius, Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
@@ -14,6 +14,8 @@ export interface Deps {
   uploadDir: string
   /** ISO 8601, counted from the date of the erasure. */
   exportTtl: string
+  /** Beyond it erasure stops. */
+  blastRadius: BlastRadius
   /** Whether mails of one kind to one address are limited. */
   rateLimits: boolean
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Readiness } from '@lethe/accounts'
+import { describeTrip, openTrip, type Readiness, type Trip } from '@lethe/accounts'
 import type { OpenQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
@@ -30,11 +30,8 @@ export async function startHealth(deps: Deps, options: HealthOptions) {
   const routes: Record<string, (request: IncomingMessage) => Promise<Answer>> = {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': async () => {
-      const reason = await within(
-        whyNotWorking(whyNotReady, queue()),
-        'The database does not answer.',
-      )
-      return reason ? unavailable(reason) : json(200, { status: 'ok' })
+      const late = unavailable('The database does not answer.')
+      return within(whetherWorking(deps, whyNotReady, queue()), late)
     },
     '/metrics': async () => ({
       status: 200,
@@ -78,22 +75,25 @@ export async function startHealth(deps: Deps, options: HealthOptions) {
   }
 }
 
-async function whyNotWorking(whyNotReady: Readiness, queue: OpenQueue | undefined) {
+async function whetherWorking(
+  { db }: Deps,
+  whyNotReady: Readiness,
+  queue: OpenQueue | undefined,
+): Promise<Answer> {
   const reason = await whyNotReady()
-  if (reason) return reason
-  if (!queue) return 'The worker is starting or stopping.'
+  if (reason) return unavailable(reason)
+  if (!queue) return unavailable('The worker is starting or stopping.')
   const reached = await queue.counts('send-mail').catch(() => undefined)
-  return reached ? undefined : 'The queue cannot be reached.'
+  if (!reached) return unavailable('The queue cannot be reached.')
+  const trip = await openTrip(db)
+  return trip ? stopped(trip) : json(200, { status: 'ok' })
 }
 
-async function within(
-  reason: Promise<string | undefined>,
-  late: string,
-): Promise<string | undefined> {
-  const timeout = Promise.withResolvers<string>()
+async function within<T>(answer: Promise<T>, late: T): Promise<T> {
+  const timeout = Promise.withResolvers<T>()
   const timer = setTimeout(() => timeout.resolve(late), PATIENCE_MS)
   try {
-    return await Promise.race([reason, timeout.promise])
+    return await Promise.race([answer, timeout.promise])
   } finally {
     clearTimeout(timer)
   }
@@ -121,6 +121,12 @@ function problem(status: number, code: string, title: string, detail?: string): 
 
 function unavailable(detail: string): Answer {
   return problem(503, 'unavailable', 'The service cannot work at the moment', detail)
+}
+
+/** A code of its own: whoever waits for the start knows by it that all the rest works. */
+function stopped(trip: Trip): Answer {
+  const detail = `${describeTrip(trip)} All else goes on. Look with \`pnpm lethe breaker\`; \`pnpm lethe breaker release\` is what goes on with erasing.`
+  return problem(503, 'erasure-stopped', 'Erasure is stopped', detail)
 }
 
 function reply(request: IncomingMessage, response: ServerResponse, answer: Answer): void {

@@ -31,10 +31,13 @@ if (config.production && config.smtpUrl.startsWith('smtp:'))
     'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
   )
 
-const { publicUrl, exportDir, uploadDir, exportTtl, rateLimits } = config
+const { publicUrl, exportDir, uploadDir, exportTtl, blastRadius, rateLimits } = config
 const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
-  { db, keys, log, mailer, publicUrl, exportDir, uploadDir, exportTtl: exportTtl.iso, rateLimits },
+  {
+    ...{ db, keys, log, mailer, publicUrl, exportDir, uploadDir, blastRadius, rateLimits },
+    exportTtl: exportTtl.iso,
+  },
   config,
 ).catch(({ code }: NodeJS.ErrnoException) =>
   exit(`cannot listen on WORKER_HOST ${config.host}, WORKER_PORT ${config.port}: ${code}`),

@@ -1,3 +1,4 @@
+import { atOnce, isStopped } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { jobNames, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
@@ -21,6 +22,8 @@ interface Facts {
   pendingMails: number
   overdue: number
   oldestOverdue: number
+  atOnce: number
+  stopped: boolean
   oldestMail: number
   unsealed: number
 }
@@ -46,6 +49,16 @@ export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise
       'lethe_deletions_overdue_seconds',
       'How long the oldest of them is past its date.',
       facts.oldestOverdue,
+    ),
+    gauge(
+      'lethe_deletions_at_once',
+      'Deletions that the breaker counts: due, or claimed within the hour, and not released.',
+      facts.atOnce,
+    ),
+    gauge(
+      'lethe_erasure_stopped',
+      'Whether the breaker has tripped: nothing is claimed until it is released.',
+      facts.stopped ? 1 : 0,
     ),
     gauge('lethe_mails_pending_seconds', 'Age of the oldest unsent mail.', facts.oldestMail),
     gauge('lethe_audit_events_unsealed', 'Audit events not yet in the chain.', facts.unsealed),
@@ -74,6 +87,8 @@ async function readFacts(db: Db): Promise<Facts> {
             where status in ('pending', 'erasing') and erase_after <= now()) as overdue,
           (select coalesce(greatest(extract(epoch from now() - min(erase_after)), 0), 0)::float8
             from deletions where status in ('pending', 'erasing')) as "oldestOverdue",
+          ${atOnce} as "atOnce",
+          ${isStopped} as stopped,
           (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8
             from outbox where status = 'pending') as "oldestMail",
           (select count(*) from audit_events where position is null) as unsealed`.execute(tx)

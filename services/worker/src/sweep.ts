@@ -7,6 +7,7 @@ import {
   mayBeClaimed,
   sealAuditEvents,
   stageReminders,
+  tripBreaker,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { removeArchive, removeDeadParts, removeStrays } from '@lethe/exports'
@@ -51,6 +52,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
   return {
     'lend-exports': { everyMs: SECOND, run: () => lendExports(deps, queue) },
     'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
+    'trip-breaker': each(SECOND, () => watchBlastRadius(deps)),
     'stage-reminders': each(SECOND, () => stageReminders(db)),
     'expire-exports': inBatches(SECOND, expireExports),
     'remove-archives': { everyMs: SECOND, run: () => removeArchives(deps) },
@@ -73,13 +75,19 @@ async function lendExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
 }
 
 /** Those that are due, and those that a worker had claimed before it died. */
-async function lendDeletions({ db }: Deps, queue: OpenQueue): Promise<boolean> {
+async function lendDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('erase-accounts')
   if (waiting >= BATCHES_WAITING) return false
-  const lease = await lendTogether(db, 'deletions', mayBeClaimed, DELETIONS)
+  const lease = await lendTogether(db, 'deletions', mayBeClaimed(blastRadius), DELETIONS)
   if (!lease) return false
   await queue.publish('erase-accounts', [lease])
   return true
+}
+
+/** Lending and claiming stop by themselves; that it is so is noted and told here, once. */
+async function watchBlastRadius({ db, blastRadius, log }: Deps): Promise<void> {
+  const trip = await tripBreaker(db, blastRadius)
+  if (trip) log.error(trip, 'erasure.stopped')
 }
 
 async function removeArchives({ db, exportDir, log }: Deps): Promise<boolean> {

@@ -15,6 +15,7 @@ t.test('three values are enough', async (t) => {
     mailFrom: { name: 'Lethe', address: 'no-reply@localhost' },
     publicUrl: 'http://localhost:3000',
     exportTtl: { iso: 'P7D' },
+    blastRadius: { floor: 1_000, share: 0.1 },
     rateLimits: true,
     logLevel: 'info',
   })
@@ -24,6 +25,11 @@ t.test('links lead to the API by default', async (t) => {
   t.equal(readConfig({ ...least, PORT: '8080' }).publicUrl, 'http://localhost:8080')
   const PUBLIC_URL = 'https://Lethe.example/'
   t.equal(readConfig({ ...least, PUBLIC_URL }).publicUrl, 'https://lethe.example')
+})
+
+t.test('what may be erased at once is the floor and the share that are set', async (t) => {
+  const set = { ERASE_AT_ONCE_FLOOR: '25', ERASE_AT_ONCE_SHARE: '0.5' }
+  t.strictSame(readConfig({ ...least, ...set }).blastRadius, { floor: 25, share: 0.5 })
 })
 
 t.test('a wrong value is named, a secret never shown', async (t) => {
@@ -40,6 +46,8 @@ t.test('a wrong value is named, a secret never shown', async (t) => {
     ['PUBLIC_URL', 'https://user:hunter2@lethe.example'],
     ['PUBLIC_URL', 'https://lethe.example/app'],
     ['EXPORT_TTL', '7'],
+    ['ERASE_AT_ONCE_FLOOR', '1e3'],
+    ['ERASE_AT_ONCE_SHARE', '10%'],
     ['RATE_LIMITS', 'maybe'],
     ['LOG_LEVEL', 'loud'],
     ['MAIL_FROM', 'Lethe'],

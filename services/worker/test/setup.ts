@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Deletion, mayBeClaimed, requestDeletion } from '@lethe/accounts'
-import { type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
+import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
@@ -51,6 +51,7 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
     exportDir: path.join(folder, 'exports'),
     uploadDir: path.join(folder, 'uploads'),
     exportTtl: 'P7D',
+    blastRadius,
     rateLimits: true,
   }
   return {
@@ -74,6 +75,6 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
       )
       return lease ?? randomUUID()
     },
-    lendDeletions: () => lendTogether(db, 'deletions', mayBeClaimed, 500),
+    lendDeletions: () => lendTogether(db, 'deletions', mayBeClaimed(deps.blastRadius), 500),
   }
 }

@@ -10,8 +10,8 @@ export async function eraseAccounts(
   job: Payload<'erase-accounts'>,
   deps: HandlerDeps,
 ): Promise<void> {
-  const { db, log, stop } = deps
-  const claim = await claimDeletions(db, job.lease)
+  const { db, log, stop, blastRadius } = deps
+  const claim = await claimDeletions(db, job.lease, blastRadius)
   if (claim.deletions.length === 0) return
   log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
   try {
