@@ -1,5 +1,7 @@
 import type { Command, Terminal } from './command.ts'
 import { verifyAudit } from './commands/audit-verify.ts'
+import { releaseBreaker } from './commands/breaker-release.ts'
+import { showBreaker } from './commands/breaker-show.ts'
 import { listDeletions } from './commands/deletions-list.ts'
 import { showDeletion } from './commands/deletions-show.ts'
 import { runDoctor } from './commands/doctor.ts'
@@ -27,6 +29,16 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
     run: showDeletion,
     usage: 'deletions show ID',
     does: 'where one deletion stands, its mails and its events',
+  },
+  breaker: {
+    run: showBreaker,
+    usage: 'breaker',
+    does: 'whether erasure is stopped because too much was due at once; exit 1 if so',
+  },
+  'breaker release': {
+    run: releaseBreaker,
+    usage: 'breaker release NUMBER',
+    does: 'go on with as many deletions as are held',
   },
   'audit verify': {
     run: verifyAudit,

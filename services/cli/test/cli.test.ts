@@ -1,4 +1,4 @@
-import { sealAuditEvents } from '@lethe/accounts'
+import { sealAuditEvents, tripBreaker } from '@lethe/accounts'
 import { fixture } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
@@ -50,6 +50,36 @@ t.test('audit verify exits 1 where the chain does not hold', async (t) => {
     await sql`update audit_events set event = 'deletion.erased'`.execute(tx)
   })
   t.match(await lethe('audit', 'verify'), { code: 1, text: /position 1/ })
+})
+
+t.test('breaker tells what is held and how to go on; release wants the very number', async (t) => {
+  const { f, lethe } = await setup(t)
+  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 0\.$/ })
+  t.match(await lethe('breaker', 'release', '0'), { code: 0, text: /closed: nothing is held/ })
+  for (let i = 0; i < 3; i++) await f.request(await f.person(), {}, 'PT0S')
+  await sql`insert into deletions (user_id, erase_after, next_attempt_at, token_nonce, token_hash)
+    select 99, now(), now(), token_nonce, sha256('x') from deletions limit 1`.execute(f.db)
+  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 4\.$/ })
+  await tripBreaker(f.db, { floor: 1, share: 0.1 })
+  await f.request(await f.person(), {}, 'PT0S')
+
+  const shown = await lethe('breaker')
+  t.match(shown, { code: 1, text: /4 deletions were due at once, more than 1 and more than 0\.1 / })
+  t.match(shown.text, /Held: 4\. Come due since, .*: 1\./)
+  t.match(shown.text, /^owner +4 .*\nnobody on record +1 /m)
+  t.match(shown.text, /pnpm lethe breaker release 4\n/)
+
+  for (const wrong of [
+    ['breaker', 'release'],
+    ['breaker', 'release', 'all'],
+    ['breaker', 'release', '-4'],
+  ])
+    t.match(await lethe(...wrong), { code: 2, text: /How many/ })
+  t.match(await lethe('breaker', 'release', '5'), { code: 1, text: /^4 are held, not 5/ })
+  t.match(await lethe('breaker'), { code: 1 }, 'still stopped')
+  t.match(await lethe('breaker', 'release', '4'), { code: 0, text: /^Released 4/ })
+  t.match(await lethe('breaker', 'release', '4'), { code: 0, text: /nothing is held/ }, 'harmless')
+  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 1\.$/ })
 })
 
 t.test('migrate applies what is missing, and nothing twice', async (t) => {

@@ -9,6 +9,7 @@ export const showDeletion: Command = async ([id = ''], { db, print }) => {
         .selectFrom('deletions')
         .select(['id', 'user_id', 'status', 'requested_at', 'erase_after', 'cancelled_at'])
         .select(['claimed_at', 'erased_at', 'erased_counts', 'attempts', 'next_attempt_at'])
+        .select('released_at')
         .where('id', '=', id)
         .executeTakeFirst()
     : undefined
