@@ -67,20 +67,28 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
     },
     async counts(name) {
       const queue = await queues[name].open()
-      const { waiting = 0, active = 0, failed = 0 } = await queue.getJobCounts(...states)
-      return { waiting, active, failed }
+      const {
+        waiting = 0,
+        active = 0,
+        failed = 0,
+        paused = 0,
+      } = await queue.getJobCounts(...states)
+      return { waiting: waiting + paused, active, failed }
     },
     async failedJobs(limit) {
       const failed = await Promise.all(
         jobNames.map(async (name) => (await queues[name].open()).getFailed(0, limit - 1)),
       )
-      return failed
-        .flat()
-        .map(({ name, id = '', failedReason, finishedOn, timestamp }) => {
-          return { name, id, code: failedReason, at: new Date(finishedOn ?? timestamp) }
-        })
-        .sort((a, b) => b.at.getTime() - a.at.getTime())
-        .slice(0, limit)
+      return (
+        failed
+          .flat()
+          // Nothing but the id may be left of a job that Redis evicted.
+          .map(({ name = '', id = '', failedReason = '', finishedOn = 0 }) => {
+            return { name, id, code: failedReason, at: new Date(finishedOn) }
+          })
+          .sort((a, b) => b.at.getTime() - a.at.getTime())
+          .slice(0, limit)
+      )
     },
     startWorker: (handlers, concurrency) =>
       startWorkers(backend, nameOf, handlers, concurrency, onError),
@@ -91,7 +99,8 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
   }
 }
 
-const states = ['waiting', 'active', 'failed'] as const
+// In PostgreSQL, what waits while somebody has paused the queue is counted as nothing else; BullMQ's types forgot it.
+const states = ['waiting', 'active', 'failed', 'paused' as 'waiting'] as const
 
 function byName<T>(make: (name: JobName) => T): Record<JobName, T> {
   return Object.fromEntries(jobNames.map((name) => [name, make(name)])) as Record<JobName, T>

@@ -20,7 +20,7 @@ const few: Record<JobName, number> = {
 t.test('on PostgreSQL', (t) => onAnyBackend(t, postgres))
 t.test('on Redis', withRedis, (t) => onAnyBackend(t, onRedis))
 
-type RawQueue = Pick<Queue, 'add' | 'getJobCounts'>
+type RawQueue = Pick<Queue, 'add' | 'getJobCounts' | 'pause'>
 
 interface Opened {
   queue: OpenQueue
@@ -85,6 +85,13 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
       'send-mail: malformed-payload',
       'send-mail: malformed-payload',
     ])
+  })
+
+  t.test('what waits is counted though somebody paused the queue', async (t) => {
+    const { queue, raw } = await open(t)
+    await raw('send-mail', (bullmq) => bullmq.pause())
+    await queue.publish('send-mail', [randomUUID(), randomUUID()])
+    t.strictSame(await queue.counts('send-mail'), { waiting: 2, active: 0, failed: 0 })
   })
 
   t.test('a handler that throws is told of, and its words stay out of the queue', async (t) => {
@@ -192,6 +199,20 @@ t.test('a worker closes while Redis is away', withRedis, async (t) => {
   await worker.close()
   await queue.close()
   t.pass('closed')
+})
+
+t.test('a job that Redis evicted is set aside and seen, by its id', withRedis, async (t) => {
+  const name = uniqueName()
+  const queue = await openQueue({ redisUrl: redis, databaseUrl: '', name })
+  t.teardown(() => queue.close())
+  const admin = new Redis(redis ?? '')
+  t.teardown(() => admin.disconnect())
+  await queue.publish('send-mail', [randomUUID()])
+  const [id = ''] = await admin.lrange(`bull:${name}-send-mail:wait`, 0, -1)
+  await admin.del(`bull:${name}-send-mail:${id}`)
+  await work(t, queue, {})
+  await until('it is aside', async () => (await queue.counts('send-mail')).failed === 1)
+  t.match(await queue.failedJobs(10), [{ name: '', id, code: 'unknown-job' }])
 })
 
 t.test('a user and a password in REDIS_URL are used', withRedis, async (t) => {
