@@ -1,22 +1,28 @@
-import { setTimeout } from 'node:timers/promises'
 import { Queue, Worker } from 'bullmq'
-import { Redis, type RedisOptions } from 'ioredis'
 import type { Backend } from './backend.ts'
+import { connectRedis, type RedisConnection, type RedisConnectionOptions } from './connect-redis.ts'
 
 const RETRY_AT_MOST_MS = 1_000
 const ANSWER_WITHIN_MS = 5_000
+// BullMQ waits five seconds at a time for a job, and the server is silent then.
+const SILENT_AT_MOST_MS = 7_000
 // Only so that the first call finds it there, where it is there.
 const CONNECTED_WITHIN_MS = 1_000
+const ENDED_WITHIN_MS = 1_500
 
-/** BullMQ on Redis or Valkey. It need not be there yet, and may go away and come back. */
+/** BullMQ on Redis or Valkey. It need not be there yet, and may go away, come back or move to another master. */
 export async function redisBackend(url: string, onError: (error: Error) => void): Promise<Backend> {
-  const connections: Redis[] = []
+  const connections: RedisConnection[] = []
   let closing = false
   const retryStrategy = (times: number) =>
     closing ? null : Math.min(times * 100, RETRY_AT_MOST_MS)
-  const connect = (options: Omit<RedisOptions, 'replyMapping'>): Redis => {
-    const connection = new Redis(url, { ...options, retryStrategy })
-    connection.on('error', onError)
+  const connect = (options: Omit<RedisConnectionOptions, 'retryStrategy'>) => {
+    const connection = connectRedis(url, { ...options, retryStrategy })
+    // A single Sentinel or node that fails is told of by an event of its own, and often knows more than the sum.
+    for (const event of ['error', 'sentinelError', 'node error']) connection.on(event, onError)
+    connection.on('ready', () => {
+      if (closing) connection.disconnect()
+    })
     connections.push(connection)
     return connection
   }
@@ -25,25 +31,23 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     commandTimeout: ANSWER_WITHIN_MS,
+    socketTimeout: ANSWER_WITHIN_MS,
   })
   // Workers wait for the server instead. BullMQ duplicates this connection for each of them, and loses hold of the
   // duplicate when it is closed while the server is away: made here, it can be ended here.
-  const patience = { maxRetriesPerRequest: null }
+  const patience = { maxRetriesPerRequest: null, socketTimeout: SILENT_AT_MOST_MS }
   const consumer = connect(patience)
-  consumer.duplicate = (options) => connect({ ...patience, ...options })
-  await Promise.race([
-    new Promise((resolve) => producer.once('ready', resolve)),
-    setTimeout(CONNECTED_WITHIN_MS),
-  ])
+  consumer.duplicate = (): never => connect(patience) as never
+  await told(producer, 'ready', CONNECTED_WITHIN_MS)
 
   return {
     queue(name, options) {
       // A queue made before its connection is ready would wait for ever, or stay broken.
       if (producer.status !== 'ready') throw new Error('Redis is not reachable')
-      return new Queue(name, { ...options, connection: producer })
+      return new Queue(tagged(name), { ...options, connection: producer })
     },
     worker: async (name, run, options) =>
-      new Worker(name, run, { ...options, connection: consumer }),
+      new Worker(tagged(name), run, { ...options, connection: consumer }),
     async close() {
       closing = true
       await Promise.all(connections.map(end))
@@ -51,10 +55,30 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
   }
 }
 
-/** One that waits to try again ends by itself after that try: disconnected now, it would tell nobody of its end. */
-async function end(connection: Redis): Promise<void> {
+/** A cluster keeps the keys of a queue together for what stands in braces; everywhere else these are letters like others. */
+function tagged(name: string): string {
+  return `{${name}}`
+}
+
+/**
+ * Disconnected while it waits to try again, a connection would tell nobody of its end, and BullMQ may have done just
+ * that: it would wait for ever, with timers running. So the try is made now, and is the last.
+ */
+async function end(connection: RedisConnection): Promise<void> {
   if (connection.status === 'end') return
-  const ended = new Promise((resolve) => connection.once('end', resolve))
-  if (connection.status !== 'reconnecting') connection.disconnect()
-  await ended
+  const silent = ['reconnecting', 'disconnecting'].includes(connection.status)
+  connection.disconnect()
+  if (silent) connection.connect().catch(() => {})
+  await told(connection, 'end', ENDED_WITHIN_MS)
+}
+
+/** Waits for the event, but no longer than that. */
+function told(connection: RedisConnection, event: string, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, ms)
+    connection.once(event, () => {
+      clearTimeout(late)
+      resolve()
+    })
+  })
 }

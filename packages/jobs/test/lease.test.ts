@@ -5,7 +5,7 @@ import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import { giveBack, LeaseLost, lendEach, lendTogether, take, whileLeased } from '../src/index.ts'
-import { until } from './until.ts'
+import { until } from '../src/testing/until.ts'
 
 const pending = sql<boolean>`d.status = 'pending'`
 const never = new AbortController().signal

@@ -6,8 +6,8 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type Handlers, type JobName, type OpenQueue, openQueue } from '../src/index.ts'
+import { until } from '../src/testing/until.ts'
 import { cuttable } from './cuttable.ts'
-import { until } from './until.ts'
 
 const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
@@ -269,7 +269,7 @@ async function onRedis(t: Test): Promise<Opened> {
     ...{ queue, errors },
     async raw(name, use) {
       const connection = new Redis(redis ?? '')
-      const bullmq = new Queue(`${prefix}-${name}`, { connection })
+      const bullmq = new Queue(`{${prefix}-${name}}`, { connection })
       try {
         return await use(bullmq)
       } finally {

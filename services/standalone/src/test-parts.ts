@@ -34,17 +34,23 @@ export async function startParts(
 ): Promise<Parts> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
   await makeTemplate(database)
-  const redis = given.REDIS_URL ?? (await startQueue(given.PATH, folder, stops))
+  const redisServer = await findProgram(['redis-server', 'valkey-server'], given.PATH)
+  const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
+  const openssl = await findProgram(['openssl'], given.PATH)
   const chromium = await findChromium(given.PATH)
   const faketime = await findFaketime()
   return {
     env: {
       TEST_DATABASE_URL: database,
       ...(redis && { TEST_REDIS_URL: redis }),
+      ...(redisServer && { REDIS_SERVER_PATH: redisServer }),
+      ...(openssl && { OPENSSL_PATH: openssl }),
       ...(chromium && { CHROMIUM_PATH: chromium }),
     },
     missing: [
       ...(redis ? [] : [withoutRedis]),
+      ...(redisServer ? [] : [withoutRedisServer]),
+      ...(openssl ? [] : [withoutOpenssl]),
       ...(chromium ? [] : [withoutChromium]),
       ...(faketime ? [] : [withoutFaketime]),
     ],
@@ -53,6 +59,10 @@ export async function startParts(
 
 const withoutRedis =
   'The tests of the queue on Redis are not run: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
+const withoutRedisServer =
+  'The tests of users, TLS and failovers of Redis are not run: there is no redis-server or valkey-server on PATH.'
+const withoutOpenssl =
+  'The test of TLS to Redis is not run: there is no openssl on PATH that makes its certificate.'
 const withoutChromium =
   'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
 const withoutFaketime =
@@ -67,9 +77,7 @@ async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
   return postgres.url
 }
 
-async function startQueue(searchPath: string | undefined, folder: string, stops: Stop[]) {
-  const program = await findProgram(['redis-server', 'valkey-server'], searchPath)
-  if (!program) return undefined
+async function startQueue(program: string, folder: string, stops: Stop[]): Promise<string> {
   const redis = await startRedis(program, folder)
   stops.push(redis.stop)
   return redis.url

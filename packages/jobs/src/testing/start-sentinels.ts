@@ -1,0 +1,45 @@
+import type { Test } from 'tap'
+import { type RedisProcess, startProcess, startRedis, whenReplica } from './start-redis.ts'
+import { until } from './until.ts'
+
+export interface Sentinels {
+  url: string
+  /** The master at the start, and its replica. */
+  servers: [RedisProcess, RedisProcess]
+  sentinels: RedisProcess[]
+}
+
+const MASTER = 'lethe'
+
+/** A master, its replica, and three Sentinels of which two must agree; a failover takes about two seconds. */
+export async function startSentinels(t: Pick<Test, 'teardown'>): Promise<Sentinels> {
+  const master = await startRedis(t)
+  const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`])
+  // A Sentinel asks the master for its replicas at once, and then not for ten seconds.
+  await whenReplica(replica, master)
+  const sentinels = await Promise.all(
+    [1, 2, 3].map(() =>
+      startProcess(
+        t,
+        [
+          `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 2`,
+          `sentinel down-after-milliseconds ${MASTER} 500`,
+          `sentinel failover-timeout ${MASTER} 1000`,
+        ],
+        { flags: ['--sentinel'] },
+      ),
+    ),
+  )
+  await until('the Sentinels know each other and the replica', async () => {
+    const known = await Promise.all(sentinels.map(peers))
+    return known.every((counts) => counts === '2 1')
+  })
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join()
+  return { url: `redis+sentinel://${hosts}/${MASTER}`, servers: [master, replica], sentinels }
+}
+
+async function peers(sentinel: RedisProcess): Promise<string> {
+  const facts = (await sentinel.command('sentinel', 'master', MASTER)) as string[]
+  const fact = (name: string) => facts[facts.indexOf(name) + 1]
+  return `${fact('num-other-sentinels')} ${fact('num-slaves')}`
+}
