@@ -54,6 +54,8 @@ t.test('a setting that cannot be read is told, and holds up no other check', asy
     ['WORKER_PORT', '80a'],
     ['ALLOWED_ORIGINS', 'app.example'],
     ['TRUST_PROXY', '10.0.0.300'],
+    ['ERASE_AT_ONCE_FLOOR', '1e3'],
+    ['ERASE_AT_ONCE_SHARE', '10%'],
     ['RATE_LIMITS', 'maybe'],
     ['LOG_LEVEL', 'loud'],
   ] as const) {

@@ -14,6 +14,8 @@ import {
   requiredUrl,
   secretKey,
   sender,
+  share,
+  wholeNumber,
 } from '@lethe/config'
 import { redisUrlFault } from '@lethe/jobs'
 import { type Finding, ok, wrong } from './finding.ts'
@@ -39,6 +41,8 @@ const readers = {
   workerPort: (env: Env) => port(env, 'WORKER_PORT', 3001),
   allowedOrigins: (env: Env) => origins(env, 'ALLOWED_ORIGINS'),
   trustProxy: (env: Env) => proxies(env, 'TRUST_PROXY'),
+  eraseAtOnceFloor: (env: Env) => wholeNumber(env, 'ERASE_AT_ONCE_FLOOR', 1_000),
+  eraseAtOnceShare: (env: Env) => share(env, 'ERASE_AT_ONCE_SHARE', 0.1),
   rateLimits: (env: Env) => oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on'),
   production: (env: Env) => env.NODE_ENV === 'production',
   logLevel,
