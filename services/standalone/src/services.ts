@@ -70,11 +70,19 @@ async function startService(options: ServiceOptions): Promise<Service> {
   }
   const deadline = performance.now() + READY_WITHIN_MS
   while (isRunning(child) && !signal?.aborted && performance.now() < deadline) {
-    const ready = await fetch(`${url}/readyz`).catch(() => undefined)
-    if (ready?.ok) return service
+    if (await canWork(url)) return service
     await wait(50)
   }
   await service.stop()
   signal?.throwIfAborted()
   throw new Sentence(`${names[name]} did not start; its last words were:\n${last.join('\n')}`)
+}
+
+/** Erasure may be stopped by the breaker, which only an operator can end: they need the rest running for that. */
+async function canWork(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/readyz`).catch(() => undefined)
+  if (!answer) return false
+  if (answer.ok) return true
+  const { type } = (await answer.json().catch(() => ({}))) as { type?: unknown }
+  return type === '/problems/erasure-stopped'
 }
