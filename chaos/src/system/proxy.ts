@@ -1,13 +1,19 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { messageReader, type Protocol } from './messages.ts'
+import { type Conversation, conversation, type Message, type Protocol } from './messages.ts'
 
 /**
  * What happens to a message. `drop-before`: the server never sees it. `drop-after`: the server does it, and the client
- * never learns. `hold`: it is swallowed, and the connection stays open in silence. A function is called when the server
- * has answered, in place of the client being told.
+ * never learns. `hold`: it is swallowed, and the connection stays open in silence. A function is called with the
+ * server's answer in a word, in place of the client being told: silence, where it says nothing else.
  */
-export type Fate = 'pass' | 'drop-before' | 'drop-after' | 'hold' | (() => void)
+export type Fate =
+  | 'pass'
+  | 'drop-before'
+  | 'drop-after'
+  | 'hold'
+  | (() => void)
+  | ((answer: string) => 'pass' | 'drop' | 'silence')
 
 /** Asked for the fate of each message, by its name. */
 type Intercept = (message: string) => Fate
@@ -34,6 +40,12 @@ interface Link {
   far: Socket
 }
 
+/** A message that the server has, and what came of its answer where that is held back. */
+interface Awaited {
+  fate: Exclude<Fate, 'hold' | 'drop-before'>
+  answer: Buffer[]
+}
+
 /** A way to a TCP server on which it can be away, silent or rude, message by message. */
 export async function startFaultProxy(targetUrl: string, protocol: Protocol): Promise<FaultProxy> {
   const target = new URL(targetUrl)
@@ -50,32 +62,50 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
       socket.on('error', () => {})
       socket.on('close', () => end(link))
     }
-    relay(link, messageReader(protocol))
+    relay(link, conversation(protocol))
     if (frozen) pause(link)
   }
 
-  const relay = ({ near, far }: Link, read: ReturnType<typeof messageReader>) => {
-    let onAnswer: (() => void) | undefined
-    near.on('data', (chunk) => {
-      const fate = decide(read(chunk))
+  const relay = (link: Link, { said, answered, greeted }: Conversation) => {
+    const { near, far } = link
+    const awaited: Awaited[] = []
+    let silent = false
+    const say = ({ name, bytes }: Message) => {
+      const fate = name === undefined ? 'pass' : decide(name)
       if (fate === 'hold') return
-      if (fate === 'drop-before') return end({ near, far })
-      if (fate === 'drop-after') onAnswer = () => end({ near, far })
-      else if (fate !== 'pass') onAnswer = fate
-      if (!far.write(chunk)) pauseUntilDrained(near, far)
+      if (fate === 'drop-before') return end(link)
+      if (name !== undefined) awaited.push({ fate, answer: [] })
+      if (!far.write(bytes)) pauseUntilDrained(near, far)
+    }
+    const tell = (bytes: Buffer) => {
+      if (!near.write(bytes)) pauseUntilDrained(far, near)
+    }
+    const answer = ({ fate, answer }: Awaited, inAWord: string) => {
+      if (fate === 'pass') return
+      const then = fate === 'drop-after' ? 'drop' : fate(inAWord)
+      if (then === 'drop') end(link)
+      else if (then === 'pass') for (const bytes of answer) tell(bytes)
+      else silent = true
+    }
+    if (greeted) say({ name: 'connect', bytes: Buffer.alloc(0) })
+    near.on('data', (chunk) => {
+      for (const message of said(chunk)) if (links.has(link)) say(message)
     })
     far.on('data', (chunk) => {
-      if (onAnswer) {
-        const act = onAnswer
-        // What comes after the answer is kept from the client too.
-        onAnswer = () => {}
-        return act()
+      for (const piece of answered(chunk)) {
+        if (silent || !links.has(link)) return
+        const [first] = awaited
+        if (!first || first.fate === 'pass' || piece.aside) tell(piece.bytes)
+        else first.answer.push(piece.bytes)
+        if (piece.answer === undefined || !first) continue
+        awaited.shift()
+        answer(first, piece.answer)
       }
-      if (!near.write(chunk)) pauseUntilDrained(far, near)
     })
   }
 
   const pauseUntilDrained = (from: Socket, to: Socket) => {
+    if (from.isPaused()) return
     from.pause()
     to.once('drain', () => !frozen && from.resume())
   }

@@ -1,0 +1,15 @@
+/** Cuts what TCP brings in chunks; `next` reads what stands at the beginning, or nothing as long as it is not whole. */
+export function collect<T extends { bytes: Buffer }>(
+  next: (bytes: Buffer) => T | undefined,
+): (chunk: Buffer) => T[] {
+  let bytes: Buffer = Buffer.alloc(0)
+  return (chunk) => {
+    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
+    const found: T[] = []
+    for (let one = next(bytes); one; one = next(bytes)) {
+      found.push(one)
+      bytes = bytes.subarray(one.bytes.length)
+    }
+    return found
+  }
+}
