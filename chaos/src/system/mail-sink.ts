@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
+import { drip } from './drip.ts'
 
 /** What the server did with a mail: took it, took it and said nothing, refused it for now or for good. */
 export type Verdict = 'accepted' | 'dropped' | 'refused-4' | 'refused-5'
@@ -22,6 +23,8 @@ export type Judge = (mail: {
   at: 'RCPT' | 'message'
   recipient: string
   messageId: string
+  /** Lets the answers on this connection come byte by byte. */
+  drip(): void
 }) => Verdict | Promise<Verdict>
 
 export interface MailSink {
@@ -45,12 +48,16 @@ export async function startMailSink(): Promise<MailSink> {
   }
   const sockets = new Map<number, Socket>()
   const hangUp = (port: number) => sockets.get(port)?.destroy()
+  const slow = (port: number) => {
+    const socket = sockets.get(port)
+    if (socket) drip(socket)
+  }
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
     async onRcptTo({ address: recipient }, { remotePort }, done) {
       const mail = { recipient, messageId: '' }
-      const verdict = await judge({ at: 'RCPT', ...mail })
+      const verdict = await judge({ at: 'RCPT', ...mail, drip: () => slow(remotePort) })
       if (verdict === 'accepted') return done()
       note({ at: new Date(), ...mail, subject: '', verdict, tokens: {} })
       if (verdict === 'dropped') hangUp(remotePort)
@@ -62,7 +69,9 @@ export async function startMailSink(): Promise<MailSink> {
       if (source === undefined) return
       const recipient = envelope.rcptTo[0]?.address ?? ''
       const messageId = /^message-id: *(\S+)/im.exec(source)?.[1] ?? ''
-      const verdict = await judge({ at: 'message', recipient, messageId })
+      const verdict = await judge({
+        ...{ at: 'message', recipient, messageId, drip: () => slow(remotePort) },
+      })
       note({
         ...{ at: new Date(), recipient, messageId, verdict },
         subject: /^subject: *(.*)/im.exec(source)?.[1] ?? '',

@@ -1,0 +1,20 @@
+import type { Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+
+const EVERY_MS = 20
+
+/** From now on, what is written to this connection leaves byte by byte. */
+export function drip(socket: Socket): void {
+  const write = socket.write.bind(socket) as (bytes: Buffer) => boolean
+  let before = Promise.resolve()
+  socket.write = (text: string | Uint8Array) => {
+    before = before.then(async () => {
+      for (const byte of Buffer.from(text)) {
+        if (socket.destroyed) return
+        write(Buffer.of(byte))
+        await wait(EVERY_MS)
+      }
+    })
+    return true
+  }
+}
