@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { findProgram, freePort } from '@lethe/standalone/parts'
+import { findProgram } from '@lethe/standalone/parts'
 import { Redis } from 'ioredis'
+import { ownPort } from './own-port.ts'
 import { until } from './until.ts'
 
 export interface RedisServer {
@@ -22,7 +23,7 @@ export async function findRedis(searchPath = process.env.PATH): Promise<string |
 export async function startRedisServer(folder: string): Promise<RedisServer> {
   const program = await findRedis()
   if (!program) throw new Error('There is no redis-server or valkey-server on PATH.')
-  const port = await freePort()
+  const port = await ownPort()
   const url = `redis://127.0.0.1:${port}`
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
   const flags = [...settings, '--save', '', '--appendonly', 'no']

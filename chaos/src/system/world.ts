@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
 import { connect, type Db } from '@lethe/db'
-import { freePort, type Service, startServices } from '@lethe/standalone/parts'
+import { type Service, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
 import { type MailSink, startMailSink } from './mail-sink.ts'
+import { ownPort } from './own-port.ts'
 import { makePeople, type Person } from './people.ts'
 import { type FaultProxy, startFaultProxy } from './proxy.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
@@ -99,7 +100,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const recorder = await startRecorder({ db, uploadDir, exportDir, offers: sink.offers })
 
   const lines: string[] = []
-  const apiPort = await freePort()
+  const apiPort = await ownPort()
   const api = `http://127.0.0.1:${apiPort}`
   const secret = randomBytes(32)
   const shared = {
@@ -146,7 +147,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
     },
     async startWorker(env = {}) {
-      const port = await freePort()
+      const port = await ownPort()
       const own = {
         DATABASE_URL: ways.workerToDatabase.through(url),
         WORKER_PORT: String(port),
