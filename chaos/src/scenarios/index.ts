@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.ts'
 import { clocksAndTampering } from './clocks-and-tampering.ts'
+import { hostileMail } from './hostile-mail.ts'
 import { races } from './races.ts'
 
 /** In the order of the summary. */
