@@ -109,7 +109,7 @@ t.test('what was claimed before is erased all the same', async (t) => {
     { ...s.deps, stop: stopped.signal },
   )
   await badUpdate(s)
-  await start(t, s)
+  const port = await start(t, s)
   await until('it is', async () => (await users(s)).length === 2)
   t.match(await s.db.selectFrom('deletions').select('status').orderBy('status').execute(), [
     { status: 'erased' },
@@ -117,6 +117,9 @@ t.test('what was claimed before is erased all the same', async (t) => {
     { status: 'pending' },
     { status: 'pending' },
   ])
+  await until('all four count', async () =>
+    (await metrics(port)).includes('lethe_deletions_at_once 4'),
+  )
 })
 
 /** All that are pending are due at once, or so many of them. */
