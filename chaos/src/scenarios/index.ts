@@ -4,4 +4,4 @@ import { hostileMail } from './hostile-mail.ts'
 import { races } from './races.ts'
 
 /** In the order of the summary. */
-export const scenarios: readonly Scenario[] = [races, clocksAndTampering]
+export const scenarios: readonly Scenario[] = [races, clocksAndTampering, hostileMail]
