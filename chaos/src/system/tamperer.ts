@@ -81,7 +81,7 @@ export function createTamperer(
         if (random.chance(0.5)) await tried('removed', () => job.remove())
     },
     async function delay(name, queue) {
-      const delays = ['3000', 'soon', null, 0, -5_000, 2_000, 60 * 60_000, 30 * DAY]
+      const delays = ['3000', 'soon', null, 0, -5_000, 2_000, 60 * 60_000, 100 * DAY]
       for (const job of (await waitingIn(name)).slice(0, 40)) {
         const delay = random.pick(delays) as number
         await tried('delayed', () => again(queue, name, job.data, { delay }))
@@ -89,13 +89,9 @@ export function createTamperer(
       }
     },
     async function changeDelays(_name, queue) {
-      const delays = ['100', null, 0, -1, 25 * DAY]
+      const delays = ['100', null, 0, -1, 100 * DAY]
       for (const job of (await queue.getDelayed(0, 30)).slice(0, 30))
         await tried('delayed', () => job.changeDelay(random.pick(delays) as number))
-    },
-    async function promoteAll(_name, queue) {
-      done.promoted += await queue.getDelayedCount()
-      await queue.promoteJobs()
     },
     async function replay(_name, queue) {
       for (let times = 0; times < 40 && seen.length > 0; times++) {
@@ -154,6 +150,8 @@ export function createTamperer(
     async tamper(name) {
       const order = acts.map((act) => ({ act, at: random.next() })).sort((a, b) => a.at - b.at)
       for (const { act } of order) await act(name, queues[name])
+      done.promoted += await queues[name].getDelayedCount()
+      await queues[name].promoteJobs()
     },
   }
 }
