@@ -10,6 +10,8 @@ export interface OpenWorker {
 
 // A killed worker's job is picked up after some ten seconds, however often that happens.
 const options = {
+  // Of a job that Redis evicted nothing says how long it is kept: without this, for ever.
+  removeOnFail: { count: 1_000 },
   lockDuration: 10_000,
   stalledInterval: 5_000,
   maxStalledCount: 1_000_000,

@@ -215,6 +215,23 @@ t.test('a job that Redis evicted is set aside and seen, by its id', withRedis, a
   t.match(await queue.failedJobs(10), [{ name: '', id, code: 'unknown-job' }])
 })
 
+t.test('of jobs that Redis evicted no more are kept than of others', withRedis, async (t) => {
+  const name = uniqueName()
+  const queue = await openQueue({ redisUrl: redis, databaseUrl: '', name })
+  t.teardown(() => queue.close())
+  const admin = new Redis(redis ?? '')
+  t.teardown(() => admin.disconnect())
+  const leases = Array.from({ length: 1_020 }, () => randomUUID())
+  await queue.publish('send-mail', leases)
+  await admin.del(leases.map((lease) => `bull:{${name}-send-mail}:send-mail-${lease}`))
+  await work(t, queue, {})
+  await until('all are aside', async () => {
+    const { waiting, active } = await queue.counts('send-mail')
+    return waiting + active === 0
+  })
+  t.equal((await queue.counts('send-mail')).failed, 1_000)
+})
+
 t.test('a user and a password in REDIS_URL are used', withRedis, async (t) => {
   const url = new URL(redis ?? '')
   const admin = new Redis(url.href)
