@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
@@ -81,7 +81,7 @@ export interface World {
 export async function openWorld(options: WorldOptions): Promise<World> {
   const { queue, server, gracePeriod = 'PT3S' } = options
   const stops: (() => Promise<unknown>)[] = []
-  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-chaos-'))
+  const folder = await mkdtemp(path.join(await roomyMemory(), 'lethe-chaos-'))
   stops.push(() => rm(folder, { recursive: true, force: true }))
   const { db, url } = await makeDatabase(server, stops)
   const sink = await startMailSink()
@@ -175,6 +175,12 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       for (const stop of stops.reverse()) await stop()
     },
   }
+}
+
+/** In memory where there is room: no run is about its disk, and every archive waits for it twice. */
+async function roomyMemory(): Promise<string> {
+  const memory = await statfs('/dev/shm').catch(() => undefined)
+  return memory && memory.bavail * memory.bsize > 2 ** 30 ? '/dev/shm' : tmpdir()
 }
 
 async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
