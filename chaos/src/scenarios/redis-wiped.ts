@@ -1,0 +1,86 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { claim, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { hasten } from '../system/hasten.ts'
+import { jobsIn, type WipeName, wipes } from '../system/redis-wipes.ts'
+import { until } from '../system/until.ts'
+import type { Running, World } from '../system/world.ts'
+
+const BOUND_SECONDS = 60
+/** Exports that could be made at once: beyond it people ask no faster than the workers follow. */
+const BEHIND_AT_MOST = 150
+
+/** Redis loses what it was told, in every way that it has, while there are jobs in it. */
+export const redisWiped: Scenario = {
+  name: 'redis-wiped',
+  claim:
+    'Redis is flushed, killed, full or evicting, again and again: nothing is lost, and what is due is erased within 60 s of its return',
+  queues: ['redis'],
+  play,
+}
+
+async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
+  const [rounds, peopleOfARound, workerCount] = full ? [100, 100, 2] : [4, 10, 1]
+  const world = await openWorld()
+  const { redis } = world
+  claim(redis !== undefined, 'the queue does not live in Redis')
+  await world.bystanders(20)
+  const starting = Array.from({ length: workerCount }, () => world.startWorker())
+  const [, ...workers] = await Promise.all([world.startApi(), ...starting])
+  // Each mail takes its time, so that jobs wait.
+  world.sink.judge(() => wait(25).then(() => 'accepted' as const))
+
+  const kinds = Object.keys(wipes) as WipeName[]
+  const done = new Map(kinds.map((kind) => [kind, 0]))
+  let jobs = 0
+  let partsBack = new Date()
+  for (let round = 1; round <= rounds; round++) {
+    const asked = ask(world, peopleOfARound)
+    const kind = kinds[round - 1] ?? random.pick(kinds)
+    await wait(random.between(0, 500))
+    jobs += await until('jobs in the queue', () => jobsIn(redis))
+    await wipes[kind](redis, random)
+    partsBack = new Date()
+    done.set(kind, (done.get(kind) ?? 0) + 1)
+    await asked
+    await until('workers that follow', () => follow(world), 120)
+    if (round % 10 === 0) tell(`${round} of ${rounds} wipes; ${jobs} jobs were in the queue`)
+  }
+  await Promise.all(workers.map(isWell))
+  // The short form does not wait until the leases of lost jobs have run out.
+  if (!full) await hasten(world.db)
+  await world.settle(BOUND_SECONDS + 30)
+  await until('an empty queue', async () => (await jobsIn(redis)) === 0)
+  await Promise.all(workers.map(isWell))
+  const inKinds = [...done].map(([kind, count]) => `${count} ${kind}`).join(', ')
+  return {
+    summary: `${rounds} wipes (${inKinds}) with ${jobs.toLocaleString('en')} jobs in the queue`,
+    checked: await world.check({ partsBack, bound: BOUND_SECONDS }),
+  }
+}
+
+/** So many ask for their deletion, a few at a time; Redis is no matter of the API's. */
+async function ask(world: World, count: number): Promise<void> {
+  const people = await world.people(count, { pictureOf: 20, savedPasswords: 1 })
+  const one = async () => {
+    for (let person = people.pop(); person; person = people.pop()) {
+      const { status } = await world.client.delete(person)
+      claim(status === 202, `a deletion was answered with ${status}`)
+    }
+  }
+  await Promise.all([one(), one(), one(), one()])
+}
+
+async function follow({ db }: World): Promise<boolean> {
+  const { rows } = await sql<{ free: number }>`
+    select count(*) as free from exports where status = 'pending' and next_attempt_at <= now()`.execute(
+    db,
+  )
+  return (rows[0]?.free ?? 0) <= BEHIND_AT_MOST
+}
+
+/** It can work, and shows an operator what it does. */
+async function isWell({ url }: Running): Promise<void> {
+  for (const path of ['/readyz', '/metrics', '/queue'])
+    await until(`${path} of a worker`, async () => (await fetch(url + path)).ok, 10)
+}

@@ -1,0 +1,58 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Random } from './random.ts'
+import type { RedisServer } from './redis-server.ts'
+import { until } from './until.ts'
+
+/** Each takes away what Redis holds, or a part of it, and resolves once it is well again. */
+type Wipe = (redis: RedisServer, random: Random) => Promise<void>
+
+/** Every way in which a Redis loses jobs. */
+export const wipes = {
+  async flushed(redis) {
+    await redis.command('flushall')
+  },
+  async 'killed, back empty'(redis, random) {
+    await redis.kill()
+    await wait(random.between(0, 800))
+    await redis.start()
+  },
+  async 'out of memory'(redis, random) {
+    await redis.command('config', 'set', 'maxmemory', '1')
+    await wait(random.between(200, 1_200))
+    await redis.command('config', 'set', 'maxmemory', '0')
+  },
+  async evicting(redis, random) {
+    const before = await factOf(redis, 'evicted_keys')
+    await redis.command('config', 'set', 'maxmemory-policy', 'allkeys-random')
+    const share = random.between(30, 95) / 100
+    await until('a key is evicted', async () => {
+      const used = await factOf(redis, 'used_memory')
+      const own = await factOf(redis, 'used_memory_startup')
+      // Buffers of connections count too: what is left for keys shrinks until some have to go.
+      const most = Math.round(own + (used - own) * share)
+      await redis.command('config', 'set', 'maxmemory', String(most))
+      return (await factOf(redis, 'evicted_keys')) > before
+    })
+    await wait(random.between(200, 1_200))
+    await redis.command('config', 'set', 'maxmemory', '0')
+    await redis.command('config', 'set', 'maxmemory-policy', 'noeviction')
+  },
+} satisfies Record<string, Wipe>
+
+export type WipeName = keyof typeof wipes
+
+/** Jobs that wait or are being done, by their ids in BullMQ's lists. */
+export async function jobsIn(redis: RedisServer): Promise<number> {
+  const count = `local n = 0
+    for _, state in ipairs({'wait', 'active'}) do
+      for _, key in ipairs(redis.call('keys', 'bull:*:' .. state)) do n = n + redis.call('llen', key) end
+    end
+    return n`
+  return Number(await redis.command('eval', count, '0'))
+}
+
+/** A number that INFO tells. */
+async function factOf(redis: RedisServer, name: string): Promise<number> {
+  const info = String(await redis.command('info'))
+  return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
+}
