@@ -148,6 +148,8 @@ export function createTamperer(
     done,
     poison,
     async tamper(name) {
+      // Whatever comes first needs a payload that was real.
+      await waitingIn(name)
       const order = acts.map((act) => ({ act, at: random.next() })).sort((a, b) => a.at - b.at)
       for (const { act } of order) await act(name, queues[name])
       done.promoted += await queues[name].getDelayedCount()
