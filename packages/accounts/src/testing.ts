@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
+import { hash, verify } from '@node-rs/argon2'
 import type { BlastRadius } from './blast-radius.ts'
 import { finishExport } from './exports.ts'
 import { createHasher, type Hasher } from './hashing.ts'
@@ -19,6 +20,12 @@ export const password = 'correct horse battery staple'
 
 /** No test meets these unless it wants to. */
 export const blastRadius: BlastRadius = { floor: 1_000, share: 0.1 }
+
+/** argon2id at the least that it takes, for a test that hashes thousands of times: it tells right from wrong, and guards nothing. */
+export const cheapHasher: Hasher = {
+  hash: (secret) => hash(secret, { memoryCost: 8, timeCost: 1, parallelism: 1 }),
+  verify: async (passwordHash, secret) => !!passwordHash && verify(passwordHash, secret),
+}
 
 export interface Person {
   user: User

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { connect, type Db, migrate } from '@lethe/db'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+
+/**
+ * A migrated database of the test's own in which time stands still until it is moved: the product says `now()`
+ * without a schema, and here another one is found before PostgreSQL's, by column defaults too.
+ */
+export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<Db> {
+  const server = process.env.TEST_DATABASE_URL
+  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = connect(server, { max: 1 })
+  await sql`create database ${sql.id(name)}`.execute(admin)
+  await sql`alter database ${sql.id(name)} set search_path = public, clock, pg_catalog`.execute(
+    admin,
+  )
+  const url = new URL(server)
+  url.pathname = name
+  const db = connect(url.href)
+  t.teardown(async () => {
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+  })
+  await makeClock(db)
+  await migrate(db)
+  return db
+}
+
+async function makeClock(db: Db) {
+  await sql`create schema clock`.execute(db)
+  await sql`create table clock.hand (at timestamptz not null)`.execute(db)
+  await sql`insert into clock.hand values (pg_catalog.now())`.execute(db)
+  await sql`create function clock.now() returns timestamptz language plpgsql stable parallel safe as
+    $$ begin return (select at from clock.hand); end $$`.execute(db)
+}
+
+export async function setClock(db: Db, instant: number): Promise<void> {
+  await sql`update clock.hand set at = ${new Date(instant)}`.execute(db)
+}
+
+/** The columns whose defaults ask this clock, and whatever in the database's own definitions asks another one. */
+export async function bindings(db: Db): Promise<{ defaults: string[]; others: string[] }> {
+  return db.transaction().execute(async (tx) => {
+    // Without a path every function but PostgreSQL's own is told with its schema.
+    await sql`set local search_path = ''`.execute(tx)
+    const { rows } = await sql<{ name: string; text: string }>`
+      select c.relname || '.' || a.attname as name, pg_get_expr(d.adbin, d.adrelid) as text
+      from pg_attrdef d join pg_class c on c.oid = d.adrelid
+      join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+      union all select conname, pg_get_constraintdef(oid) from pg_constraint
+      union all select viewname, definition from pg_views where schemaname in ('public', 'vault')
+      union all select oid::regprocedure::text, prosrc from pg_proc
+        where pronamespace in ('public'::regnamespace, 'vault'::regnamespace)`.execute(tx)
+    const another = (text: string) => anyClock.test(text.replaceAll('clock.now()', ''))
+    const asking = rows.filter(({ text }) => anyClock.test(text))
+    return {
+      defaults: asking.filter(({ text }) => !another(text)).map(({ name }) => name),
+      others: asking.filter(({ text }) => another(text)).map(({ name }) => name),
+    }
+  })
+}
+
+const anyClock = /\bnow\(\)|_timestamp\(|\b(current|local)_?(date|time)/i

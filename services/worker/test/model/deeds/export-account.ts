@@ -1,0 +1,161 @@
+import { findExportOwner, finishExport, openExport, openVault } from '@lethe/accounts'
+import { makeArchive, openArchive, removeArchive } from '@lethe/exports'
+import { take } from '@lethe/jobs'
+import { exportAccount as handle } from '../../../src/handlers/export-account.ts'
+import { retryDelays } from '../../../src/retry-delays.ts'
+import { type Answer, atOnce, type Deed, inMilliseconds, refused } from '../deed.ts'
+import { giveBackAfter, newLease, takeAs } from '../leases.ts'
+import { sorted } from '../sorted.ts'
+import { exportTtl } from '../spans.ts'
+import {
+  type Deletion,
+  deletionOf,
+  note,
+  personOf,
+  type Sleeper,
+  stage,
+  type World,
+} from '../world.ts'
+
+export function exportAccount(lease: number, name: string): Deed {
+  return {
+    *course(world) {
+      yield
+      const number = world.deletions.findIndex((deletion) => deletion.export.lease === lease)
+      if (number < 0) return {}
+      const mine = newLease(world)
+      takeAs(world, deletionOf(world, number).export, mine)
+      yield
+      offer(world, number, mine)
+      return {}
+    },
+    async perform({ deps }) {
+      await handle({ lease: name }, deps)
+      return { answer: {} }
+    },
+  }
+}
+
+/** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
+export function exportStumbling(lease: number, name: string): Deed {
+  const { perform } = exportAccount(lease, name)
+  return {
+    *course(world, choose) {
+      yield
+      const number = world.deletions.findIndex((deletion) => deletion.export.lease === lease)
+      if (number < 0) return {}
+      const mine = newLease(world)
+      const row = deletionOf(world, number).export
+      takeAs(world, row, mine)
+      yield
+      if (choose(2) === 0) giveBackAfter(world, row, retryDelays.export)
+      else offer(world, number, mine)
+      return {}
+    },
+    perform,
+  }
+}
+
+/** Only where the lease is still ours, and the deletion neither cancelled nor begun. */
+function offer(world: World, number: number, lease: number): boolean {
+  const deletion = deletionOf(world, number)
+  const archive = deletion.export
+  if (archive.lease !== lease || archive.status !== 'pending') return false
+  if (deletion.status !== 'pending') return false
+  Object.assign(archive, { status: 'ready', createdAt: world.now, archive: true })
+  Object.assign(archive, { expiresAt: deletion.eraseAfter + exportTtl.ms })
+  Object.assign(archive, { lease: null, nextAttemptAt: world.now })
+  stage(world, number, 'export-ready')
+  note(world, number, 'export.ready')
+  return true
+}
+
+/** A worker makes the archive, and then stands still before it offers it. */
+export function fallAsleepOverExport(world: World, number: number, name: string): Deed {
+  const { person, eraseAfter } = deletionOf(world, number)
+  const userId = personOf(world, person).id ?? 0
+  return {
+    course: atOnce((world) => {
+      takeAs(world, deletionOf(world, number).export, newLease(world))
+      return {}
+    }),
+    async perform({ db, deps }) {
+      const taken = await take(db, 'exports', name)
+      if (!taken?.rows[0]) return { answer: refused('export-not-found') }
+      const { lease } = taken
+      const exportId = taken.rows[0].id
+      const { exportDir, uploadDir } = deps
+      const { signal } = new AbortController()
+      const made = await makeArchive(db, {
+        ...{ exportId, lease, userId, eraseAfter: new Date(eraseAfter) },
+        ...{ exportDir, uploadDir, signal },
+      })
+      return {
+        answer: {},
+        keep(world) {
+          const mine = world.leases.indexOf(lease)
+          world.sleepers.push({
+            ...{ name: 'export-account', lease: mine, deletion: number },
+            work: { exportId, lease, ...made },
+          })
+        },
+      }
+    },
+  }
+}
+
+type Made = Parameters<typeof finishExport>[1]
+
+export function wakeUpOverExport(sleeper: Sleeper & { name: 'export-account' }): Deed {
+  const made = sleeper.work as Made
+  return {
+    course: atOnce((world) => {
+      world.sleepers = world.sleepers.filter(({ lease }) => lease !== sleeper.lease)
+      return { offered: offer(world, sleeper.deletion, sleeper.lease) }
+    }),
+    async perform({ db, deps }) {
+      const offered = await finishExport(db, made, exportTtl.iso)
+      if (!offered) await removeArchive(deps.exportDir, made.fileName)
+      return { answer: { offered } }
+    },
+  }
+}
+
+/** By the link of the mail. */
+export function openArchiveOf(world: World, number: number): Deed {
+  const token = deletionOf(world, number).export.token ?? ''
+  return {
+    course: atOnce(({ deletions, now }) => whatOpens((deletions[number] as Deletion).export, now)),
+    async perform({ db, deps }) {
+      const { fileName, createdAt, expiresAt } = await openExport(db, token)
+      const opened = await openArchive(deps.exportDir, fileName)
+      opened?.stream.destroy()
+      return { answer: inMilliseconds({ createdAt, expiresAt, there: opened !== undefined }) }
+    },
+  }
+}
+
+function whatOpens({ status, createdAt, expiresAt }: Deletion['export'], now: number): Answer {
+  if (status === 'pending') return refused('export-not-ready')
+  if (status !== 'ready' || (expiresAt ?? 0) <= now) return refused('export-gone')
+  return { createdAt, expiresAt, there: true }
+}
+
+/** The saved passwords in clear, against the account's password. */
+export function openVaultOf(world: World, number: number, password: string): Deed {
+  const token = deletionOf(world, number).export.token ?? ''
+  return {
+    course: atOnce((world) => {
+      const { status, person } = deletionOf(world, number)
+      if (status !== 'pending') return { code: 'export-gone' }
+      const who = personOf(world, person)
+      if (who.password !== password) return refused('wrong-password')
+      return { secrets: sorted(who.saved.map(({ secret }) => secret)) }
+    }),
+    async perform({ db, keys, hasher }) {
+      const owner = await findExportOwner(db, token)
+      const saved = await openVault(db, keys, hasher, owner, password)
+      return { answer: { secrets: sorted(saved.map((entry) => entry.password)) } }
+    },
+  }
+}

@@ -1,0 +1,65 @@
+import { mayBeClaimed } from '@lethe/accounts'
+import { type JobName, lendEach, lendTogether } from '@lethe/jobs'
+import { sql } from 'kysely'
+import { atOnce, type Deed } from '../deed.ts'
+import { lendTo, newLease } from '../leases.ts'
+import type { Real } from '../real.ts'
+import { HOUR } from '../spans.ts'
+import type { Deletion, Leased, World } from '../world.ts'
+
+/** Leases what is free of one kind and tells of the jobs to be queued, as the relay and the sweep do. */
+export function lend(name: JobName): Deed {
+  return {
+    course: atOnce((world) => {
+      lendFree(world, name)
+      return {}
+    }),
+    async perform(real) {
+      await lendReal(real, name)
+      return { answer: {} }
+    },
+  }
+}
+
+/** The number of jobs. */
+export function lendFree(world: World, name: JobName): number {
+  const free = freeRows(world, name)
+  const batch = name === 'erase-accounts'
+  let jobs = 0
+  for (const row of free) {
+    if (jobs === 0 || !batch) jobs = world.jobs.push({ name, lease: newLease(world) })
+    lendTo(world, row, world.jobs.at(-1)?.lease ?? 0)
+  }
+  return batch ? Math.min(free.length, 1) : free.length
+}
+
+/** What a job of this name could be made of now. */
+export function freeRows(world: World, name: JobName): Leased[] {
+  const rows: Leased[] = {
+    'send-mail': () => world.mails.filter(isWaiting),
+    'export-account': () => world.deletions.map((deletion) => deletion.export).filter(isWaiting),
+    'erase-accounts': () => world.deletions.filter((deletion) => canBeClaimed(world, deletion)),
+  }[name]()
+  return rows.filter((row) => row.nextAttemptAt <= world.now)
+}
+
+/** Its date has passed, and the promised export is made or an hour overdue; or there is no way back any more. */
+export function canBeClaimed({ now }: World, deletion: Deletion): boolean {
+  if (deletion.status === 'erasing') return true
+  if (deletion.status !== 'pending' || deletion.eraseAfter > now) return false
+  return deletion.eraseAfter <= now - HOUR || !isWaiting(deletion.export)
+}
+
+function isWaiting({ status }: { status: string }): boolean {
+  return status === 'pending'
+}
+
+/** Returns the leases. */
+export async function lendReal({ db, deps }: Real, name: JobName): Promise<string[]> {
+  if (name === 'erase-accounts') {
+    const lease = await lendTogether(db, 'deletions', mayBeClaimed(deps.blastRadius), 500)
+    return lease ? [lease] : []
+  }
+  const table = name === 'send-mail' ? 'outbox' : 'exports'
+  return lendEach(db, table, sql<boolean>`d.status = 'pending'`, 200)
+}

@@ -1,0 +1,126 @@
+import type { JobName } from '@lethe/jobs'
+import fc from 'fast-check'
+import {
+  eraseAccounts,
+  eraseStumbling,
+  eraseUnasked,
+  fallAsleepOverErasure,
+  wakeUpOverErasure,
+} from '../deeds/erase-accounts.ts'
+import {
+  exportAccount,
+  exportStumbling,
+  fallAsleepOverExport,
+  wakeUpOverExport,
+} from '../deeds/export-account.ts'
+import { canBeClaimed, freeRows, lend } from '../deeds/lend.ts'
+import { sendMail } from '../deeds/send-mail.ts'
+import { sweep, sweepNames } from '../deeds/sweep.ts'
+import { jobNames } from '../deeds/work.ts'
+import type { World } from '../world.ts'
+import { withDeletion } from './deletions.ts'
+import { type Intent, intent, type Pick, pick, picked, words } from './intent.ts'
+
+export const lending = fc
+  .constantFrom(...jobNames)
+  .map((name) => intent(`lend ${name}`, () => lend(name)))
+export const erasingUnasked = withDeletion('erase unasked', fc.constant(undefined), eraseUnasked)
+
+const runs = {
+  'send-mail': sendMail,
+  'export-account': exportAccount,
+  'erase-accounts': eraseAccounts,
+}
+const stumbles = { 'export-account': exportStumbling, 'erase-accounts': eraseStumbling }
+
+/** A job that is waited for, or one that is stale by now. */
+export function running(name: JobName): fc.Arbitrary<Intent> {
+  return pick.map((which) => ({
+    name: `run ${name} ${words(which)}`,
+    before: queueing(name),
+    plan(world) {
+      const job = pickedJob(world, which, name)
+      return job && runs[name](job.lease, job.name)
+    },
+  }))
+}
+export const runningAny = fc.oneof(...jobNames.map(running))
+
+type LongJob = 'export-account' | 'erase-accounts'
+export const longJob = fc.constantFrom<LongJob>('export-account', 'erase-accounts')
+
+export const stumbling = fc.tuple(longJob, pick).map(
+  ([name, which]): Intent => ({
+    name: `stumble over ${name} ${words(which)}`,
+    before: queueing(name),
+    plan(world) {
+      const job = pickedJob(world, which, name)
+      return job && stumbles[name](job.lease, job.name)
+    },
+  }),
+)
+
+/** Somebody begins a job and stands still in the midst of it. */
+export function fallingAsleepOver(name: LongJob, which: Pick): Intent {
+  return {
+    name: `fall asleep over ${name} ${words(which)}`,
+    before: queueing(name),
+    plan(world) {
+      const job = pickedJob(world, which, name)
+      if (!job) return undefined
+      if (name === 'erase-accounts') return fallAsleepOverErasure(job.lease, job.name)
+      const number = world.deletions.findIndex((deletion) => deletion.export.lease === job.lease)
+      return number < 0 ? undefined : fallAsleepOverExport(world, number, job.name)
+    },
+  }
+}
+export const fallingAsleep = fc.tuple(longJob, pick).map((how) => fallingAsleepOver(...how))
+
+export const wakingUp = fc.nat(7).map(wakingUpNth)
+
+export function wakingUpNth(n: number): Intent {
+  return intent(`wake up ${n}`, ({ sleepers }) => {
+    const sleeper = sleepers[n % Math.max(sleepers.length, 1)]
+    if (sleeper?.name === 'erase-accounts') return wakeUpOverErasure(sleeper)
+    return sleeper && wakeUpOverExport(sleeper)
+  })
+}
+
+export const sweeping = fc
+  .constantFrom(...sweepNames)
+  .map((name) => intent(`sweep ${name}`, () => sweep(name)))
+
+interface KnownJob {
+  lease: number
+  name: string
+}
+
+function pickedJob(world: World, which: Pick, name: JobName): KnownJob | undefined {
+  return picked(which, jobsOf(world, name), isWaitedFor(world))
+}
+
+/** Lends, where nobody waits for a job of this name although somebody could. */
+function queueing(name: JobName) {
+  return (world: World) =>
+    jobsOf(world, name).some(isWaitedFor(world)) || freeRows(world, name).length === 0
+      ? undefined
+      : lend(name)
+}
+
+function jobsOf(world: World, wanted: JobName): KnownJob[] {
+  return world.jobs.flatMap(({ name, lease }) => {
+    const known = world.leases[lease]
+    return name === wanted && known ? [{ lease, name: known }] : []
+  })
+}
+
+function isWaitedFor(world: World): (job: KnownJob) => boolean {
+  const live = new Set<number | null>([
+    ...world.mails.map(({ lease }) => lease),
+    ...world.deletions.map((deletion) => deletion.export.lease),
+    ...world.deletions
+      .filter((deletion) => canBeClaimed(world, deletion))
+      .map(({ lease }) => lease),
+  ])
+  return ({ lease }) => live.has(lease)
+}

@@ -1,0 +1,18 @@
+import fc from 'fast-check'
+
+export const administrator = 'root@example.com'
+export const addresses = [administrator, 'ada@example.com', 'ben@example.com', 'cleo@example.com']
+export const password = 'correct horse'
+export const wrong = 'neither of them'
+
+/** Mostly the same few, written in either way: people who come again. */
+export const anyAddress = fc
+  .tuple(
+    fc.oneof(
+      { weight: 8, arbitrary: fc.constantFrom(...addresses.slice(1, 3)) },
+      { weight: 2, arbitrary: fc.constantFrom(...addresses) },
+    ),
+    fc.boolean(),
+  )
+  .map(([email, loud]) => (loud ? email.toUpperCase() : email))
+export const anyPassword = fc.constantFrom(password, 'battery staple')

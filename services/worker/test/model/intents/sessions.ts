@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import type { Deed } from '../deed.ts'
+import { logIn } from '../deeds/people.ts'
+import {
+  acceptedLogIn,
+  ask,
+  choosePassword,
+  type HeldLogIn,
+  refreshWith,
+  save,
+  upload,
+} from '../deeds/sessions.ts'
+import { personOf, type World } from '../world.ts'
+import { type Intent, often, pick, picked, seldom, words } from './intent.ts'
+import { anyPassword, wrong } from './names.ts'
+
+export const asking = withLogIn('ask', fc.constant(undefined), (_world, index, held) =>
+  ask(index, held),
+)
+
+export const refreshing = withLogIn(
+  'refresh',
+  seldom,
+  (_world, index, logIn, used) => {
+    const newest = logIn.held.tokens.length - 1
+    return refreshWith(index, logIn, used ? Math.max(newest - 1, 0) : newest)
+  },
+  'refresh',
+)
+
+export const saving = withLogIn(
+  'save',
+  fc.tuple(fc.nat(99), seldom),
+  (_world, index, held, wish) => {
+    const [n, underWay] = wish
+    return save(index, held, `secret-${n}`, underWay)
+  },
+)
+
+export const uploading = withLogIn('upload', fc.nat(99), (_world, index, held, bytes) =>
+  upload(index, held, bytes),
+)
+
+export const choosing = withLogIn(
+  'choose',
+  fc.tuple(anyPassword, often),
+  (world, index, held, wish) => {
+    const [next, right] = wish
+    const current = personOf(world, held.person).password
+    return choosePassword(index, held, right ? current : wrong, next)
+  },
+)
+
+/** With a log-in that somebody has; mostly one that is not over, and if there is none they log in first. */
+export function withLogIn<T>(
+  name: string,
+  wish: fc.Arbitrary<T>,
+  plan: (world: World, index: number, held: HeldLogIn, wish: T) => Deed,
+  ofKind?: HeldLogIn['kind'],
+): fc.Arbitrary<Intent> {
+  const fits = ([, { kind }]: [number, HeldLogIn]) => !ofKind || kind === ofKind
+  return fc.tuple(pick, wish).map(([which, wish]) => ({
+    name: `${name} ${words([which, wish])}`,
+    before: (world) => (which.good ? loggingInAnybody(world, ofKind ?? 'cookie') : undefined),
+    plan(world) {
+      const logIns = heldLogIns(world).filter(fits)
+      const logIn = picked(which, logIns, ([index]) => !!acceptedLogIn(world, index))
+      return logIn && plan(world, ...logIn, wish)
+    },
+  }))
+}
+
+/** Where nobody who could be logged in is. */
+function loggingInAnybody(world: World, kind: HeldLogIn['kind']): Deed | undefined {
+  const isIn = heldLogIns(world).some(
+    ([index, logIn]) => logIn.kind === kind && acceptedLogIn(world, index),
+  )
+  const somebody = world.people.find(({ active }) => active)
+  return isIn || !somebody ? undefined : logIn(somebody.email, somebody.password, kind)
+}
+
+export function heldLogIns(world: World): [number, HeldLogIn][] {
+  return world.sessions.flatMap((logIn, index): [number, HeldLogIn][] =>
+    logIn.held ? [[index, { ...logIn, held: logIn.held }]] : [],
+  )
+}

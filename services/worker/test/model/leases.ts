@@ -1,0 +1,28 @@
+import { SECOND } from './spans.ts'
+import type { Leased, World } from './world.ts'
+
+/** A queued job has this long to be begun; whoever works, this long to show that they are alive. */
+const lent = 30 * SECOND
+const held = 10 * SECOND
+
+export function newLease(world: World): number {
+  return world.leases.push(undefined) - 1
+}
+
+export function lendTo(world: World, row: Leased, lease: number): void {
+  row.lease = lease
+  row.nextAttemptAt = world.now + lent
+}
+
+/** Exchanges the job's lease for one of the worker's own. */
+export function takeAs(world: World, row: Leased, lease: number): void {
+  row.lease = lease
+  row.nextAttemptAt = world.now + held
+  row.attempts++
+}
+
+export function giveBackAfter(world: World, row: Leased, delays: readonly number[]): void {
+  row.lease = null
+  const delay = delays[Math.min(row.attempts, delays.length) - 1] ?? 0
+  row.nextAttemptAt = world.now + delay * SECOND
+}

@@ -1,0 +1,71 @@
+// Random lives of deletions, on the real functions, a real database and a real mail server, with a year to pass in each.
+// A model says of every answer and of every row what it must be. From the environment:
+//   MODEL_RUNS          how many lives, 200 unless told; told, it also shows how far it is
+//   MODEL_SEED          another number for other lives, the same number for the same ones
+//   MODEL_PATH, MODEL_REPLAY_PATH   with the seed: the one life that failed; a failure prints all three
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { begin, beginAgain } from './beginning.ts'
+import { bindings, setClock } from './clock.ts'
+import { request } from './deeds/deletions.ts'
+import { eraseUnasked } from './deeds/erase-accounts.ts'
+import { password } from './intents/names.ts'
+import { describeFailure, liveMany } from './lives.ts'
+import { openReal, type Real } from './real.ts'
+import { settle } from './settle.ts'
+import { HOUR } from './spans.ts'
+import type { World } from './world.ts'
+
+const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY_PATH } = process.env
+const AN_HOUR_FOR_ALL = 3_600_000
+
+// Also of the file, which may not take longer than this.
+t.setTimeout(AN_HOUR_FOR_ALL)
+
+t.test('a year of deletions goes as the model says', async (t) => {
+  t.setTimeout(AN_HOUR_FOR_ALL)
+  const real = await openReal(t)
+  const first = await begin(real)
+
+  await t.test('time passes when it is told to, for every rule', (t) => timeIsTold(t, real, first))
+
+  await t.test('random lives', async (t) => {
+    t.setTimeout(AN_HOUR_FOR_ALL)
+    const { failure, summary } = await liveMany(real, first, {
+      runs: Number(MODEL_RUNS ?? 200),
+      seed: MODEL_SEED === undefined ? undefined : Number(MODEL_SEED),
+      path: MODEL_PATH,
+      replayPath: MODEL_REPLAY_PATH,
+      tell: (line) => MODEL_RUNS && console.error(line),
+    })
+    if (failure) console.error(describeFailure(failure))
+    t.notOk(failure, summary)
+  })
+})
+
+async function timeIsTold(t: Test, real: Real, first: World) {
+  const { defaults, others } = await bindings(real.db)
+  t.ok(defaults.includes('deletions.requested_at'), 'the defaults of columns are bound to it')
+  t.strictSame(others, [], 'and nothing in the database to another clock')
+
+  const world = await beginAgain(real, first)
+  const logIn = world.sessions[1]
+  if (!logIn?.held) throw new Error('nobody is logged in')
+  const grace = { iso: 'PT1H', ms: HOUR }
+  const wish = { person: logIn.person, password, eraseNow: false, grace, underWay: false }
+  await settle(world, real, [request(world, 1, { ...logIn, held: logIn.held }, wish)])
+  await sql`update exports set status = 'failed', token_nonce = null`.execute(real.db)
+  const eraseAfter = world.deletions[0]?.eraseAfter ?? 0
+  const statusAt = async (instant: number) => {
+    await setClock(real.db, instant)
+    await eraseUnasked(world, 0).perform(real)
+    const row = real.db.selectFrom('deletions').select('status')
+    return (await row.executeTakeFirstOrThrow()).status
+  }
+  t.equal(
+    await statusAt(eraseAfter - 1),
+    'pending',
+    'a millisecond before the date nobody is erased',
+  )
+  t.equal(await statusAt(eraseAfter), 'erased', 'and at the date they are')
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { deriveKeys, type Hasher, type Keys } from '@lethe/accounts'
+import { blastRadius, cheapHasher } from '@lethe/accounts/testing'
+import type { Db } from '@lethe/db'
+import type { Test } from 'tap'
+import type { HandlerDeps } from '../../src/deps.ts'
+import { createLog } from '../../src/logging.ts'
+import { openMailer } from '../../src/mailer.ts'
+import { type SmtpSink, smtpSink } from '../smtp-sink.ts'
+import { databaseWithClock } from './clock.ts'
+import { type Cut, type CutOff, cutOff } from './cut-off.ts'
+import { exportTtl } from './spans.ts'
+
+/** The system itself: the product's functions on a database, a mail server and folders of their own. */
+export interface Real {
+  db: Db
+  keys: Keys
+  hasher: Hasher
+  deps: HandlerDeps
+  sink: SmtpSink
+  /** Every log line of this run. */
+  lines: string[]
+  /** Where this is the view of a process that dies. */
+  cut?: CutOff
+}
+
+export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
+  const db = await databaseWithClock(t)
+  const keys = deriveKeys(randomBytes(32))
+  const sink = await smtpSink(t)
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-model-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const publicUrl = 'http://lethe.test:3000'
+  const mailer = openMailer(sink.url, { name: 'Lethe', address: 'no-reply@lethe.test' }, publicUrl)
+  t.teardown(() => mailer.close())
+  const lines: string[] = []
+  const deps: HandlerDeps = {
+    ...{ db, keys, mailer, publicUrl, stop: new AbortController().signal },
+    log: createLog('debug', { write: (line: string) => void lines.push(line) }),
+    exportDir: path.join(folder, 'exports'),
+    uploadDir: path.join(folder, 'uploads'),
+    exportTtl: exportTtl.iso,
+    blastRadius,
+    // The limits on mails are no part of a deletion's life.
+    rateLimits: false,
+  }
+  return { db, keys, hasher: cheapHasher, deps, sink, lines }
+}
+
+/** As a process sees it that dies at a statement, or stumbles over it. */
+export function cutAt(real: Real, at: Cut, recovers: boolean): Real & { cut: CutOff } {
+  const cut = cutOff(real.db, at, recovers)
+  return { ...real, cut, db: cut.db, deps: { ...real.deps, db: cut.db } }
+}
