@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
+import { endOnSilence } from './end-on-silence.ts'
 import type { Schema } from './schema.ts'
 
 export type Db = Kysely<Schema>
@@ -7,8 +8,10 @@ export type Db = Kysely<Schema>
 export type Tx = Transaction<Schema>
 
 export interface ConnectOptions {
-  /** Connections at most; waiting for one longer than two seconds is an error. */
+  /** Connections at most. */
   max?: number
+  /** Milliseconds for which nobody waits longer for a connection, nor for an answer of a database that is silent. */
+  patience?: number
   /** Milliseconds after which the server ends a statement; none for the worker's long ones. */
   statementTimeout?: number
   /** Told when a connection is lost. */
@@ -20,13 +23,16 @@ export interface ConnectOptions {
  * `bigint` is read as a number: ids and counts stay below 2^53 (a check constraint holds ids to it).
  */
 export function connect(connectionString: string, options: ConnectOptions = {}): Db {
-  const { max = 10, statementTimeout, onError = () => {} } = options
+  const { max = 10, patience = 2_000, statementTimeout, onError = () => {} } = options
   const pool = new pg.Pool({
     connectionString,
     max,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: patience,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     options: '-c timezone=UTC',
+    // Whoever vanishes in a transaction, and could not say so, leaves no locks behind for longer.
+    idle_in_transaction_session_timeout: 60_000,
     types: { getTypeParser: parserOf },
     ...(statementTimeout && { statement_timeout: statementTimeout }),
   })
@@ -34,6 +40,7 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
   // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
+  endOnSilence(pool, patience)
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 

@@ -13,6 +13,8 @@ const log = createLog(config.logLevel)
 const keys = deriveKeys(config.secretKey)
 const db = connect(config.databaseUrl, {
   max: databaseConnections,
+  // Work that is under way can wait for a database that stalls; a lease lasts for ten seconds.
+  patience: 5_000,
   onError: seldom((err) => log.warn({ err }, 'database.connection-lost')),
 })
 
