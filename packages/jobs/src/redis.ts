@@ -46,8 +46,19 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
       if (producer.status !== 'ready') throw new Error('Redis is not reachable')
       return new Queue(tagged(name), { ...options, connection: producer })
     },
-    worker: async (name, run, options) =>
-      new Worker(tagged(name), run, { ...options, connection: consumer }),
+    async worker(name, run, options) {
+      const worker = new Worker(tagged(name), run, {
+        ...{ ...options, connection: consumer },
+        autorun: false,
+      })
+      // Not waited for, since Redis need not be there yet; but begun only then: a worker that the server lets in without
+      // letting it look around would ask for jobs without a pause, and nothing else would run any more.
+      worker
+        .waitUntilReady()
+        .then(() => worker.run())
+        .catch(onError)
+      return worker
+    },
     async close() {
       closing = true
       await Promise.all(connections.map(end))

@@ -4,12 +4,12 @@ import type { Test } from 'tap'
 
 /** A way to a server that can be cut and mended: to whoever goes by it, the server is away or back. */
 export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
-  const { hostname, port } = new URL(target)
+  let leadsTo = new URL(target)
   const sockets = new Set<Socket>()
   let server: Server | undefined
   const listen = async (on: number) => {
     server = createServer((near) => {
-      const far = connect(Number(port), hostname)
+      const far = connect(Number(leadsTo.port), leadsTo.hostname)
       for (const [socket, other] of [
         [near, far],
         [far, near],
@@ -39,5 +39,11 @@ export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
   t.teardown(cut)
   const url = new URL(target)
   url.host = `127.0.0.1:${own}`
-  return { url: url.href, cut, mend: () => listen(own) }
+  return {
+    ...{ url: url.href, cut, mend: () => listen(own) },
+    /** Leads those who come from now on elsewhere; whoever is there stays. */
+    lead(elsewhere: string) {
+      leadsTo = new URL(elsewhere)
+    },
+  }
 }

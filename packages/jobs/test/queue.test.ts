@@ -7,6 +7,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type Handlers, type JobName, type OpenQueue, openQueue } from '../src/index.ts'
 import { until } from '../src/testing/until.ts'
+import { type RedisProcess, startRedis, withServers } from '../src/testing.ts'
 import { cuttable } from './cuttable.ts'
 
 const redis = process.env.TEST_REDIS_URL
@@ -190,15 +191,38 @@ t.test('while Redis is away publishing fails at once; then work goes on', withRe
   }
 })
 
-t.test('a worker closes while Redis is away', withRedis, async (t) => {
+t.test('a worker closes while Redis is away, for however long', withRedis, async (t) => {
   const way = await cuttable(t, redis ?? '')
-  const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
+  let refused = 0
+  const onError = ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'ECONNREFUSED') refused++
+  }
+  const settings = { redisUrl: way.url, databaseUrl: '', name: uniqueName() }
+  const queue = await openQueue({ ...settings, onError })
   const worker = await work(t, queue, {})
   await until('it is connected', () => published(queue))
   await way.cut()
+  await until('each connection has tried twice', () => refused > 20)
+  const before = Date.now()
   await worker.close()
   await queue.close()
-  t.pass('closed')
+  t.ok(Date.now() - before < 5_000, 'closed')
+})
+
+t.test('a master that became a replica is left for the new one', withServers, async (t) => {
+  const [first, second] = [await startRedis(t), await startRedis(t)]
+  const at = ({ port }: RedisProcess) => `redis://127.0.0.1:${port}`
+  const way = await cuttable(t, at(first))
+  const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
+  t.teardown(() => queue.close())
+  let done = 0
+  await work(t, queue, { 'send-mail': async () => void done++ })
+  await queue.publish('send-mail', [randomUUID()])
+  await until('the first is done', () => done === 1)
+  way.lead(at(second))
+  await first.command('replicaof', '127.0.0.1', String(second.port))
+  await until('it takes jobs again', () => published(queue))
+  await until('and does them', () => done === 2)
 })
 
 t.test('a job that Redis evicted is set aside and seen, by its id', withRedis, async (t) => {
@@ -248,6 +272,26 @@ t.test('a user and a password in REDIS_URL are used', withRedis, async (t) => {
   await until('it takes jobs', () => published(queue))
   const clients = String(await admin.client('LIST'))
   t.match(clients, `user=${name} `)
+})
+
+t.test('a user with too few rights is told of, and blocks nothing else', withRedis, async (t) => {
+  const url = new URL(redis ?? '')
+  const admin = new Redis(url.href)
+  const name = uniqueName()
+  await admin.acl('SETUSER', name, 'on', '>password', '~*', '&*', '+@all', '-info')
+  t.teardown(async () => {
+    await admin.acl('DELUSER', name)
+    admin.disconnect()
+  })
+  url.username = name
+  url.password = 'password'
+  const told: string[] = []
+  const onError = ({ message }: Error) => void told.push(message)
+  const queue = await openQueue({ redisUrl: url.href, databaseUrl: '', name, onError })
+  t.teardown(() => queue.close())
+  await work(t, queue, {})
+  await until('it is told of', () => told.some((message) => message.startsWith('NOPERM')))
+  await t.rejects(queue.publish('send-mail', [randomUUID()]), /NOPERM/)
 })
 
 async function postgres(t: Test): Promise<Opened> {

@@ -17,19 +17,24 @@ t.test(
   'deletions go on while Sentinels change the master, and change it back',
   withServers,
   async (t) => {
-    const { url, servers } = await startSentinels(t)
+    const { url, servers, sentinels } = await startSentinels(t)
     const [first, second] = servers
-    await deletionsThrough(t, url, [
-      () => first.kill(),
-      async () => {
-        await first.start()
-        // As the Sentinels would some seconds later.
-        await first.command('replicaof', '127.0.0.1', String(second.port))
-        await whenReplica(first, second)
-        // Cut off instead of killed: nobody is told that their connection is of no use any more.
-        second.freeze()
-      },
-    ])
+    await deletionsThrough(
+      t,
+      url,
+      [...servers, ...sentinels],
+      [
+        () => first.kill(),
+        async () => {
+          await first.start()
+          // As the Sentinels would some seconds later.
+          await first.command('replicaof', '127.0.0.1', String(second.port))
+          await whenReplica(first, second)
+          // Cut off instead of killed: nobody is told that their connection is of no use any more.
+          second.freeze()
+        },
+      ],
+    )
   },
 )
 
@@ -40,7 +45,7 @@ t.test(
     const cluster = await startCluster(t)
     const masterOf = (queueName: string) => cluster.masterOf(`bull:{${queueName}-send-mail}:wait`)
     let first: RedisProcess
-    await deletionsThrough(t, cluster.url, [
+    await deletionsThrough(t, cluster.url, cluster.nodes, [
       async (queueName) => {
         first = await masterOf(queueName)
         await first.kill()
@@ -58,14 +63,17 @@ t.test(
 type Blow = (queueName: string) => Promise<void>
 
 /** Two workers, and deletions that are asked for and come due before, during and after each blow. */
-async function deletionsThrough(t: Test, redisUrl: string, blows: Blow[]): Promise<void> {
+async function deletionsThrough(
+  t: Test,
+  redisUrl: string,
+  servers: RedisProcess[],
+  blows: Blow[],
+): Promise<void> {
   const s = await setup(t, { gracePeriod: 'PT3S' })
   const queueName = `test-${randomUUID()}`
   const options = { databaseUrl: s.databaseUrl, redisUrl, queueName, host: '127.0.0.1', port: 0 }
-  for (let i = 0; i < 2; i++) {
-    const worker = await startWorker(s.deps, options)
-    t.teardown(() => worker.close())
-  }
+  const workers = [await startWorker(s.deps, options), await startWorker(s.deps, options)]
+  for (const worker of workers) t.teardown(() => worker.close())
   for (const blow of blows) {
     const [before, after] = [await signUp(s), await signUp(s)]
     for (const person of before) await s.request(person)
@@ -87,9 +95,14 @@ async function deletionsThrough(t: Test, redisUrl: string, blows: Blow[]): Promi
   const left = s.sink.received.map(({ email }) => email.messageId?.match(/[\w-]+/)?.[0])
   t.equal(left.length, new Set(left).size, 'no mail has left twice')
   t.strictSame(new Set(left), new Set(mails.map(({ id }) => id)), 'and none is missing')
+
+  await Promise.all(servers.map((server) => server.kill()))
+  const before = Date.now()
+  await Promise.all(workers.map((worker) => worker.close()))
+  t.ok(Date.now() - before < 5_000, 'the workers close while nobody is there any more')
 }
 
-const signUp = (s: Setup) => Promise.all(Array.from({ length: 6 }, () => s.person()))
+const signUp = (s: Setup) => Promise.all(Array.from({ length: 4 }, () => s.person()))
 
 function mailsTo({ sink }: Setup, people: Person[]) {
   const addresses = new Set(people.map(({ user }) => user.email))

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { Certificates } from './make-certificates.ts'
 import { freePort, type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
 import { until } from './until.ts'
 
@@ -15,15 +16,18 @@ const SLOTS = 16_384
 const BUS = 10_000
 
 /** Three masters with a replica each; a failover takes about two seconds. */
-export async function startCluster(t: Pick<Test, 'teardown'>): Promise<RedisCluster> {
+export async function startCluster(
+  t: Pick<Test, 'teardown'>,
+  tls?: Certificates,
+): Promise<RedisCluster> {
+  const settings = ['cluster-enabled yes', 'cluster-node-timeout 1000']
+  if (tls) settings.push('tls-cluster yes')
   const nodes: RedisProcess[] = []
   for (let i = 0; i < 2 * MASTERS; i++)
-    nodes.push(
-      await startRedis(t, ['cluster-enabled yes', 'cluster-node-timeout 1000'], await portForTwo()),
-    )
+    nodes.push(await startRedis(t, settings, { port: await portForTwo(), tls }))
   await join(nodes)
   return {
-    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join()}`,
+    url: `redis${tls ? 's' : ''}+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join()}`,
     nodes,
     async masterOf(key) {
       const port = await Promise.any(nodes.map((node) => masterPort(node, key)))

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import type { Certificates } from './make-certificates.ts'
 import { until } from './until.ts'
 
 /** The redis-server or valkey-server that `pnpm test` found. */
@@ -26,29 +27,33 @@ export interface RedisProcess {
   command(...words: string[]): Promise<unknown>
 }
 
-/** A server of the test's own that keeps nothing on disk. `settings` are lines of redis.conf. */
-export function startRedis(t: Pick<Test, 'teardown'>, settings: string[] = [], port?: number) {
-  const usual = ['save ""', 'maxmemory-policy noeviction', 'repl-diskless-sync-delay 0']
-  return startProcess(t, [...usual, ...settings], { port })
-}
-
 interface ProcessOptions {
   port?: number | undefined
-  /** Takes nothing but TLS on its port. */
-  tls?: boolean
+  /** Served and asked for by TLS alone. */
+  tls?: Certificates | undefined
   flags?: string[]
+}
+
+/** A server of the test's own that keeps nothing on disk. `settings` are lines of redis.conf. */
+export function startRedis(
+  t: Pick<Test, 'teardown'>,
+  settings: string[] = [],
+  options: ProcessOptions = {},
+): Promise<RedisProcess> {
+  const usual = ['save ""', 'maxmemory-policy noeviction', 'repl-diskless-sync-delay 0']
+  return startProcess(t, [...usual, ...settings], options)
 }
 
 export async function startProcess(
   t: Pick<Test, 'teardown'>,
   settings: string[],
-  options: ProcessOptions,
+  { port: wish, tls, flags = [] }: ProcessOptions,
 ): Promise<RedisProcess> {
   if (!program) throw new Error('REDIS_SERVER_PATH is not set: run the tests with `pnpm test`')
-  const { port = await freePort(), tls = false, flags = [] } = options
+  const port = wish ?? (await freePort())
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-redis-'))
   const file = path.join(folder, 'redis.conf')
-  const ports = tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]
+  const ports = tls ? ['port 0', `tls-port ${port}`, ...tls.settings] : [`port ${port}`]
   await writeFile(file, [...ports, 'bind 127.0.0.1', `dir ${folder}`, ...settings, ''].join('\n'))
   let child: ChildProcess
 
@@ -72,7 +77,7 @@ export async function startProcess(
   })
   await start()
   const freeze = () => void child.kill('SIGSTOP')
-  return { port, kill, freeze, start, command: (...words) => command(port, words) }
+  return { port, kill, freeze, start, command: (...words) => command(port, tls, words) }
 }
 
 /** Waits until the replica has all that the master has. */
@@ -83,8 +88,15 @@ export function whenReplica(replica: RedisProcess, master: RedisProcess): Promis
   })
 }
 
-async function command(port: number, [name = '', ...words]: string[]): Promise<unknown> {
-  const connection = new Redis(port, { lazyConnect: true, retryStrategy: () => null })
+async function command(
+  port: number,
+  tls: Certificates | undefined,
+  [name = '', ...words]: string[],
+): Promise<unknown> {
+  const connection = new Redis({
+    ...{ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: () => null },
+    ...(tls && { tls: { ca: tls.ca } }),
+  })
   connection.on('error', () => {})
   try {
     await connection.connect()

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { Certificates } from './make-certificates.ts'
 import { type RedisProcess, startProcess, startRedis, whenReplica } from './start-redis.ts'
 import { until } from './until.ts'
 
@@ -12,9 +13,12 @@ export interface Sentinels {
 const MASTER = 'lethe'
 
 /** A master, its replica, and three Sentinels of which two must agree; a failover takes about two seconds. */
-export async function startSentinels(t: Pick<Test, 'teardown'>): Promise<Sentinels> {
-  const master = await startRedis(t)
-  const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`])
+export async function startSentinels(
+  t: Pick<Test, 'teardown'>,
+  tls?: Certificates,
+): Promise<Sentinels> {
+  const master = await startRedis(t, [], { tls })
+  const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`], { tls })
   // A Sentinel asks the master for its replicas at once, and then not for ten seconds.
   await whenReplica(replica, master)
   const sentinels = await Promise.all(
@@ -26,7 +30,7 @@ export async function startSentinels(t: Pick<Test, 'teardown'>): Promise<Sentine
           `sentinel down-after-milliseconds ${MASTER} 500`,
           `sentinel failover-timeout ${MASTER} 1000`,
         ],
-        { flags: ['--sentinel'] },
+        { tls, flags: ['--sentinel'] },
       ),
     ),
   )
@@ -35,7 +39,11 @@ export async function startSentinels(t: Pick<Test, 'teardown'>): Promise<Sentine
     return known.every((counts) => counts === '2 1')
   })
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join()
-  return { url: `redis+sentinel://${hosts}/${MASTER}`, servers: [master, replica], sentinels }
+  return {
+    url: `redis${tls ? 's' : ''}+sentinel://${hosts}/${MASTER}`,
+    servers: [master, replica],
+    sentinels,
+  }
 }
 
 async function peers(sentinel: RedisProcess): Promise<string> {

@@ -28,7 +28,6 @@ export async function readSettings(env: NodeJS.ProcessEnv, dataDir: string) {
     uploadDir: optional(env, 'UPLOAD_DIR') ?? path.join(dataDir, 'uploads'),
     secretKey: optional(env, 'SECRET_KEY'),
     databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
-    redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:']),
     smtpUrl: url(env, 'SMTP_URL', ['smtp:', 'smtps:']),
     logLevel: optional(env, 'LOG_LEVEL') ?? 'info',
   }

@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import { jobNames, openQueue } from '../src/index.ts'
+import { until } from '../src/testing/until.ts'
+
+// A process of its own, since Node.js reads NODE_EXTRA_CA_CERTS when it starts.
+// Prints how many jobs it could do, or else why not.
+
+const errors = new Set<string>()
+const queue = await openQueue({
+  ...{ redisUrl: process.env.REDIS_URL, databaseUrl: '' },
+  onError: ({ message }) => errors.add(message),
+})
+try {
+  let done = 0
+  const work = async () => void done++
+  const worker = await queue.startWorker(
+    { 'send-mail': work, 'export-account': work, 'erase-accounts': work },
+    { 'send-mail': 1, 'export-account': 1, 'erase-accounts': 1 },
+  )
+  for (const name of jobNames) {
+    await queue.publish(name, [randomUUID(), 'no lease'])
+    await until('the job is done', async () => {
+      const { waiting, active, failed } = await queue.counts(name)
+      return waiting + active === 0 && failed === 1
+    })
+  }
+  const aside = await queue.failedJobs(10)
+  await worker.close()
+  await queue.close()
+  console.log(`${done} done, ${aside.length} set aside`)
+} catch {
+  console.log([...errors].join('\n'))
+  process.exit()
+}
