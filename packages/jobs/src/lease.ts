@@ -14,9 +14,10 @@ interface Taken {
   rows: { id: string; attempts: number }[]
 }
 
-/** A queued job has this long to be begun before its rows are lent again. */
-const lent = sql`now() + interval '30 seconds'`
-/** Work has this long to show that it is alive. */
+/**
+ * Work has this long to show that it is alive, and a queued job to be begun. No longer: whoever lent a row may have died
+ * before it was queued, and whoever had fetched its job before it was taken.
+ */
 const held = sql`now() + interval '10 seconds'`
 const HELD_MS = 10_000
 const KEEP_EVERY_MS = 3_000
@@ -58,7 +59,7 @@ async function lend(
       where d.next_attempt_at <= now() and (${where})
       order by d.next_attempt_at limit ${limit} for update skip locked
     )
-    update ${sql.table(table)} as t set lease = ${lease}, next_attempt_at = ${lent}
+    update ${sql.table(table)} as t set lease = ${lease}, next_attempt_at = ${held}
     from free where t.id = free.id
     returning t.lease`.execute(db)
   return rows

@@ -18,6 +18,19 @@ t.test('a lent row is not lent again until its lease runs out', async (t) => {
   t.equal((await lendEach(db, 'outbox', pending, 10)).length, 3)
 })
 
+t.test('whoever dies with a row holds it up for ten seconds, whether lent or taken', async (t) => {
+  const db = await withMails(t, 1)
+  const seconds = async () => {
+    const { rows } = await sql<{ seconds: number }>`
+      select extract(epoch from next_attempt_at - now())::float8 as seconds from outbox`.execute(db)
+    return rows[0]?.seconds ?? 0
+  }
+  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  const lent = await seconds()
+  await take(db, 'outbox', lease)
+  for (const left of [lent, await seconds()]) t.ok(left > 7 && left <= 10, `${left} s`)
+})
+
 t.test('only free rows that fit are lent, and no more than asked for', async (t) => {
   const db = await withMails(t, 10)
   await sql`update outbox set status = 'sent', finished_at = now()
