@@ -35,7 +35,7 @@ export async function startWorkers(
       concurrency: concurrency[name],
     })
     worker.on('error', onError)
-    return () => closed(worker, work.idle)
+    return () => closed(worker, work)
   }
   const closers = await Promise.all(jobNames.map(start))
   return {
@@ -66,11 +66,17 @@ function tracked(run: RunJob) {
       running.add(done)
       return done
     },
+    isIdle: () => running.size === 0,
     idle: () => Promise.allSettled(running),
   }
 }
 
 /** BullMQ waits for ever on a server that is away; once nothing runs any more there is nothing to wait for. */
-async function closed(worker: JobWorker, idle: () => Promise<unknown>): Promise<void> {
-  await Promise.race([worker.close(), idle().then(() => setTimeout(LAST_WORD_MS))])
+async function closed(worker: JobWorker, work: ReturnType<typeof tracked>): Promise<void> {
+  const closing = worker.close()
+  do {
+    await work.idle()
+    await Promise.race([closing, setTimeout(LAST_WORD_MS)])
+    // A job that was on its way when we began to close has come by now.
+  } while (!work.isIdle())
 }

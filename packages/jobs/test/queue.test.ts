@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { testDb } from '@lethe/db/testing'
 import { createPostgresBackend, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -142,6 +143,26 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     await closed
     t.strictSame(log, ['begun', 'done', 'closed'])
     t.match(await queue.counts('send-mail'), { active: 0 })
+  })
+
+  t.test('closing the worker waits for a job that was on its way to it', async (t) => {
+    const { queue } = await open(t)
+    const log: string[] = []
+    const closed = Promise.withResolvers<void>()
+    const worker = await work(t, queue, {
+      async 'erase-accounts'() {
+        log.push('begun')
+        // The queue is being told that the first is done, and asked for the next one.
+        if (log.length === 1) setImmediate(() => closed.resolve(worker.close()))
+        // Longer than a server that is away is waited for.
+        else await setTimeout(2_000)
+        log.push('done')
+      },
+    })
+    await queue.publish('erase-accounts', [randomUUID(), randomUUID()])
+    await closed.promise
+    t.strictSame(log, ['begun', 'done', 'begun', 'done'])
+    t.match(await queue.counts('erase-accounts'), { active: 0 })
   })
 }
 
