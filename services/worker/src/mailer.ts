@@ -15,26 +15,46 @@ export interface Mailer {
   close(): void
 }
 
+/** Each has a connection: a server that leaves some without an answer does not make others wait. */
+export const mailsAtOnce = 10
+
+/** How long nothing of a mail need leave, milliseconds: a server may look long at an address before it takes it. */
+const PATIENCE_MS = 60_000
+
 /** Mails through a few kept connections: twenty times as fast as one connection a mail. */
-export function openMailer(smtpUrl: string, from: Sender, publicUrl: string): Mailer {
+export function openMailer(
+  smtpUrl: string,
+  from: Sender,
+  publicUrl: string,
+  patienceMs = PATIENCE_MS,
+): Mailer {
   const transport = nodemailer.createTransport({
     url: smtpUrl,
     pool: true,
-    maxConnections: 5,
-    // Before the first mail nothing can be sent twice, so a server that is away is given up soon. The ten minutes of
-    // silence that nodemailer bears afterwards stay: cut short, mails that were taken would be sent again.
+    maxConnections: mailsAtOnce,
+    // Before a mail begins to leave nothing can be sent twice, so a server that is away or silent is given up soon. The
+    // ten minutes of silence that nodemailer bears afterwards stay: cut short, mails that were taken would be sent again.
     dnsTimeout: 10_000,
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
   })
   // The reason reaches whoever sends; unheard, it would end the process.
   transport.on('error', () => {})
+  // A mail is read from when the server has said that it takes one.
+  transport.use('stream', ({ message, data }, done) => {
+    message.processFunc((text) => text.once('resume', (data as unknown as Leaving).leaves))
+    done()
+  })
   const host = new URL(publicUrl).hostname
 
   return {
     async send({ id, to, date, subject, text, html }, signal) {
       if (!isOneAddress(to)) throw new AddressRefused()
-      await transport.sendMail({
+      const patience = new AbortController()
+      const timer = setTimeout(() => patience.abort(new ServerSilent()), patienceMs)
+      const leaving: Leaving = { leaves: () => clearTimeout(timer) }
+      const sent = transport.sendMail({
+        ...leaving,
         from,
         // As an object it is never read as a list of addresses.
         to: { name: '', address: to },
@@ -47,11 +67,28 @@ export function openMailer(smtpUrl: string, from: Sender, publicUrl: string): Ma
         html,
         disableFileAccess: true,
         disableUrlAccess: true,
-        signal,
+        signal: AbortSignal.any([signal, patience.signal]),
       })
+      try {
+        await sent
+      } catch (error) {
+        patience.signal.throwIfAborted()
+        throw error
+      } finally {
+        clearTimeout(timer)
+      }
     },
     close: () => transport.close({ force: true }),
   }
+}
+
+interface Leaving {
+  leaves(): void
+}
+
+class ServerSilent extends Error {
+  override name = 'ServerSilent'
+  readonly code = 'ETIMEDOUT'
 }
 
 /** Nothing that could end the address, start another one or add a header. */

@@ -9,6 +9,7 @@ import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
 import { createWake, loop, nap } from './loop.ts'
+import { mailsAtOnce } from './mailer.ts'
 import { relayMails } from './relay.ts'
 import { sweepTasks } from './sweep.ts'
 
@@ -32,7 +33,7 @@ interface RunningWorker {
 
 // Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
 const concurrency: Record<JobName, number> = {
-  'send-mail': 10,
+  'send-mail': mailsAtOnce,
   'export-account': 4,
   'erase-accounts': 2,
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { deriveKeys } from '@lethe/accounts'
 import { withClockAhead } from '@lethe/db/testing'
 import { sql } from 'kysely'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { sendMail } from '../src/handlers/send-mail.ts'
 import { openMailer } from '../src/mailer.ts'
 import { type Setup, setup } from './setup.ts'
@@ -191,6 +191,40 @@ t.test(
   },
 )
 
+t.test(
+  'a server silent before the mail is given up soon, one silent after it is not',
+  async (t) => {
+    const s = await setup(t)
+    await s.deletion(await s.person())
+    await s.deletion(await s.person())
+    const [taking, silent] = [impatient(s.sink.url), impatient(await silentServer(t))]
+    const gate = s.sink.hold()
+    t.teardown(gate.release)
+    const taken = sendMail(
+      { lease: await s.lendMail('deletion-scheduled') },
+      { ...s.deps, ...taking },
+    )
+    await until('the server holds the mail', () => gate.held() === 1)
+
+    await sendMail({ lease: await s.lendMail('deletion-scheduled') }, { ...s.deps, ...silent })
+    t.match(
+      s.lines.map((line) => JSON.parse(line)),
+      [{ msg: 'mail.postponed', error: 'ServerSilent', code: 'ETIMEDOUT' }],
+    )
+    gate.release()
+    await taken
+    t.match(JSON.parse(s.lines.at(-1) ?? ''), { msg: 'mail.sent' })
+    t.equal(s.sink.offers, 1)
+
+    function impatient(url: string) {
+      const sender = { name: '', address: 'no-reply@lethe.test' }
+      const mailer = openMailer(url, sender, 'http://lethe.test', 300)
+      t.teardown(() => mailer.close())
+      return { mailer }
+    }
+  },
+)
+
 t.test('a mail that was taken is noted, though the database fails for a moment', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
@@ -323,6 +357,21 @@ t.test('a worker that stops while the server thinks gives the mail back at once'
   t.match(row, { status: 'pending', lease: null })
   t.ok(row.seconds <= 0, 'and it is free')
 })
+
+/** Answers everything but RCPT TO. */
+async function silentServer(t: Test): Promise<string> {
+  const server = createServer((socket) => {
+    t.teardown(() => socket.destroy())
+    socket.write('220 here\r\n')
+    createInterface({ input: socket }).on('line', (line) => {
+      if (!line.startsWith('RCPT')) socket.write('250 yes\r\n')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
 
 async function outboxRow({ db }: Setup, mail: string) {
   return db
