@@ -7,6 +7,7 @@ import { readBodies } from './bodies.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
+import { drainBeforeClosing } from './drain.ts'
 import { answerBadHttp, replyToErrors, replyWithProblem, watchAnswers } from './error-replies.ts'
 import { formats } from './formats.ts'
 import { keepClosedUntilReady } from './gate.ts'
@@ -28,13 +29,15 @@ import { userRoutes } from './routes/users.ts'
 export interface AppOptions {
   /** Where log lines go; standard output by default. */
   log?: { write(line: string): void }
+  /** Milliseconds for which those who are connected are still served when it is closed; none by default. */
+  lingerMs?: number
 }
 
 /**
  * The API, apart from listening. A request passes: `onRequest` (headers, then the route's own: who is asking),
  * `preParsing` (cross-site), the body, the schema, `preHandler` (unstorable text, then the route's own), the handler.
  */
-export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance {
+export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): FastifyInstance {
   const { config, db, keys } = deps
   const app: FastifyInstance = Fastify({
     ...logging(config.logLevel, log),
@@ -57,6 +60,7 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
   watchAnswers(app)
   readBodies(app)
   setHeaders(app, config)
+  const isStopping = drainBeforeClosing(app, lingerMs)
   const whyNotReady = readiness(deps)
   keepClosedUntilReady(app, whyNotReady, deps)
   refuseCrossSite(app, config.publicUrl)
@@ -66,6 +70,7 @@ export function buildApp(deps: Deps, { log }: AppOptions = {}): FastifyInstance 
   const spend = rateLimits(app, { db, keys, on: config.rateLimits })
   const routeDeps: RouteDeps = {
     ...deps,
+    isStopping,
     whyNotReady,
     auth: authentication(app, deps),
     spend,

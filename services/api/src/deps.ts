@@ -2,6 +2,7 @@ import type { Hasher, Keys, Readiness } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
+import type { IsStopping } from './drain.ts'
 import type { Spend, SpendPassword } from './rate-limits.ts'
 
 /** All that the API works with; `main.ts` makes it, and tests make their own. */
@@ -14,6 +15,7 @@ export interface Deps {
 
 /** What every plugin of routes is given. */
 export interface RouteDeps extends Deps {
+  isStopping: IsStopping
   whyNotReady: Readiness
   auth: Auth
   spend: Spend

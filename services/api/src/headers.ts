@@ -12,14 +12,7 @@ export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
     if (request.raw.httpVersion === '1.1' && !request.headers.host) throw problem('bad-request')
   })
 
-  // A connection that was busy when we began to close would stay open, idle, and hold the process up.
-  let closing = false
-  app.addHook('preClose', async () => {
-    closing = true
-  })
-
   app.addHook('onSend', async (_request, reply) => {
-    if (closing) reply.header('connection', 'close')
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })
 

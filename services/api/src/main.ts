@@ -4,6 +4,8 @@ import { connect } from '@lethe/db'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
+const LINGER_MS = 2_000
+
 const config = configOrExit(readConfig)
 const db = connect(config.databaseUrl, {
   statementTimeout: 10_000,
@@ -12,7 +14,7 @@ const db = connect(config.databaseUrl, {
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
 })
 const keys = deriveKeys(config.secretKey)
-const app = buildApp({ db, keys, hasher: await createHasher(), config })
+const app = buildApp({ db, keys, hasher: await createHasher(), config }, { lingerMs: LINGER_MS })
 app.addHook('onClose', () => db.destroy())
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)

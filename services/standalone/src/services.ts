@@ -80,7 +80,9 @@ async function startService(options: ServiceOptions): Promise<Service> {
 
 /** Erasure may be stopped by the breaker, which only an operator can end: they need the rest running for that. */
 async function canWork(url: string): Promise<boolean> {
-  const answer = await fetch(`${url}/readyz`).catch(() => undefined)
+  // A connection of ours that stays open would have it linger when it is stopped.
+  const headers = { connection: 'close' }
+  const answer = await fetch(`${url}/readyz`, { headers }).catch(() => undefined)
   if (!answer) return false
   if (answer.ok) return true
   const { type } = (await answer.json().catch(() => ({}))) as { type?: unknown }

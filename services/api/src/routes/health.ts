@@ -5,7 +5,10 @@ import { problem } from '../problems.ts'
 
 const Alive = Type.Object({ status: Type.Literal('ok') })
 
-export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, { whyNotReady }) => {
+export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
+  app,
+  { isStopping, whyNotReady },
+) => {
   const schema = { tags: ['operation'], response: { 200: Alive } }
 
   app.get(
@@ -18,7 +21,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, { 
     '/readyz',
     { schema: { summary: 'Whether it can work, or why not', ...schema } },
     async () => {
-      const detail = await whyNotReady()
+      const detail = isStopping() ? 'The API is stopping.' : await whyNotReady()
       if (detail !== undefined) throw problem('unavailable', { detail })
       return { status: 'ok' as const }
     },

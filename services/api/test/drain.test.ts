@@ -1,0 +1,89 @@
+import { once } from 'node:events'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { json } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { testApp } from './test-app.ts'
+
+const LINGER_MS = 1_000
+
+t.test('who is connected when it stops is answered, and told that it was the last', async (t) => {
+  const { ask, close, address } = await listening(t)
+  t.equal((await ask('/healthz')).headers.connection, 'keep-alive')
+  const closed = close()
+  const last = await ask('/readyz')
+  t.equal(last.statusCode, 503)
+  t.match(await json(last), { type: '/problems/unavailable', detail: 'The API is stopping.' })
+  t.equal(last.headers.connection, 'close')
+  const fresh = await fetch(`${address}/healthz`)
+  t.strictSame([fresh.status, fresh.headers.get('connection')], [200, 'close'], 'it still listens')
+  t.ok((await closed) >= LINGER_MS - 50, 'long enough to be noticed')
+  await t.rejects(fetch(`${address}/healthz`))
+})
+
+t.test('with nobody connected it ends at once', async (t) => {
+  const { close } = await listening(t)
+  t.ok((await close()) < LINGER_MS)
+})
+
+t.test('a connection on which nothing was ever sent holds nothing up', async (t) => {
+  const { close, open } = await listening(t)
+  const spare = await open()
+  const ended = once(spare, 'close')
+  t.ok((await close()) < LINGER_MS + 3_000)
+  await ended
+})
+
+t.test('a connection is kept while the body of a refused request still comes', async (t) => {
+  const { ask, close, open } = await listening(t)
+  await ask('/healthz')
+  const socket = await open()
+  const closed = close()
+  const head =
+    'POST /v1/users/1/passwords HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  socket.write(`${head}Content-Length: 4\r\n\r\n{}`)
+  const refused = await answerOn(socket)
+  t.match(refused, /^HTTP\/1\.1 401 /)
+  t.notMatch(refused, /connection: close/i)
+  socket.write('  GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  const last = await answerOn(socket)
+  t.match(last, /^HTTP\/1\.1 200 /)
+  t.match(last, /connection: close/i)
+  await closed
+})
+
+async function listening(t: Test) {
+  const { app } = await testApp(t, { lingerMs: LINGER_MS })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = new URL(address)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  return {
+    address,
+    async ask(path: string): Promise<IncomingMessage> {
+      const [response] = await once(get(address + path, { agent }), 'response')
+      // Readable to the end, so that the connection is free for the next.
+      if (path === '/healthz') response.resume()
+      return response
+    },
+    async open(): Promise<Socket> {
+      const socket = connect(Number(port), '127.0.0.1')
+      t.teardown(() => socket.destroy())
+      const accepted = once(app.server, 'connection')
+      await once(socket, 'connect')
+      await accepted
+      return socket
+    },
+    /** Milliseconds that it took. */
+    async close(): Promise<number> {
+      const began = performance.now()
+      await app.close()
+      return performance.now() - began
+    },
+  }
+}
+
+async function answerOn(socket: Socket): Promise<string> {
+  const [chunk] = await once(socket, 'data')
+  return String(chunk)
+}
