@@ -10,7 +10,10 @@ export type Tx = Transaction<Schema>
 export interface ConnectOptions {
   /** Connections at most. */
   max?: number
-  /** Milliseconds for which nobody waits longer for a connection, nor for an answer of a database that is silent. */
+  /**
+   * Milliseconds for which nobody waits longer for a connection, nor for an answer of a database that is silent.
+   * Left out: two seconds for a connection, and for an answer as long as it takes.
+   */
   patience?: number
   /** Milliseconds after which the server ends a statement; none for the worker's long ones. */
   statementTimeout?: number
@@ -23,11 +26,11 @@ export interface ConnectOptions {
  * `bigint` is read as a number: ids and counts stay below 2^53 (a check constraint holds ids to it).
  */
 export function connect(connectionString: string, options: ConnectOptions = {}): Db {
-  const { max = 10, patience = 2_000, statementTimeout, onError = () => {} } = options
+  const { max = 10, patience, statementTimeout, onError = () => {} } = options
   const pool = new pg.Pool({
     connectionString,
     max,
-    connectionTimeoutMillis: patience,
+    connectionTimeoutMillis: patience ?? 2_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     options: '-c timezone=UTC',
@@ -40,7 +43,7 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
   // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
-  endOnSilence(pool, patience)
+  if (patience !== undefined) endOnSilence(pool, patience)
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 

@@ -1,5 +1,8 @@
 import pg from 'pg'
 
+/** A timer that is so late was held up by its own process. */
+const HELD_UP_MS = 100
+
 /**
  * Ends all connections of a pool once its database says nothing any more: nobody waits on them, and none is used again.
  * The server's own limits do not help against its silence, and a statement that is slow is no silence: while somebody
@@ -28,12 +31,16 @@ export function endOnSilence(pool: pg.Pool, silentAfter: number): void {
   })
 }
 
-/** Whether a new connection gets no answer in this time. Any is one: a server that refuses is not silent. */
+/**
+ * Whether a new connection gets no answer in this time. Any is one: a server that refuses is not silent. And a process
+ * that was itself held up for so long that its timer is late has heard nothing, and can say nothing of the server.
+ */
 async function isSilent({ options }: pg.Pool, patience: number): Promise<boolean> {
   const client = new pg.Client({ ...options, connectionTimeoutMillis: 0 })
   client.on('error', () => {})
   const late = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => late.resolve(true), patience)
+  const due = performance.now() + patience
+  const timer = setTimeout(() => late.resolve(performance.now() < due + HELD_UP_MS), patience)
   const asked = client.connect().then(() => client.query('select 1'))
   const answered = asked.then(
     () => false,
