@@ -1,8 +1,19 @@
 import type { Scenario } from '../scenario.ts'
 import { clocksAndTampering } from './clocks-and-tampering.ts'
+import { crashPoints } from './crash-points.ts'
 import { hostileMail } from './hostile-mail.ts'
 import { races } from './races.ts'
 import { redisWiped } from './redis-wiped.ts'
+import { sigterms } from './sigterms.ts'
+import { workersKilled } from './workers-killed.ts'
 
 /** In the order of the summary. */
-export const scenarios: readonly Scenario[] = [races, clocksAndTampering, hostileMail, redisWiped]
+export const scenarios: readonly Scenario[] = [
+  crashPoints,
+  redisWiped,
+  workersKilled,
+  races,
+  clocksAndTampering,
+  hostileMail,
+  sigterms,
+]

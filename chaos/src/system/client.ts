@@ -34,9 +34,12 @@ export interface Ask {
   credential?: string
 }
 
-const PATIENCE_MS = 30_000
+export const PATIENCE_MS = 30_000
 
-export function createClient(base: string, recorder: Recorder): Client {
+/** One request, as it goes over the wire. */
+export type Send = (base: string, request: Ask) => Promise<Omit<Reply, 'took'>>
+
+export function createClient(base: string, recorder: Recorder, send: Send = fetched): Client {
   const ask = async (what: string, request: Ask): Promise<Reply> => {
     const sent = recorder.tick()
     const began = performance.now()
@@ -92,18 +95,19 @@ export function createClient(base: string, recorder: Recorder): Client {
   }
 }
 
-async function send(
-  base: string,
-  { method, path, cookie, token, body }: Ask,
-): Promise<Omit<Reply, 'took'>> {
+export function headersOf({ cookie, token, body }: Ask): Record<string, string> {
+  return {
+    ...(cookie && { cookie: `neptun-session=${cookie}` }),
+    ...(token && { authorization: `Bearer ${token}` }),
+    ...(body && { 'content-type': 'application/json' }),
+  }
+}
+
+async function fetched(base: string, request: Ask): Promise<Omit<Reply, 'took'>> {
+  const { method, path, body } = request
   try {
     const response = await fetch(base + path, {
-      method,
-      headers: {
-        ...(cookie && { cookie: `neptun-session=${cookie}` }),
-        ...(token && { authorization: `Bearer ${token}` }),
-        ...(body && { 'content-type': 'application/json' }),
-      },
+      ...{ method, headers: headersOf(request) },
       ...(body && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(PATIENCE_MS),
     })

@@ -57,6 +57,7 @@ export interface World {
     toMail: FaultProxy
   }
   recorder: Recorder
+  apiUrl: string
   client: Client
   uploadDir: string
   exportDir: string
@@ -140,7 +141,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return {
     ...{ queue, db, databaseUrl: url, keys: deriveKeys(secret), sink, redis, ways, recorder },
     ...{ uploadDir, exportDir, lines, people },
-    client: createClient(api, recorder),
+    ...{ apiUrl: api, client: createClient(api, recorder) },
     startApi: (env = {}) => {
       const { PORT = String(apiPort) } = env
       const own = { DATABASE_URL: ways.apiToDatabase.through(url), PORT }
@@ -185,11 +186,13 @@ async function roomyMemory(): Promise<string> {
 
 async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
   const name = `chaos_${randomBytes(6).toString('hex')}`
-  const admin = connect(server, { max: 1 })
+  // On a busy machine it is the services that must answer soon, not the ones who look.
+  const patience = 30_000
+  const admin = connect(server, { max: 1, patience })
   await sql`create database ${sql.id(name)} template lethe_template`.execute(admin)
   const url = new URL(server)
   url.pathname = name
-  const db = connect(url.href, { max: 6 })
+  const db = connect(url.href, { max: 6, patience })
   stops.push(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)

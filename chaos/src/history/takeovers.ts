@@ -1,0 +1,106 @@
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
+
+/** The end of a worker, by the name under which the record knows it. */
+export interface End {
+  worker: string
+  at: Date
+}
+
+/** A row that a worker held when it ended. */
+export interface Takeover {
+  table: 'deletions' | 'exports' | 'outbox'
+  worker: string
+  /** Seconds from its end until the row was free and another worker lent it to a job; none: nobody has. */
+  lent: number | null
+  /** Until another worker took it: longer where that job's worker was killed too. */
+  taken: number | null
+}
+
+/** Every change of who works on a row: `took` where it was begun, and not only lent or given back. */
+const steps = sql`
+  steps as (
+    select seq, at, who, table_name, is_now->>'id' as id, is_now->>'lease' as lease,
+      (is_now->>'attempts')::int > (was->>'attempts')::int as took,
+      is_now->>'status' in ('pending', 'erasing') as open
+    from chaos.changes
+    where table_name in ('deletions', 'exports', 'outbox') and operation = 'UPDATE'
+      and was->>'lease' is distinct from is_now->>'lease'
+  )`
+
+/** All rows that these workers had taken and neither finished nor given back. */
+export async function takeoversAfter(db: Db, ends: End[]): Promise<Takeover[]> {
+  const { rows } = await sql<Takeover>`
+    with ${steps}, followed as (
+      select *, lead(who) over next as next_who, lead(at) over next as next_at,
+        min(at) filter (where took) over (next rows between 1 following and unbounded following) as taken_again
+      from steps window next as (partition by table_name, id order by seq)
+    )
+    select table_name as "table", who as worker, extract(epoch from next_at - ended.at)::float8 as lent,
+      extract(epoch from taken_again - ended.at)::float8 as taken
+    from followed
+    join unnest(${ends.map(({ worker }) => worker)}::text[], ${ends.map(({ at }) => at)}::timestamptz[])
+      as ended (worker, at) on ended.worker = who
+    where took and lease is not null and next_who is distinct from who`.execute(db)
+  return rows
+}
+
+/** Those of these workers that held a row when they were asked to end. */
+export async function heldWhenAsked(
+  db: Db,
+  workers: { worker: string; asked: Date }[],
+): Promise<string[]> {
+  const { rows } = await sql<{ worker: string }>`
+    with ${steps}, followed as (
+      select *, lead(at) over next as next_at from steps window next as (partition by table_name, id order by seq)
+    )
+    select distinct name as worker from followed
+    join unnest(${workers.map(({ worker }) => worker)}::text[], ${workers.map(({ asked }) => asked)}::timestamptz[])
+      as stopped (name, asked) on name = who
+    where took and at < asked and coalesce(next_at, 'infinity') > asked`.execute(db)
+  return rows.map(({ worker }) => worker)
+}
+
+/** Seconds until another worker took each of the rows that these had given back without having done the work. */
+export async function waitsAfterGivingBack(db: Db, ends: End[]): Promise<(number | null)[]> {
+  const { rows } = await sql<{ seconds: number | null }>`
+    with ${steps}, followed as (
+      select *, min(at) filter (where took) over (next rows between 1 following and unbounded following) as taken_again
+      from steps window next as (partition by table_name, id order by seq)
+    )
+    select extract(epoch from taken_again - at)::float8 as seconds from followed
+    where who = any(${ends.map(({ worker }) => worker)}::text[]) and lease is null and open and not took`.execute(
+    db,
+  )
+  return rows.map(({ seconds }) => seconds)
+}
+
+/** Seconds for which the row that waited longest had been lent before somebody took it. */
+export async function longestLent(db: Db): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    with ${steps}, followed as (
+      select *, lead(at) over next as next_at from steps window next as (partition by table_name, id order by seq)
+    )
+    select coalesce(extract(epoch from max(coalesce(next_at, clock_timestamp()) - at)), 0)::float8 as seconds
+    from followed where not took and lease is not null`.execute(db)
+  return Number((rows[0]?.seconds ?? 0).toFixed(1))
+}
+
+/**
+ * Mails that were taken by the server more often than once although whoever had sent the earlier copy was none of these,
+ * and lived to note that it had left; each in a sentence.
+ */
+export async function needlessCopies(db: Db, ends: End[]): Promise<string[]> {
+  const { rows } = await sql<{ breach: string }>`
+    with ${steps}
+    select format('mail %s was sent again although %s had sent it and lived', m.outbox_id, sender.who) as breach
+    from chaos.mails m
+    join lateral (
+      select who from steps s where s.table_name = 'outbox' and s.took and s.id = m.outbox_id::text and s.at <= m.at
+      order by seq desc limit 1
+    ) sender on true
+    where m.verdict = 'accepted' and sender.who <> all(${ends.map(({ worker }) => worker)}::text[])
+      and exists (select from chaos.mails later where later.outbox_id = m.outbox_id
+        and later.verdict = 'accepted' and later.seq > m.seq)`.execute(db)
+  return rows.map(({ breach }) => breach)
+}

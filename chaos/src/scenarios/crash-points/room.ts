@@ -1,0 +1,118 @@
+import { sql } from 'kysely'
+import { claim, type Stage } from '../../scenario.ts'
+import { type Client, createClient } from '../../system/client.ts'
+import type { Judge } from '../../system/mail-sink.ts'
+import type { Person } from '../../system/people.ts'
+import { type FaultProxy, startFaultProxy } from '../../system/proxy.ts'
+import { until } from '../../system/until.ts'
+import type { Running, World } from '../../system/world.ts'
+import type { Way } from './points.ts'
+
+type Name = 'api' | 'worker'
+
+/** A world of which every way can be listened to, and whose services come back when they were killed. */
+export interface Room {
+  world: World
+  /** By way of a proxy of its own. */
+  client: Client
+  ways: Partial<Record<Way, FaultProxy>>
+  /** Somebody new, with a picture. */
+  person(): Promise<Person>
+  /** Ends the connections to the mail server, as such servers do with idle ones: the next mail needs a new one. */
+  hangUp(): void
+  /** How this address is to be treated by the mail server. */
+  judge(address: string, judge: Judge): void
+  /** Kills (-9) and starts again. */
+  kill(name: Name): void
+  /** Both, with something in between. */
+  restart(between: () => void): Promise<void>
+  /** Waits until both services are there; throws when one ended that nobody killed. */
+  whole(): Promise<void>
+  /** Waits until nothing is left to be done, not even an archive to be removed. */
+  rest(): Promise<void>
+  close(): Promise<void>
+}
+
+const REST_WITHIN = 90
+
+export async function openRoom({ openWorld }: Pick<Stage, 'openWorld'>): Promise<Room> {
+  const world = await openWorld({
+    gracePeriod: 'PT2S',
+    env: { RATE_LIMITS: 'on', EXPORT_TTL: 'PT1S' },
+  })
+  await world.bystanders(5)
+  const running = new Map<Name, Running>()
+  const ended: string[] = []
+  const start = async (name: Name) => {
+    const service = await (name === 'api' ? world.startApi() : world.startWorker())
+    running.set(name, service)
+    void service.ended.then((code) => {
+      if (running.get(name) !== service) return
+      const words = world.lines.filter((line) => line.includes('"level":60')).join('\n')
+      ended.push(`the ${name} ended by itself with ${code}: ${words}`)
+    })
+    return service
+  }
+  const [api] = await Promise.all([start('api'), start('worker')])
+  const front = await startFaultProxy(api.url, 'http')
+  const { toRedis, ...others } = world.ways
+
+  const judges = new Map<string, Judge>()
+  world.sink.judge((mail) => judges.get(mail.recipient)?.(mail) ?? 'accepted')
+  let back: Promise<unknown> = Promise.resolve()
+  const killed = async (name: Name) => {
+    const service = running.get(name)
+    running.delete(name)
+    await service?.kill()
+  }
+  const whole = async () => {
+    await back
+    claim(ended.length === 0, ended.join(', '))
+  }
+  return {
+    world,
+    client: createClient(`http://127.0.0.1:${front.port}`, world.recorder),
+    ways: { toApi: front, ...others, ...(toRedis && { toRedis }) },
+    async person() {
+      const [person] = await world.people(1, { pictureOf: 1 })
+      return person as Person
+    },
+    hangUp: world.ways.toMail.drop,
+    judge: (address, judge) => void judges.set(address, judge),
+    kill(name) {
+      const dead = killed(name)
+      back = Promise.all([back, dead.then(() => start(name))])
+      // Whoever waits for it is told.
+      back.catch(() => {})
+    },
+    async restart(between) {
+      await whole()
+      await Promise.all([killed('api'), killed('worker')])
+      between()
+      back = Promise.all([start('api'), start('worker')])
+      await back
+    },
+    whole,
+    async rest() {
+      const settled = async () => (await open(world)).length === 0
+      await until('that all is at rest', settled, REST_WITHIN).catch(async (error) => {
+        throw new Error(`${error.message}: ${(await open(world)).join(', ')}`)
+      })
+      await whole()
+    },
+    close: front.close,
+  }
+}
+
+/** What is left to be done. */
+async function open({ db }: World): Promise<string[]> {
+  const { rows } = await sql<{ open: string }>`
+    select 'the mail ' || mail as open from outbox where status = 'pending'
+    union all select 'an export' from exports where status = 'pending'
+    union all select 'an archive' from exports where file_name is not null and status <> 'ready'
+    union all select 'a deletion that is ' || status from deletions
+      where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '5 seconds'
+    union all select 'an archive that expires' from exports where status = 'ready'
+    union all select 'an event to seal' from audit_events where position is null`.execute(db)
+  return rows.map((row) => row.open)
+}

@@ -1,0 +1,203 @@
+import { readdir } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
+import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
+import type { Random } from '../system/random.ts'
+import { streamOfPeople } from '../system/stream.ts'
+import { until } from '../system/until.ts'
+import type { World } from '../system/world.ts'
+
+const TAKEN_OVER_WITHIN = 15
+
+export const workersKilled: Scenario = {
+  name: 'workers-killed',
+  claim:
+    'workers killed mid-erase, mid-export, mid-mail: taken over within 15 s, and nothing is done twice',
+  queues: onBoth,
+  play,
+}
+
+type Work = 'erase' | 'export' | 'mail'
+
+interface MidWork extends Moment {
+  /** Whether the worker still holds the row when it dies; else it was about to take it, or has just finished it. */
+  holds: boolean
+}
+
+const database = (says: RegExp, is: Moment['is'], holds = true, nth = 1): MidWork => {
+  return { way: 'toDatabase', says, is, holds, nth }
+}
+const mail = (says: RegExp, is: Moment['is'], nth = 1): MidWork => {
+  return { way: 'toMail', says, is, holds: true, nth }
+}
+
+const claims = /^with mine as \( select d\.id, d\.status as was/
+const deletesPasswords = /^with erased as \( delete from "saved_passwords"/
+const entersTombstones = /^update deletions set status = 'erased'/
+const commitsErasure = /^commit after insert into "audit_events"/
+const locksClaimed = /^select id, user_id as "userId" from deletions/
+const takesExport = /^update "exports" set lease = \$1/
+const readsPasswords = /^declare exported_rows .* from "saved_passwords"/
+const readsWish = /^select "deletions"."user_id" as "userId"/
+const offersArchive = /^with made as \( update exports/
+const takesMail = /^update "outbox" set lease = \$1/
+const readsFacts = /^select o.mail, o.deletion_id/
+const notesMail = /^update "outbox" set "status" = \$1/
+
+/** Every step at which it makes a difference to die before it, or after it. */
+const moments: Record<Work, MidWork[]> = {
+  erase: [
+    database(claims, 'unheard', false),
+    database(locksClaimed, 'unheard'),
+    database(deletesPasswords, 'unheard'),
+    database(deletesPasswords, 'done'),
+    database(entersTombstones, 'done'),
+    database(commitsErasure, 'unheard'),
+    database(commitsErasure, 'done', false),
+  ],
+  export: [
+    database(takesExport, 'unheard', false),
+    database(readsWish, 'unheard'),
+    database(readsPasswords, 'done'),
+    database(/^fetch/, 'done', true, 9),
+    database(offersArchive, 'unheard'),
+    database(offersArchive, 'done', false),
+  ],
+  mail: [
+    database(takesMail, 'unheard', false),
+    database(readsFacts, 'unheard'),
+    mail(/^MAIL/, 'unheard'),
+    mail(/^MAIL/, 'done'),
+    mail(/^the message/, 'unheard', 2),
+    mail(/^the message/, 'done'),
+    database(notesMail, 'unheard'),
+    database(notesMail, 'done', false),
+  ],
+}
+
+const tables: Record<Work, Takeover['table']> = {
+  erase: 'deletions',
+  export: 'exports',
+  mail: 'outbox',
+}
+
+interface Kill extends Ended {
+  work: Work
+  moment: MidWork
+}
+
+async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
+  const [count, workers, open] = full ? [200, 4, 30] : [3, 2, 6]
+  const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT0S' })
+  world.sink.judge(() => wait(random.between(10, 150), 'accepted'))
+  await world.bystanders(20)
+  const [, fleet] = await Promise.all([world.startApi(), startFleet(world, workers)])
+  const stop = new AbortController()
+  const stream = streamOfPeople(world, { open }, stop.signal)
+  stream.catch(() => {})
+
+  const kills: Kill[] = []
+  for (const [n, work] of mixed(random, count).entries()) {
+    const moment = random.pick(moments[work])
+    await fleet.whole(full ? workers - 1 : 1)
+    kills.push({ work, moment, ...(await fleet.killAt(moment)) })
+    if ((n + 1) % 20 === 0) tell(`${n + 1} of ${count} killed`)
+  }
+  stop.abort()
+  const people = await stream
+  await fleet.whole()
+  await world.settle(90)
+  // Whoever comes last sweeps up after the dead.
+  await world.startWorker()
+  await until('no part of an archive is left', async () => (await parts(world)).length === 0, 10)
+
+  const checked = await world.check({ bound: 90 })
+  const taken = await takeoversAfter(world.db, endsOf(kills))
+  claimInFlight(kills, taken)
+  const seconds = await claimTakenOver(world, taken)
+  const copies = await claimNoDoubleEffect(world, kills)
+  const each = (['erase', 'export', 'mail'] as const).map(
+    (work) => `${kills.filter((kill) => kill.work === work).length} mid-${work}`,
+  )
+  return {
+    summary: `${count} kills (${each.join(', ')}) over ${people} deletions; ${taken.length} rows taken over ${seconds}; ${copies}`,
+    checked,
+  }
+}
+
+/** As many of each, in any order. */
+function mixed(random: Random, count: number): Work[] {
+  const works: Work[] = ['erase', 'export', 'mail']
+  const all = Array.from({ length: count }, (_, n) => works[n % 3] as Work)
+  return all
+    .map((work) => ({ work, at: random.next() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ work }) => work)
+}
+
+const endsOf = (kills: Kill[]) => kills.map(({ worker, at }) => ({ worker, at }))
+
+/** The fault did happen: each of them held such a row when it died, or was at its first or last word about one. */
+function claimInFlight(kills: Kill[], taken: Takeover[]): void {
+  for (const { worker, work, moment } of kills) {
+    const held = taken.filter((row) => row.worker === worker && row.table === tables[work]).length
+    claim(held > 0 || !moment.holds, `${worker} died at ${moment.says} and held nothing to ${work}`)
+  }
+}
+
+function spread(values: (number | null)[]) {
+  const sorted = values.map((value) => value ?? 0).sort((a, b) => a - b)
+  const at = (share: number) =>
+    Number((sorted.at(Math.ceil(share * sorted.length) - 1) ?? 0).toFixed(1))
+  return { p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+async function claimTakenOver({ db }: World, taken: Takeover[]): Promise<string> {
+  const never = taken.filter((row) => row.lent === null || row.taken === null).length
+  claim(never === 0, `${never} rows of killed workers were taken over by nobody`)
+  const [lent, begun] = [
+    spread(taken.map((row) => row.lent)),
+    spread(taken.map((row) => row.taken)),
+  ]
+  const waited = await longestLent(db)
+  const words = `after ${begun.p50} s in the median, ${begun.p99} s at p99, ${begun.max} s at most`
+  const late = Math.max(lent.max, begun.p99, waited)
+  // A job may meet another worker that is killed: each of the two waits has its own bound then.
+  claim(
+    late <= TAKEN_OVER_WITHIN,
+    `rows of killed workers were queued anew within ${lent.max} s, and taken within ${waited} s of that; ${words}`,
+  )
+  return `${words} (queued anew within ${lent.max} s, taken from the queue within ${waited} s)`
+}
+
+/** On top of the invariants; returns what was done twice because it had to be. */
+async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string> {
+  const { db, exportDir, sink } = world
+  const { rows } = await sql<{ breach: string }>`
+    select format('user %s was deleted %s times', user_id, count(*)) as breach from chaos.log
+    where table_name = 'users' and operation = 'DELETE' group by user_id having count(*) > 1
+    union all
+    select format('export %s was offered %s times', is_now->>'id', count(*)) from chaos.log
+    where table_name = 'exports' and is_now->>'status' = 'ready' and was->>'status' <> 'ready'
+    group by is_now->>'id' having count(*) > 1
+    union all
+    select format('deletion %s has %s exports', deletion_id, count(*)) from exports
+    group by deletion_id having count(*) > 1`.execute(db)
+  const copied = await needlessCopies(db, endsOf(kills))
+  claim(rows.length + copied.length === 0, [...rows.map((row) => row.breach), ...copied].join('\n'))
+
+  const entered = await db.selectFrom('exports').select('file_name').execute()
+  const names = new Set(entered.map((row) => row.file_name))
+  const strays = (await readdir(exportDir)).filter((name) => !names.has(name)).length
+  const beforeOffer = kills.filter(({ work }) => work === 'export').length
+  claim(strays <= beforeOffer, `${strays} archives lie there that no export names`)
+  const taken = sink.offers.filter(({ verdict }) => verdict === 'accepted')
+  const copies = taken.length - new Set(taken.map(({ messageId }) => messageId)).size
+  return `${copies} mails of ${taken.length} came twice, ${strays} whole archives are named by nothing`
+}
+
+async function parts({ exportDir }: World): Promise<string[]> {
+  return (await readdir(exportDir)).filter((name) => name.endsWith('.part'))
+}
