@@ -37,12 +37,18 @@ export async function startWorkers(
     worker.on('error', onError)
     return () => closed(worker, work)
   }
-  const closers = await Promise.all(jobNames.map(start))
-  return {
-    async close() {
-      await Promise.all(closers.map((close) => close()))
-    },
+  const starts = await Promise.allSettled(jobNames.map(start))
+  const closers = starts.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const close = async () => {
+    await Promise.all(closers.map((close) => close()))
   }
+  const failure = starts.find((one) => one.status === 'rejected')
+  if (failure) {
+    // Left running on connections that are ended next, the others would ask again and again without a pause.
+    await close()
+    throw failure.reason
+  }
+  return { close }
 }
 
 function runWith<N extends JobName>(

@@ -7,8 +7,10 @@ export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
   let leadsTo = new URL(target)
   const sockets = new Set<Socket>()
   let server: Server | undefined
+  let admitted = Number.POSITIVE_INFINITY
   const listen = async (on: number) => {
     server = createServer((near) => {
+      if (admitted-- <= 0) return near.destroy()
       const far = connect(Number(leadsTo.port), leadsTo.hostname)
       for (const [socket, other] of [
         [near, far],
@@ -41,6 +43,10 @@ export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
   url.host = `127.0.0.1:${own}`
   return {
     ...{ url: url.href, cut, mend: () => listen(own) },
+    /** So many more may connect; the others are refused. */
+    admit(count: number) {
+      admitted = count
+    },
     /** Leads those who come from now on elsewhere; whoever is there stays. */
     lead(elsewhere: string) {
       leadsTo = new URL(elsewhere)

@@ -193,6 +193,34 @@ t.test('on PostgreSQL, an outage before the first job is not remembered', async 
   t.match(await queue.counts('send-mail'), { waiting: 1 })
 })
 
+t.test(
+  'on PostgreSQL, a worker of which one part cannot start leaves no other at work',
+  async (t) => {
+    const { url } = await testDb(t)
+    const way = await cuttable(t, url)
+    const open = async () => {
+      const queue = await openQueue({ databaseUrl: way.url })
+      t.teardown(() => queue.close())
+      return queue
+    }
+    const first = await open()
+    // The first part finds the connection that is open already.
+    way.admit(1)
+    await t.rejects(work(t, first, {}), 'it says so')
+    await first.close()
+    way.admit(Number.POSITIVE_INFINITY)
+    const second = await open()
+    let done = false
+    await work(t, second, {
+      'send-mail': async () => {
+        done = true
+      },
+    })
+    await until('it takes jobs', () => published(second))
+    await until('and the next try does them', () => done)
+  },
+)
+
 t.test('while Redis is away publishing fails at once; then work goes on', withRedis, async (t) => {
   const way = await cuttable(t, redis ?? '')
   await way.cut()
