@@ -91,11 +91,6 @@ async function playAll(rooms: Room[], groups: Point[][], tell: Stage['tell']) {
     for (let group = waiting.shift(); group; group = waiting.shift()) {
       const { traps, checked, took } = await playGroup(room, group)
       slowest = Math.max(slowest, took)
-      if (took > 15 || traps.some((t) => t.sprung === undefined))
-        (await import('node:fs')).appendFileSync(
-          `/tmp/slow-${rooms.length}.txt`,
-          `${took.toFixed(1)} ${traps.map((t) => `${t.sprung ? 'HIT ' : 'MISSED '}${inWords(t.point)}`).join('\n      ')}\n`,
-        )
       lasts.set(room, checked)
       for (const { point, sprung } of traps) {
         const tried = (tries.get(point) ?? 0) + 1

@@ -39,16 +39,9 @@ export async function playGroup(room: Room, points: Point[]) {
   lay(room, traps)
   room.hangUp()
   try {
-    const t0 = Date.now()
     await Promise.all(traps.map((trap) => live(room, trap)))
-    const t1 = Date.now()
     await room.rest()
-    const t2 = Date.now()
     const checked = await room.world.check({ bound: BOUND })
-    ;(await import('node:fs')).appendFileSync(
-      '/tmp/phases.txt',
-      `${t1 - t0} ${t2 - t1} ${Date.now() - t2} ${points.map(inWords).join(' ;; ').slice(0, 150)}\n`,
-    )
     const sprung = traps.flatMap((trap) => trap.sprung ?? [])
     const took = sprung.length > 0 ? (Date.now() - Math.min(...sprung)) / 1_000 : 0
     return { traps, checked, took }
