@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts'
 import { clocksAndTampering } from './clocks-and-tampering.ts'
 import { crashPoints } from './crash-points.ts'
 import { hostileMail } from './hostile-mail.ts'
+import { partsAway } from './parts-away.ts'
 import { races } from './races.ts'
 import { redisWiped } from './redis-wiped.ts'
 import { sigterms } from './sigterms.ts'
@@ -11,6 +12,7 @@ import { workersKilled } from './workers-killed.ts'
 export const scenarios: readonly Scenario[] = [
   crashPoints,
   redisWiped,
+  partsAway,
   workersKilled,
   races,
   clocksAndTampering,

@@ -1,14 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { sql } from 'kysely'
 import { claim, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { followed } from '../system/followed.ts'
 import { hasten } from '../system/hasten.ts'
 import { jobsIn, type WipeName, wipes } from '../system/redis-wipes.ts'
 import { until } from '../system/until.ts'
 import type { Running, World } from '../system/world.ts'
 
 const BOUND_SECONDS = 60
-/** Exports that could be made at once: beyond it people ask no faster than the workers follow. */
-const BEHIND_AT_MOST = 150
 
 /** Redis loses what it was told, in every way that it has, while there are jobs in it. */
 export const redisWiped: Scenario = {
@@ -43,7 +41,7 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
     partsBack = new Date()
     done.set(kind, (done.get(kind) ?? 0) + 1)
     await asked
-    await followed(world)
+    await followed(world.db)
     if (round % 10 === 0) tell(`${round} of ${rounds} wipes; ${jobs} jobs were in the queue`)
   }
   await Promise.all(workers.map(isWell))
@@ -69,26 +67,6 @@ async function ask(world: World, count: number): Promise<void> {
     }
   }
   await Promise.all([one(), one(), one(), one()])
-}
-
-/** Waits until the workers follow, however slow the machine is: they must only come closer all the time. */
-async function followed({ db }: World): Promise<void> {
-  const behind = async () => {
-    const { rows } = await sql<{ free: number }>`
-      select count(*) as free from exports where status = 'pending' and next_attempt_at <= now()`.execute(
-      db,
-    )
-    return rows[0]?.free ?? 0
-  }
-  for (let free = await behind(); free > BEHIND_AT_MOST; )
-    free = await until(
-      'workers that come closer',
-      async () => {
-        const now = await behind()
-        return now < free && Math.max(1, now)
-      },
-      BOUND_SECONDS,
-    )
 }
 
 /** It can work, and shows an operator what it does. */

@@ -31,6 +31,8 @@ export interface FaultProxy {
   freeze(): void
   /** Back from `cut` or `freeze`. */
   mend(): Promise<void>
+  /** After `freeze`: goes on with what was held, as a network does that was silent for a while. */
+  thaw(): void
   /** Ends the connections of this moment. */
   drop(): void
   close(): Promise<void>
@@ -157,6 +159,13 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
       // Whatever was held in silence is not told now: those connections are dead to both sides.
       drop()
       if (!server) await listen(port)
+    },
+    thaw() {
+      frozen = false
+      for (const { near, far } of links) {
+        near.resume()
+        far.resume()
+      }
     },
     drop,
     close: cut,

@@ -1,0 +1,86 @@
+import { sql } from 'kysely'
+import { claim, type Stage } from '../../scenario.ts'
+import { hasten } from '../../system/hasten.ts'
+import type { Person } from '../../system/people.ts'
+import { until } from '../../system/until.ts'
+import type { Running, World } from '../../system/world.ts'
+
+/** Of the time that it takes with a mail server; the second stands for the sweep, which looks once a second. */
+const SLOWER_AT_MOST = 1.5
+const SWEEP_MS = 1_000
+
+export interface Pace {
+  people: number
+  usualMs: number
+  awayMs: number
+  held: number
+}
+
+/** The mail server goes: deletions, exports and erasures keep their pace, and the mails leave after its return. */
+export async function mailAway(
+  { full, tell }: Stage,
+  world: World,
+  worker: Running,
+): Promise<Pace> {
+  const count = full ? 60 : 8
+  const { toMail } = world.ways
+  const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
+  for (const silent of full ? [false, true] : [true]) {
+    const usualMs = await eraseAll(world, count)
+    if (silent) toMail.freeze()
+    else await toMail.cut()
+    const offers = world.sink.offers.length
+    const awayMs = await eraseAll(world, count)
+    claim(world.sink.offers.length === offers, 'a mail came although the mail server was away')
+    const held = await pendingMails(world)
+    claim(held > 0, 'no mail was held up')
+    const { status } = await fetch(`${worker.url}/readyz`)
+    claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
+    claim(
+      awayMs <= SLOWER_AT_MOST * usualMs + SWEEP_MS,
+      `erasing took ${awayMs.toFixed(0)} ms without a mail server and ${usualMs.toFixed(0)} ms with it`,
+    )
+    await toMail.mend()
+    await until('mails that leave', async () => {
+      // The gaps between tries grow to hours: as if they had passed.
+      await hasten(world.db)
+      return untilNone(world)
+    })
+    tell(`${held} mails were held up, and left`)
+    pace.people += count
+    pace.held += held
+    pace.usualMs = Math.max(pace.usualMs, usualMs)
+    pace.awayMs = Math.max(pace.awayMs, awayMs)
+  }
+  return pace
+}
+
+/** From the first request until the last of them is erased, in milliseconds. */
+async function eraseAll(world: World, count: number): Promise<number> {
+  const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
+  const began = performance.now()
+  for (const person of people) {
+    const { status } = await world.client.delete(person)
+    claim(status === 202, `a deletion was answered with ${status}`)
+  }
+  await until('erased people', () => areGone(world, people))
+  return performance.now() - began
+}
+
+async function areGone({ db }: World, people: Person[]): Promise<boolean> {
+  const { rows } = await sql`
+    select from users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(db)
+  return rows.length === 0
+}
+
+async function pendingMails({ db }: World): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) from outbox where status = 'pending'`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** Waits a while for the last mail; a hastened one may have failed once more. */
+async function untilNone(world: World): Promise<boolean> {
+  const none = async () => (await pendingMails(world)) === 0
+  return until('the last mail', none, 3).catch(() => false)
+}
