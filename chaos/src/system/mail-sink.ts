@@ -18,14 +18,17 @@ export interface Offer {
   tokens: Record<string, string>
 }
 
-/** Decides on a mail; may take its time. `messageId` is empty at RCPT TO, where only a refusal counts. */
+/** Decides on a mail; may take its time. `messageId` is empty at RCPT TO, where only a refusal or a drop counts. */
 export type Judge = (mail: {
   at: 'RCPT' | 'message'
+  /** Names the connection, on which one mail comes after the other. */
+  connection: number
   recipient: string
   messageId: string
-  /** Lets the answers on this connection come byte by byte. */
-  drip(): void
 }) => Verdict | Promise<Verdict>
+
+/** How a connection begins: rightly, with every answer byte by byte, never, with a refusal, with nonsense, or with its end. */
+export type Greeting = 'right' | 'dripping' | 'none' | 'busy' | 'nonsense' | 'hang-up'
 
 export interface MailSink {
   url: string
@@ -33,6 +36,7 @@ export interface MailSink {
   /** The newest mail taken for this address whose subject has these words. */
   find(recipient: string, words: string): Offer | undefined
   judge(decide: Judge): void
+  greet(decide: () => Greeting): void
   close(): Promise<void>
 }
 
@@ -41,6 +45,7 @@ export async function startMailSink(): Promise<MailSink> {
   const offers: Offer[] = []
   const newest = new Map<string, Offer[]>()
   let judge: Judge = () => 'accepted'
+  let greet: () => Greeting = () => 'right'
   const note = (offer: Offer) => {
     offers.push(offer)
     if (offer.verdict === 'accepted' || offer.verdict === 'dropped')
@@ -48,16 +53,24 @@ export async function startMailSink(): Promise<MailSink> {
   }
   const sockets = new Map<number, Socket>()
   const hangUp = (port: number) => sockets.get(port)?.destroy()
-  const slow = (port: number) => {
-    const socket = sockets.get(port)
-    if (socket) drip(socket)
-  }
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
+    // Whoever waits longer than that for an answer waits for ever.
+    socketTimeout: 15 * 60_000,
+    onConnect({ remotePort }, done) {
+      const greeting = greet()
+      const socket = sockets.get(remotePort)
+      if (greeting === 'none') return
+      if (greeting === 'hang-up') return hangUp(remotePort)
+      if (greeting === 'nonsense') return void socket?.write('SSH-2.0-OpenSSH_9.9\r\n')
+      if (greeting === 'busy') return done(refusal('refused-4'))
+      if (greeting === 'dripping' && socket) drip(socket)
+      done()
+    },
     async onRcptTo({ address: recipient }, { remotePort }, done) {
       const mail = { recipient, messageId: '' }
-      const verdict = await judge({ at: 'RCPT', ...mail, drip: () => slow(remotePort) })
+      const verdict = await judge({ at: 'RCPT', connection: remotePort, ...mail })
       if (verdict === 'accepted') return done()
       note({ at: new Date(), ...mail, subject: '', verdict, tokens: {} })
       if (verdict === 'dropped') hangUp(remotePort)
@@ -69,9 +82,8 @@ export async function startMailSink(): Promise<MailSink> {
       if (source === undefined) return
       const recipient = envelope.rcptTo[0]?.address ?? ''
       const messageId = /^message-id: *(\S+)/im.exec(source)?.[1] ?? ''
-      const verdict = await judge({
-        ...{ at: 'message', recipient, messageId, drip: () => slow(remotePort) },
-      })
+      const connection = remotePort
+      const verdict = await judge({ at: 'message', connection, recipient, messageId })
       note({
         ...{ at: new Date(), recipient, messageId, verdict },
         subject: /^subject: *(.*)/im.exec(source)?.[1] ?? '',
@@ -96,6 +108,9 @@ export async function startMailSink(): Promise<MailSink> {
       newest.get(recipient)?.find(({ subject }) => subject.includes(words)),
     judge: (decide) => {
       judge = decide
+    },
+    greet: (decide) => {
+      greet = decide
     },
     close: () =>
       new Promise((resolve) => {

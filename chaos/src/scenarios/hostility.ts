@@ -1,0 +1,60 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Greeting, MailSink, Verdict } from '../system/mail-sink.ts'
+import type { Random } from '../system/random.ts'
+
+/** Of each hundred offers; what is left is taken. `hung`: silence, and then the line is cut. */
+export const percent = { dropped: 20, 'refused-4': 20, 'refused-5': 5, hung: 1 } as const
+type Fate = keyof typeof percent | 'accepted'
+
+/** Of each hundred connections; what is left begins rightly. */
+const greetingsPercent = { dripping: 3, none: 0.5, busy: 2, nonsense: 2, 'hang-up': 3 } as const
+
+export interface Hostility {
+  /** Offers by what became of them; `dead` ones never had an answer. */
+  seen: Record<Fate | 'dead', number>
+  greetings: Record<Exclude<Greeting, 'right'>, number>
+}
+
+/** From now on the server is as rude as that to whoever comes. Its first `dead` offers are left without an answer for ever. */
+export function startHostility(
+  sink: MailSink,
+  random: Random,
+  { hangSeconds: [from, to], dead }: { hangSeconds: [number, number]; dead: number },
+): Hostility {
+  const seen = { accepted: 0, dropped: 0, 'refused-4': 0, 'refused-5': 0, hung: 0, dead: 0 }
+  const greetings = { dripping: 0, none: 0, busy: 0, nonsense: 0, 'hang-up': 0 }
+  // What is decided at RCPT TO and comes after the message.
+  const later = new Map<number, Fate>()
+  const befalls = async (fate: Fate): Promise<Verdict> => {
+    seen[fate]++
+    if (fate !== 'hung') return fate
+    await wait(1_000 * random.between(from, to), undefined, { ref: false })
+    return 'dropped'
+  }
+  sink.judge(async ({ at, connection }) => {
+    if (at === 'message') return befalls(later.get(connection) ?? 'accepted')
+    if (seen.dead < dead) {
+      seen.dead++
+      return new Promise<never>(() => {})
+    }
+    const fate = pick(random, percent) ?? 'accepted'
+    if (fate !== 'accepted' && fate !== 'dropped' && random.chance(0.5)) return befalls(fate)
+    later.set(connection, fate)
+    return 'accepted'
+  })
+  sink.greet(() => {
+    const greeting = pick(random, greetingsPercent)
+    if (greeting) greetings[greeting]++
+    return greeting ?? 'right'
+  })
+  return { seen, greetings }
+}
+
+function pick<Name extends string>(random: Random, shares: Record<Name, number>): Name | undefined {
+  let at = random.next() * 100
+  for (const name of Object.keys(shares) as Name[]) {
+    if (at < shares[name]) return name
+    at -= shares[name]
+  }
+  return undefined
+}
