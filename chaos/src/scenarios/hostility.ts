@@ -7,7 +7,7 @@ export const percent = { dropped: 20, 'refused-4': 20, 'refused-5': 5, hung: 1 }
 type Fate = keyof typeof percent | 'accepted'
 
 /** Of each hundred connections; what is left begins rightly. */
-const greetingsPercent = { dripping: 3, none: 0.5, busy: 2, nonsense: 2, 'hang-up': 3 } as const
+const greetingsPercent = { dripping: 1, none: 0.5, busy: 2, nonsense: 2, 'hang-up': 3 } as const
 
 export interface Hostility {
   /** Offers by what became of them; `dead` ones never had an answer. */
