@@ -9,6 +9,7 @@ import pg from 'pg'
 import type { Backend } from './backend.ts'
 
 const SCHEMA = 'bullmq'
+const LOOK_EVERY_SECONDS = 5
 
 /** BullMQ on PostgreSQL, in a schema of its own that it makes and migrates itself. */
 export async function postgresBackend(
@@ -41,7 +42,7 @@ export async function postgresBackend(
         name,
         run,
         { ...options, connection, autorun: false },
-        createPostgresBackend,
+        watchfulBackend,
       )
       // A worker whose first look at the database fails never looks again.
       await worker.waitUntilReady()
@@ -53,6 +54,15 @@ export async function postgresBackend(
     },
   }
 }
+
+/**
+ * After an error BullMQ's worker waits for a notice for as long as its backend allows, an hour; one that came before it
+ * listened again would never reach it.
+ */
+const watchfulBackend: typeof createPostgresBackend = (...args) =>
+  Object.defineProperty(createPostgresBackend(...args), 'maximumBlockTimeout', {
+    value: LOOK_EVERY_SECONDS,
+  })
 
 async function migrate(pool: pg.Pool): Promise<void> {
   const client = await pool.connect()

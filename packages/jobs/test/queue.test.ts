@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import { connect, type Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { createPostgresBackend, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -221,6 +222,34 @@ t.test(
   },
 )
 
+t.test('on PostgreSQL, a job is found though its notice was lost after an outage', async (t) => {
+  const { db, url } = await testDb(t)
+  const errors: Error[] = []
+  const queue = await openQueue({ databaseUrl: url, onError: (error) => errors.push(error) })
+  t.teardown(() => queue.close())
+  const other = await openQueue({ databaseUrl: url, name: 'other' })
+  t.teardown(() => other.close())
+  await other.publish('send-mail', [randomUUID()])
+  let done = 0
+  await work(t, queue, { 'send-mail': async () => void done++ })
+  const admin = connect(new URL('/postgres', url).href)
+  t.teardown(() => admin.destroy())
+  const name = new URL(url).pathname.slice(1)
+  await until('all listen', async () => (await listeners(admin, name)) === 3)
+  await admitting(admin, name, false)
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`.execute(
+    admin,
+  )
+  await until('each has tried to listen in vain, and again', () => refusals(errors) > 40)
+  await admitting(admin, name, true)
+  await until('all listen again', async () => (await listeners(admin, name)) === 3)
+  // A job of another queue comes to where nobody was told of it.
+  await sql`update bullmq.job set queue = 'lethe-send-mail' where queue = 'other-send-mail'`.execute(
+    db,
+  )
+  await until('it is done', () => done === 1)
+})
+
 t.test('while Redis is away publishing fails at once; then work goes on', withRedis, async (t) => {
   const way = await cuttable(t, redis ?? '')
   await way.cut()
@@ -342,6 +371,24 @@ t.test('a user with too few rights is told of, and blocks nothing else', withRed
   await until('it is told of', () => told.some((message) => message.startsWith('NOPERM')))
   await t.rejects(queue.publish('send-mail', [randomUUID()]), /NOPERM/)
 })
+
+async function admitting(admin: Db, database: string, admits: boolean): Promise<void> {
+  await sql`alter database ${sql.id(database)} allow_connections ${sql.lit(admits)}`.execute(admin)
+}
+
+function refusals(errors: Error[]): number {
+  return errors.filter((error) => 'code' in error && error.code === '55000').length
+}
+
+/** Connections of workers that wait for notices: to listen is the last thing that they said. */
+async function listeners(admin: Db, database: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from pg_stat_activity
+    where datname = ${database} and state = 'idle' and query ilike '%listen%bullmq_jobs%'`.execute(
+    admin,
+  )
+  return rows[0]?.count ?? 0
+}
 
 async function postgres(t: Test): Promise<Opened> {
   const { url } = await testDb(t)
