@@ -72,14 +72,15 @@ function tagged(name: string): string {
 }
 
 /**
- * Disconnected while it waits to try again, a connection would tell nobody of its end, and BullMQ may have done just
- * that: it would wait for ever, with timers running. So the try is made now, and is the last.
+ * Disconnected while it has no server, a connection would tell nobody of its end, and BullMQ may have done just that: it
+ * would wait for ever, with timers running. So one more try is made, the last, which does tell. By its status a cluster
+ * may be closing that has ended long since.
  */
 async function end(connection: RedisConnection): Promise<void> {
   if (connection.status === 'end') return
-  const silent = ['reconnecting', 'disconnecting'].includes(connection.status)
+  const tells = ['connecting', 'connect', 'ready'].includes(connection.status)
   connection.disconnect()
-  if (silent) connection.connect().catch(() => {})
+  if (!tells) connection.connect().catch(() => {})
   await told(connection, 'end', ENDED_WITHIN_MS)
 }
 

@@ -77,10 +77,10 @@ async function deletionsThrough(
   for (const blow of blows) {
     const [before, after] = [await signUp(s), await signUp(s)]
     for (const person of before) await s.request(person)
-    await until('mails leave', () => mailsTo(s, before).length > 0)
+    await until('mails leave', () => mailsTo(s, before).length > 0, 60)
     await blow(queueName)
     for (const person of after) await s.request(person)
-    await until('mails leave again', () => mailsTo(s, after).length > 0, 30)
+    await until('mails leave again', () => mailsTo(s, after).length > 0, 60)
     await lendLostAgain(s)
   }
   await until('every row is settled', async () => (await unsettled(s)) === 0, 60)
