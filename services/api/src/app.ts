@@ -29,7 +29,7 @@ import { userRoutes } from './routes/users.ts'
 export interface AppOptions {
   /** Where log lines go; standard output by default. */
   log?: { write(line: string): void }
-  /** Milliseconds for which those who are connected are still served when it is closed; none by default. */
+  /** Milliseconds for which it still listens when it is closed, and as long again serves who is connected; none by default. */
   lingerMs?: number
 }
 

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TcpServer } from 'node:net'
 import { setTimeout } from 'node:timers'
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -11,13 +12,16 @@ const FIRST_WORD_MS = 500
 export type IsStopping = () => boolean
 
 /**
- * Lets nobody down who is connected when `app` is closed. An idle connection may be the very one on which the next
- * request is under way, so for `lingerMs` we go on listening and answering, and each answer says that it was the last of
- * its connection. Only what nobody used in all that time is closed as it is.
+ * Lets nobody down who is connected when `app` is closed. For `lingerMs` we go on as if nothing were, but for /readyz: who
+ * asks it looks elsewhere. Then nobody new is let in, and for as long again each connection that is used is told with an
+ * answer that it was the last: closed while it is idle, it may be the very one on which the next request is under way.
+ * In this order, because connections that were told to end before would be replaced by new ones when we stop listening,
+ * and whom the system has connected by then and we have not accepted, it resets.
  */
 export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsStopping {
   const { server } = app
   let stopping = false
+  let last = false
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
@@ -26,8 +30,13 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
 
   app.addHook('preClose', async () => {
     stopping = true
+    if (sockets.size > 0) {
+      await wait(lingerMs)
+      await untilNobodyWaits(server)
+      stopListening(server)
+    }
+    last = true
     if (sockets.size > 0) await wait(lingerMs)
-    await untilNobodyWaits(server)
     // Node takes them for busy: a browser's spare connection would hold us up until it is tired of it.
     setTimeout(() => {
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
@@ -37,7 +46,7 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
   app.addHook('onSend', async ({ raw }, reply) => {
     if (!stopping) return
     // Closed while its body still comes, a connection is reset, and the answer may be lost with it.
-    if (raw.complete) reply.header('connection', 'close')
+    if (last && raw.complete) reply.header('connection', 'close')
     else reply.raw.removeHeader('connection')
   })
   return () => stopping
@@ -46,7 +55,6 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
 // Under a load that leaves no such moment we stop all the same.
 const LOOKS = 1_000
 
-/** Who has connected and was not accepted yet is reset when we stop listening. */
 async function untilNobodyWaits(server: Server): Promise<void> {
   let accepted = true
   server.on('connection', () => {
@@ -57,4 +65,9 @@ async function untilNobodyWaits(server: Server): Promise<void> {
     // After the next look at what the sockets have brought.
     await setImmediate()
   }
+}
+
+/** An HTTP server's own way would close idle connections with it. */
+function stopListening(server: Server): void {
+  if (server.listening) TcpServer.prototype.close.call(server)
 }

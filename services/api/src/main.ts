@@ -4,7 +4,7 @@ import { connect } from '@lethe/db'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
-const LINGER_MS = 2_000
+const LINGER_MS = 1_000
 
 const config = configOrExit(readConfig)
 const db = connect(config.databaseUrl, {
