@@ -8,7 +8,7 @@ import { changes, erasures } from './moments.ts'
 import { cutAt, type Real } from './real.ts'
 import { moveClock, settle } from './settle.ts'
 import { DAY, HOUR, MINUTE, SECOND, YEAR } from './spans.ts'
-import { beginning, type World } from './world.ts'
+import { beginning, type Mail, type World } from './world.ts'
 
 export type Command = fc.AsyncCommand<World, Real>
 
@@ -90,6 +90,29 @@ const overtaking = fc.tuple(longJob, pick).map(([name, which]): Command => {
   }
 })
 
+/** The mail server takes nothing, try after try, until it is given up or the server is back after some days. */
+const outage = fc
+  .record({ tries: fc.integer({ min: 3, max: 7 }), days: fc.nat(6) })
+  .map(({ tries, days }): Command => {
+    const words = `the mail server is away for ${tries} tries and ${days} days`
+    const tried = async (world: World, real: Real, instant: number) => {
+      await moveClock(world, real, Math.max(instant, world.now))
+      await settle(world, real, [work(['send-mail'])])
+    }
+    return {
+      check: ({ mails }) => mails.some(isWaiting),
+      async run(world, real) {
+        world.done.push(words)
+        answerWith(world, real, { at: 'RCPT', code: 451 })
+        for (let n = 0; n < tries && world.mails.some(isWaiting); n++)
+          await tried(world, real, Math.min(...world.mails.filter(isWaiting).map(whenFree)))
+        await tried(world, real, world.now + days * DAY)
+        answerWith(world, real, { at: 'RCPT', code: 0 })
+      },
+      toString: () => words,
+    }
+  })
+
 const working = fc
   .oneof(
     { weight: 5, arbitrary: fc.constant(jobNames) },
@@ -109,14 +132,21 @@ const answering = fc
   .map(
     (answer): Command => ({
       check: () => true,
-      async run(world, { sink }) {
+      async run(world, real) {
         world.done.push(inWords(answer))
-        world.smtp = answer
-        sink.answer = { ...answer }
+        answerWith(world, real, answer)
       },
       toString: () => inWords(answer),
     }),
   )
+
+function answerWith(world: World, { sink }: Real, answer: World['smtp']): void {
+  world.smtp = answer
+  sink.answer = { ...answer }
+}
+
+const isWaiting = ({ status }: Mail) => status === 'pending'
+const whenFree = ({ nextAttemptAt }: Mail) => nextAttemptAt
 
 function inWords({ at, code }: World['smtp']): string {
   return `the mail server answers ${code} at ${at}`
@@ -159,7 +189,7 @@ function tick(name: string, to: (world: World) => number): Command {
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 30, arbitrary: wishes.map(once) },
   { weight: 14, arbitrary: labours.map(once) },
-  { weight: 10, arbitrary: working },
+  { weight: 12, arbitrary: working },
   { weight: 6, arbitrary: ticking },
   { weight: 14, arbitrary: waiting },
   { weight: 10, arbitrary: dying },
@@ -167,4 +197,5 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: overtaking },
   { weight: 12, arbitrary: meeting },
   { weight: 3, arbitrary: answering },
+  { weight: 1, arbitrary: outage },
 )

@@ -1,8 +1,7 @@
 import { SECOND } from './spans.ts'
 import type { Leased, World } from './world.ts'
 
-/** A queued job has this long to be begun; whoever works, this long to show that they are alive. */
-const lent = 30 * SECOND
+/** A queued job has this long to be begun, and whoever works this long to show that they are alive. */
 const held = 10 * SECOND
 
 export function newLease(world: World): number {
@@ -11,7 +10,7 @@ export function newLease(world: World): number {
 
 export function lendTo(world: World, row: Leased, lease: number): void {
   row.lease = lease
-  row.nextAttemptAt = world.now + lent
+  row.nextAttemptAt = world.now + held
 }
 
 /** Exchanges the job's lease for one of the worker's own. */

@@ -19,7 +19,7 @@ interface Lives {
   tell(line: string): void
 }
 
-export interface Failure {
+interface Failure {
   seed: number
   path: string
   replayPath: string

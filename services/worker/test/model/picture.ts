@@ -95,8 +95,6 @@ function linkOf(deletion: Deletion, mail: string): string | null {
   return cancels ? (deletion.token ?? null) : null
 }
 
-export type Picture = ReturnType<typeof pictureOf>
-
 /** A mail that the server took: the id of its Message-ID, and the token in its link. */
 export interface Left {
   id: string

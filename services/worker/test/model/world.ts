@@ -12,7 +12,7 @@ import type { JobName } from '@lethe/jobs'
 import type { Step } from '../smtp-sink.ts'
 
 /** Milliseconds since 1970, on the model's clock. */
-export type Instant = number
+type Instant = number
 
 /** All that the model knows: plain data, so that it can be copied. Others are named by their place in these lists. */
 export interface World {
@@ -87,7 +87,7 @@ export interface Deletion extends Leased {
   export: Export
 }
 
-export interface Export extends Leased {
+interface Export extends Leased {
   token: string | undefined
   status: ExportStatus
   createdAt: Instant | null
@@ -109,7 +109,7 @@ export interface Mail extends Leased {
   forgotten: boolean
 }
 
-export interface Event {
+interface Event {
   deletion: number
   event: AuditEventName
   by: Deletion['by'] | undefined
@@ -117,7 +117,7 @@ export interface Event {
   sealed: boolean
 }
 
-export interface Job {
+interface Job {
   name: JobName
   lease: number
 }

@@ -1,9 +1,13 @@
+import { lendEach } from '@lethe/jobs'
+import { sql } from 'kysely'
 import { sendMail as handle } from '../../../src/handlers/send-mail.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
+import { until } from '../../until.ts'
+import { setClock } from '../clock.ts'
 import { type Deed, died, type Outcome } from '../deed.ts'
 import { giveBackAfter, newLease, takeAs } from '../leases.ts'
 import type { Real } from '../real.ts'
-import { DAY } from '../spans.ts'
+import { DAY, SECOND } from '../spans.ts'
 import { deletionOf, type Mail, note, personOf, type World } from '../world.ts'
 
 const tryFor = 5 * DAY
@@ -32,6 +36,48 @@ export function sendMail(lease: number, name: string): Deed {
     },
     perform: (real) => unlessCut(real, handle({ lease: name }, real.deps)),
   }
+}
+
+/**
+ * The server is slow to take a mail, so that it is lent to a second worker; both hand it over, and the word of the second
+ * one counts. Only where the server takes what it is given.
+ */
+export function sendOvertaken(world: World, number: number): Deed {
+  const { id = '' } = world.mails[number] as Mail
+  const later = world.now + 11 * SECOND
+  return {
+    *course(world, choose) {
+      yield
+      const mail = world.mails[number] as Mail
+      takeAs(world, mail, newLease(world))
+      world.now = later
+      takeAs(world, mail, newLease(world))
+      const to = addressee(world, mail) ?? ''
+      // The first may notice in time that it has lost its lease.
+      mail.left.push(...(choose(2) === 0 ? [to, to] : [to]))
+      finish(world, mail, 'sent')
+      return {}
+    },
+    async perform({ db, deps, sink }) {
+      const gate = sink.hold()
+      const handled: Promise<void>[] = []
+      for (const instant of [world.now, later]) {
+        await setClock(db, instant)
+        const [lease = ''] = await lendEach(db, 'outbox', sql<boolean>`d.id = ${id}`, 1)
+        handled.push(handle({ lease }, deps))
+        await until('the server holds it', () => gate.held() === handled.length)
+      }
+      gate.release()
+      await Promise.all(handled)
+      return { answer: {} }
+    },
+  }
+}
+
+/** Whether the server would take this mail from whoever began with it now. */
+export function canBeOvertaken(world: World, mail: Mail): boolean {
+  const free = mail.status === 'pending' && mail.nextAttemptAt <= world.now
+  return free && world.smtp.code === 0 && addressee(world, mail) !== null && isNews(world, mail)
 }
 
 /** A handler that is cut off tries to note for seconds what has become of the mail; nobody waits for the dead. */

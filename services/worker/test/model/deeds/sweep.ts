@@ -40,7 +40,7 @@ export const sweeps = {
   },
 } satisfies Record<string, (world: World) => void>
 
-export type SweepName = keyof typeof sweeps
+type SweepName = keyof typeof sweeps
 export const sweepNames = Object.keys(sweeps) as SweepName[]
 
 export function sweep(...names: SweepName[]): Deed {

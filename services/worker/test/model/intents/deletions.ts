@@ -4,7 +4,7 @@ import { cancelByPassword, cancelByToken, report, request, type Wish } from '../
 import { openArchiveOf, openVaultOf } from '../deeds/export-account.ts'
 import { acceptedLogIn } from '../deeds/sessions.ts'
 import { graces } from '../spans.ts'
-import { passwordOf, personOf, type World } from '../world.ts'
+import { deletionOf, latestDeletion, passwordOf, personOf, type World } from '../world.ts'
 import { type Intent, intent, often, type Pick, pick, picked, seldom, words } from './intent.ts'
 import { anyAddress, wrong } from './names.ts'
 import { heldLogIns, withLogIn } from './sessions.ts'
@@ -52,10 +52,20 @@ export const deletingByAdministrator = fc
 export const cancellingByToken = fc.tuple(pick, fc.integer({ min: 0, max: 29 })).map(([which, n]) =>
   intent(`cancel by token ${words(which)}${n === 0 ? ' unknown' : ''}`, (world) => {
     if (n === 0) return cancelByToken(world, undefined)
-    const number = pickedDeletion(world, which, 'pending')
+    const outdated = which.good ? undefined : pickedOutdated(world, which)
+    const number = outdated ?? pickedDeletion(world, which, 'pending')
     return number === undefined ? undefined : cancelByToken(world, number)
   }),
 )
+
+/** One that is over, of somebody who has another one by now. */
+function pickedOutdated(world: World, which: Pick): number | undefined {
+  const numbers = [...world.deletions.keys()].filter((number) => {
+    const { status, person } = deletionOf(world, number)
+    return status === 'cancelled' && latestDeletion(world, person) !== deletionOf(world, number)
+  })
+  return picked(which, numbers, () => true)
+}
 
 export const cancellingByPassword = fc.tuple(anyAddress, often).map(([email, right]) =>
   intent(`cancel by password ${email}${right ? '' : ' wrong'}`, (world) => {

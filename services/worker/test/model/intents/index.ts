@@ -15,15 +15,16 @@ import {
   lending,
   running,
   runningAny,
+  sendingOvertaken,
   sweeping,
   wakingUp,
 } from './jobs.ts'
-import { loggingIn, promoting, signingUp } from './people.ts'
+import { demoting, loggingIn, promoting, signingUp } from './people.ts'
 import { asking, choosing, refreshing, saving, uploading } from './sessions.ts'
 
 /** What people do. */
 export const wishes = fc.oneof(
-  { weight: 8, arbitrary: signingUp },
+  { weight: 12, arbitrary: signingUp },
   { weight: 10, arbitrary: loggingIn },
   { weight: 1, arbitrary: promoting },
   { weight: 2, arbitrary: asking },
@@ -33,8 +34,8 @@ export const wishes = fc.oneof(
   { weight: 1, arbitrary: choosing },
   { weight: 26, arbitrary: deleting },
   { weight: 6, arbitrary: deletingByAdministrator },
-  { weight: 6, arbitrary: cancellingByToken },
-  { weight: 4, arbitrary: cancellingByPassword },
+  { weight: 9, arbitrary: cancellingByToken },
+  { weight: 6, arbitrary: cancellingByPassword },
   { weight: 1, arbitrary: lookingUp },
   { weight: 2, arbitrary: opening },
   { weight: 1, arbitrary: openingVault },
@@ -47,6 +48,7 @@ export const labours = fc.oneof(
   { weight: 8, arbitrary: runningAny },
   { weight: 3, arbitrary: fallingAsleep },
   { weight: 6, arbitrary: wakingUp },
+  { weight: 2, arbitrary: sendingOvertaken },
   { weight: 5, arbitrary: sweeping },
 )
 
@@ -71,6 +73,7 @@ export const encounters = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(cancellingByToken, sweeping) },
   { weight: 4, arbitrary: fc.tuple(deleting, fc.oneof(saving, refreshing, loggingIn, uploading)) },
   { weight: 2, arbitrary: fc.tuple(deleting, fc.oneof(deleting, deletingByAdministrator)) },
+  { weight: 2, arbitrary: fc.tuple(demoting, deletingByAdministrator) },
   { weight: 2, arbitrary: fc.tuple(signingUp, fc.oneof(signingUp, running('erase-accounts'))) },
   { weight: 2, arbitrary: fc.tuple(lending, runningAny) },
   { weight: 2, arbitrary: sweeping.map((twice): [Intent, Intent] => [twice, twice]) },

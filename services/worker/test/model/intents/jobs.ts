@@ -14,10 +14,10 @@ import {
   wakeUpOverExport,
 } from '../deeds/export-account.ts'
 import { canBeClaimed, freeRows, lend } from '../deeds/lend.ts'
-import { sendMail } from '../deeds/send-mail.ts'
+import { canBeOvertaken, sendMail, sendOvertaken } from '../deeds/send-mail.ts'
 import { sweep, sweepNames } from '../deeds/sweep.ts'
 import { jobNames } from '../deeds/work.ts'
-import type { World } from '../world.ts'
+import type { Mail, World } from '../world.ts'
 import { withDeletion } from './deletions.ts'
 import { type Intent, intent, type Pick, pick, picked, words } from './intent.ts'
 
@@ -57,6 +57,16 @@ export const stumbling = fc.tuple(longJob, pick).map(
       const job = pickedJob(world, which, name)
       return job && stumbles[name](job.lease, job.name)
     },
+  }),
+)
+
+export const sendingOvertaken = pick.map((which) =>
+  intent(`overtake a mail ${words(which)}`, (world) => {
+    const numbers = [...world.mails.keys()].filter((number) =>
+      canBeOvertaken(world, world.mails[number] as Mail),
+    )
+    const number = picked(which, numbers, () => true)
+    return number === undefined ? undefined : sendOvertaken(world, number)
   }),
 )
 

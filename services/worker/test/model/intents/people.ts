@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { logIn, promote, signUp } from '../deeds/people.ts'
 import { holderOf, passwordOf } from '../world.ts'
-import { intent, often } from './intent.ts'
+import { intent, often, pick, picked, words } from './intent.ts'
 import { addresses, anyAddress, anyPassword, wrong } from './names.ts'
 
 const kind = fc.constantFrom('cookie' as const, 'refresh' as const)
@@ -24,3 +24,12 @@ export const promoting = fc
   .map(([email, up]) =>
     intent(`promote ${email} ${up}`, () => promote(email, up ? 'administrator' : 'member')),
   )
+
+/** An administrator becomes a member again. */
+export const demoting = pick.map((which) =>
+  intent(`demote ${words(which)}`, ({ people }) => {
+    const active = people.filter(({ role, active }) => active && role === 'administrator')
+    const who = picked(which, active, () => true)
+    return who && promote(who.email, 'member')
+  }),
+)

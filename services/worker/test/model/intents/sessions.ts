@@ -20,7 +20,7 @@ export const asking = withLogIn('ask', fc.constant(undefined), (_world, index, h
 
 export const refreshing = withLogIn(
   'refresh',
-  seldom,
+  fc.boolean(),
   (_world, index, logIn, used) => {
     const newest = logIn.held.tokens.length - 1
     return refreshWith(index, logIn, used ? Math.max(newest - 1, 0) : newest)
@@ -70,13 +70,18 @@ export function withLogIn<T>(
   }))
 }
 
-/** Where nobody who could be logged in is. */
+/** Where nobody is logged in; and whoever stayed after a deletion, since they may ask for another. */
 function loggingInAnybody(world: World, kind: HeldLogIn['kind']): Deed | undefined {
-  const isIn = heldLogIns(world).some(
-    ([index, logIn]) => logIn.kind === kind && acceptedLogIn(world, index),
+  const isIn = heldLogIns(world).filter(([index]) => acceptedLogIn(world, index))
+  const stayed = world.people.find(
+    ({ active }, index) =>
+      active &&
+      world.deletions.some(({ person }) => person === index) &&
+      !isIn.some(([, { person }]) => person === index),
   )
-  const somebody = world.people.find(({ active }) => active)
-  return isIn || !somebody ? undefined : logIn(somebody.email, somebody.password, kind)
+  const somebody = stayed ?? world.people.find(({ active }) => active)
+  const isEnough = !stayed && isIn.some(([, logIn]) => logIn.kind === kind)
+  return isEnough || !somebody ? undefined : logIn(somebody.email, somebody.password, kind)
 }
 
 export function heldLogIns(world: World): [number, HeldLogIn][] {
