@@ -45,6 +45,21 @@ export async function takeoversAfter(db: Db, ends: End[]): Promise<Takeover[]> {
   return rows
 }
 
+const RECENT = 5_000
+
+/** Whether this worker holds a row now. */
+export async function isAtWork(db: Db, worker: string): Promise<boolean> {
+  const { rows } = await sql<{ holds: boolean }>`
+    select exists (
+      select from chaos.changes
+      where seq > (select max(seq) from chaos.changes) - ${RECENT}::int and who = ${worker}
+        and (is_now->>'attempts')::int > (was->>'attempts')::int
+        and (is_now->>'lease')::uuid in (
+          select lease from outbox union all select lease from exports union all select lease from deletions)
+    ) as holds`.execute(db)
+  return rows[0]?.holds ?? false
+}
+
 /** Those of these workers that held a row when they were asked to end. */
 export async function heldWhenAsked(
   db: Db,

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { jobNames, openQueue } from '@lethe/jobs'
 import {
   heldWhenAsked,
+  isAtWork,
   needlessCopies,
   takeoversAfter,
   waitsAfterGivingBack,
@@ -88,6 +89,7 @@ async function stopWorkers(
     await fleet.whole()
     await wait(random.between(100, 700))
     if (round === hangs) await gate.hold()
+    await until('work to interrupt', () => isAtWork(world.db, fleet.next()))
     const some = await fleet.stop(round === 'both' ? 2 : 1)
     gate.release()
     stopped.push(...some.map((one) => ({ ...one, round })))
@@ -178,7 +180,7 @@ async function claimNothingLeft({ db }: World, workers: StoppedWorker[]): Promis
   const left = await takeoversAfter(db, workers)
   claim(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
   const busy = await heldWhenAsked(db, workers)
-  claim(busy.length > 0, 'no worker was at work when it was stopped')
+  claim(busy.length > workers.length / 4, `only ${busy.length} workers were at work when stopped`)
   const cut = workers.filter(({ round }) => round === hangs)
   const copied = await needlessCopies(db, cut)
   claim(copied.length === 0, copied.join('\n'))

@@ -29,8 +29,8 @@ interface MidWork extends Moment {
 const database = (says: RegExp, is: Moment['is'], holds = true, nth = 1): MidWork => {
   return { way: 'toDatabase', says, is, holds, nth }
 }
-const mail = (says: RegExp, is: Moment['is'], nth = 1): MidWork => {
-  return { way: 'toMail', says, is, holds: true, nth }
+const mail = (says: RegExp, is: Moment['is']): MidWork => {
+  return { way: 'toMail', says, is, holds: true }
 }
 
 const claims = /^with mine as \( select d\.id, d\.status as was/
@@ -70,7 +70,7 @@ const moments: Record<Work, MidWork[]> = {
     database(readsFacts, 'unheard'),
     mail(/^MAIL/, 'unheard'),
     mail(/^MAIL/, 'done'),
-    mail(/^the message/, 'unheard', 2),
+    mail(/^the message/, 'unheard'),
     mail(/^the message/, 'done'),
     database(notesMail, 'unheard'),
     database(notesMail, 'done', false),

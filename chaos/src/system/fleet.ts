@@ -29,6 +29,8 @@ export interface Stopped extends Ended {
 export interface Fleet {
   /** Kills (-9) whichever worker gets there first, at that moment, and starts another in its place. */
   killAt(moment: Moment): Promise<Ended>
+  /** Whose turn it is to be stopped. */
+  next(): string
   /** Sends SIGTERM to so many, in turn, and waits for their end; nobody follows them until `refill`. */
   stop(count: number): Promise<Stopped[]>
   refill(): void
@@ -96,19 +98,21 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
       let ended: Ended | undefined
       for (const place of places) {
         let times = 0
+        const killed = () => {
+          ended ??= kill(place)
+          if (ended) letPass(way)
+          return ended
+        }
         place.ways[way].intercept((message) => {
-          if (!place.worker || !says.test(message) || ++times < nth) return 'pass'
-          letPass(way)
-          const act = () => {
-            ended = kill(place)
-          }
-          if (is === 'done') return act
-          act()
-          return 'drop-before'
+          if (ended || !place.worker || !says.test(message) || ++times < nth) return 'pass'
+          if (is === 'unheard') return killed() ? 'drop-before' : 'pass'
+          // A statement that changed and found nothing was about work that somebody else has done.
+          return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
         })
       }
       return until(`a worker that says ${says}`, () => ended, HAPPENS_WITHIN)
     },
+    next: () => places[0]?.worker?.name ?? '',
     stop(count) {
       const some = places.splice(0, count)
       places.push(...some)

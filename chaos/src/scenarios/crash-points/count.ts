@@ -1,5 +1,5 @@
 import { type LifeName, lives, type Step } from './lives.ts'
-import { type Exchange, isEmpty, speaker, type Way, ways } from './points.ts'
+import { type Exchange, isEmpty, speaker, starts, type Way, ways } from './points.ts'
 import type { Room } from './room.ts'
 
 interface Seen {
@@ -39,10 +39,12 @@ export function exchangesIn(heard: { life: LifeName; times: Seen[][] }[]): Excha
   for (const { life, times } of heard) {
     const everyTime = (seen: Seen) => times.every((time) => time.some((other) => same(other, seen)))
     for (const seen of (times[0] ?? []).filter(everyTime)) {
-      if (life !== 'start' && opens(seen)) continue
+      if (!starts(life) && opens(seen)) continue
       const known = found.get(keyOf(seen))
-      if (known && (known.finds || !seen.finds)) continue
-      found.set(keyOf(seen), { ...seen, life, step: stepFor(seen, life, known !== undefined) })
+      const saidAllTheTime = known?.life === 'quiet'
+      // Whether anything else finds something to do may be chance.
+      if (known && !(saidAllTheTime && seen.finds && !known.finds)) continue
+      found.set(keyOf(seen), { ...seen, life, step: stepFor(seen, life, saidAllTheTime) })
     }
   }
   return [...found.values()]
@@ -66,7 +68,7 @@ function same(one: Seen, other: Seen): boolean {
 
 /** The API speaks when it is asked; what is said all the time is waited for from where there is something to find. */
 function stepFor(seen: Seen, life: LifeName, saidAllTheTime: boolean): Step {
-  if (life === 'quiet' || life === 'start') return 'begins'
+  if (life === 'quiet' || starts(life)) return 'begins'
   // How far a worker has come at a step depends on the load.
   return isApi(seen) || saidAllTheTime ? seen.step : 'asks'
 }

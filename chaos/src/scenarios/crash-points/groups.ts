@@ -1,13 +1,13 @@
 import type { Random } from '../../system/random.ts'
 import { lives } from './lives.ts'
-import { inWords, type Point, pathOf } from './points.ts'
+import { inWords, type Point, pathOf, starts } from './points.ts'
 import type { Room } from './room.ts'
 import { lay, type Trap } from './trap.ts'
 
 /** So many drops are played at a time, on people of their own and on paths that do not meet; whatever kills is alone. */
 const TOGETHER = 3
-/** Seconds from a date to the erasure: a lease that nobody began is out after 30, one that was begun after 10. */
-const BOUND = 45
+/** Seconds from a date to the erasure: whoever loses a row delays it by ten, and those of a group may meet in one batch. */
+const BOUND = 40
 
 export function groupsOf(points: Point[], random: Random): Point[][] {
   const shuffled = points
@@ -30,7 +30,7 @@ function fits(point: Point, group: Point[]): boolean {
 }
 
 function sociable({ fault, life }: Point): boolean {
-  return fault !== 'kill' && life !== 'slow' && life !== 'start'
+  return fault !== 'kill' && life !== 'slow' && !starts(life)
 }
 
 /** Lets somebody live through each point; afterwards all is at rest, and every invariant holds. */

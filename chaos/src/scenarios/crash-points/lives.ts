@@ -81,14 +81,17 @@ export const lives = {
     await hold(room)
   },
 
-  /** Both services are started anew, and serve somebody. */
-  async start(room, at) {
-    await room.restart(() => at('begins'))
-    await askUntilItStands(room, await room.person())
-  },
+  /** It is started anew, and serves somebody. */
+  'the api starts': (room, at) => startAnew(room, 'api', at),
+  'the worker starts': (room, at) => startAnew(room, 'worker', at),
 } satisfies Record<string, Life>
 
 export type LifeName = keyof typeof lives
+
+async function startAnew(room: Room, name: 'api' | 'worker', at: (step: Step) => void) {
+  await room.restart(name, () => at('begins'))
+  await askUntilItStands(room, await room.person())
+}
 
 /** Somebody who has time to cancel. */
 async function reprieved(room: Room, at: (step: Step) => void) {

@@ -29,8 +29,13 @@ export interface Point extends Exchange {
 /** What is said while a service starts is dropped only: it is no path of anybody's life, and killing there is like killing before. */
 export function pointsOf(exchange: Exchange): Point[] {
   const faults: Fault[] = ['drop-before', 'drop-after']
-  if (exchange.life !== 'start') faults.push('kill')
+  if (!starts(exchange.life)) faults.push('kill')
   return faults.map((fault) => ({ ...exchange, fault }))
+}
+
+/** Of the lives in which a service is started. */
+export function starts(life: LifeName): boolean {
+  return life.endsWith('starts')
 }
 
 export function inWords({ way, name, fault, life, step }: Point): string {
@@ -62,7 +67,7 @@ export type Path = keyof typeof paths | 'sweep' | 'start'
 
 /** Which of the paths it belongs to; the sweep has what is nobody's. */
 export function pathOf({ way, name, life, step }: Exchange): Path {
-  if (life === 'start') return 'start'
+  if (starts(life)) return 'start'
   if (step === 'cancels') return 'cancel'
   const found = Object.entries(paths).find(([, says]) => says.test(`${way} ${name}`))
   return (found?.[0] as Path | undefined) ?? 'sweep'

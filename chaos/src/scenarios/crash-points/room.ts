@@ -24,8 +24,8 @@ export interface Room {
   judge(address: string, judge: Judge): void
   /** Kills (-9) and starts again. */
   kill(name: Name): void
-  /** Both, with something in between. */
-  restart(between: () => void): Promise<void>
+  /** The same, with something in between. */
+  restart(name: Name, between: () => void): Promise<void>
   /** Waits until both services are there; throws when one ended that nobody killed. */
   whole(): Promise<void>
   /** Waits until nothing is left to be done, not even an archive to be removed. */
@@ -35,10 +35,12 @@ export interface Room {
 
 const REST_WITHIN = 90
 
-export async function openRoom({ openWorld }: Pick<Stage, 'openWorld'>): Promise<Room> {
+export async function openRoom({ openWorld, full }: Pick<Stage, 'openWorld' | 'full'>) {
+  const gracePeriod = full ? 'PT2S' : 'PT1S'
+  // All that is limited or expires is played too.
   const world = await openWorld({
-    gracePeriod: 'PT2S',
-    env: { RATE_LIMITS: 'on', EXPORT_TTL: 'PT1S' },
+    gracePeriod,
+    env: { RATE_LIMITS: 'on', EXPORT_TTL: gracePeriod },
   })
   await world.bystanders(5)
   const running = new Map<Name, Running>()
@@ -69,7 +71,7 @@ export async function openRoom({ openWorld }: Pick<Stage, 'openWorld'>): Promise
     await back
     claim(ended.length === 0, ended.join(', '))
   }
-  return {
+  const room: Room = {
     world,
     client: createClient(`http://127.0.0.1:${front.port}`, world.recorder),
     ways: { toApi: front, ...others, ...(toRedis && { toRedis }) },
@@ -85,12 +87,11 @@ export async function openRoom({ openWorld }: Pick<Stage, 'openWorld'>): Promise
       // Whoever waits for it is told.
       back.catch(() => {})
     },
-    async restart(between) {
+    async restart(name, between) {
       await whole()
-      await Promise.all([killed('api'), killed('worker')])
+      await killed(name)
       between()
-      back = Promise.all([start('api'), start('worker')])
-      await back
+      await start(name)
     },
     whole,
     async rest() {
@@ -102,6 +103,7 @@ export async function openRoom({ openWorld }: Pick<Stage, 'openWorld'>): Promise
     },
     close: front.close,
   }
+  return room
 }
 
 /** What is left to be done. */
