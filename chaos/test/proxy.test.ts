@@ -278,14 +278,14 @@ async function smtp(t: Test) {
 async function dialogue(port: number) {
   const socket = connectSocket(port, '127.0.0.1').setEncoding('utf8')
   socket.on('error', () => {})
-  const closed = once(socket, 'close').then(() => 'closed')
   let heard = ''
+  const closed = once(socket, 'close')
   socket.on('data', (text) => {
     heard += text
   })
   const answer = async () => {
-    const line = until('an answer', () => /^\d{3} .*$/m.exec(heard)?.[0])
-    const first = await Promise.race([line, closed])
+    const line = () => /^\d{3} .*$/m.exec(heard)?.[0]
+    const first = await until('an answer', () => line() ?? (socket.closed && 'closed'))
     heard = ''
     return first
   }

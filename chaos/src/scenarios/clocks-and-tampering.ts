@@ -5,7 +5,7 @@ import { jobNames } from '@lethe/jobs'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { addUp, claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { type Client, createClient } from '../system/client.ts'
+import { type Client, createClient, served } from '../system/client.ts'
 import { fakeClock } from '../system/fake-clock.ts'
 import type { Person } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
@@ -120,12 +120,10 @@ async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<
   const people = await world.people(count)
   return Promise.all(
     people.map(async (person, n) => {
-      const reply = await apis[n % apis.length]?.client.delete(person)
-      const { id = '' } = (reply?.body.deletion ?? {}) as { id?: string }
-      claim(
-        reply?.status === 202,
-        `a deletion was answered with ${reply?.status ?? reply?.failure}`,
-      )
+      const { client } = apis[n % apis.length] as Api
+      const { status, failure, body } = await served(() => client.delete(person))
+      const { id = '' } = (body.deletion ?? {}) as { id?: string }
+      claim(status === 202, `a deletion was answered with ${status ?? failure}`)
       return { person, deletionId: id }
     }),
   )
@@ -154,7 +152,9 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
   const kept = await db.connection().execute(async (door) => {
     await sql`select pg_advisory_lock(1)`.execute(door)
     const people = await world.people(full ? 20 : 4)
-    await Promise.all(people.map((person, n) => apis[n % apis.length]?.client.delete(person)))
+    const ask = (person: Person, n: number) =>
+      served(() => (apis[n % apis.length] as Api).client.delete(person))
+    await Promise.all(people.map(ask))
     await until('whole archives', young)
     const ahead = await world.startWorker({
       ...env('ahead'),
@@ -182,7 +182,7 @@ async function tamperWith(
   await Promise.all(jobNames.map((name) => queues[name].pause()))
   const people = await world.people(count)
   const replies = await Promise.all(
-    people.map((person, n) => (apis[n % apis.length] as Api).client.delete(person)),
+    people.map((person, n) => served(() => (apis[n % apis.length] as Api).client.delete(person))),
   )
   const refused = replies.find(({ status }) => status !== 202)
   claim(!refused, `a deletion was answered with ${refused?.status ?? refused?.failure}`)
@@ -262,13 +262,10 @@ async function cancelSome({ db, keys }: World, apis: Api[], victims: Victim[]): 
   )
   const tokens = new Map(rows.map(({ id, nonce }) => [id, deletionToken(keys, nonce)]))
   const replies = await Promise.all(
-    half.map(({ person, deletionId }, n) =>
-      (apis[n % apis.length] as Api).client.cancel(
-        person,
-        deletionId,
-        tokens.get(deletionId) ?? '',
-      ),
-    ),
+    half.map(({ person, deletionId: id }, n) => {
+      const { client } = apis[n % apis.length] as Api
+      return served(() => client.cancel(person, id, tokens.get(id) ?? ''))
+    }),
   )
   const refused = replies.find(({ status }) => status !== 200)
   claim(!refused, `a cancel was answered with ${refused?.status ?? refused?.failure}`)

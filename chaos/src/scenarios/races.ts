@@ -1,8 +1,9 @@
 import { deletionToken } from '@lethe/accounts'
 import { sql } from 'kysely'
 import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { served } from '../system/client.ts'
 import type { Person } from '../system/people.ts'
-import { until, untilClock } from '../system/until.ts'
+import { untilClock } from '../system/until.ts'
 import type { World } from '../system/world.ts'
 
 const GRACE_SECONDS = 6
@@ -31,7 +32,7 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
   let shift = 0
   for (let group = 0; group < count; group += GROUP) {
     const people = await world.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
-    const asked = await inTurn(people, (person) => ask(world, person))
+    const asked = await inTurn(people, (person) => served(() => world.client.delete(person)))
     const tokens = await tokensOf(world, people)
     for (const [n, person] of people.entries()) {
       const { id = '', eraseAfter = '' } = (asked[n]?.body.deletion ?? {}) as Record<string, string>
@@ -57,13 +58,6 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
   }
 }
 
-function ask({ client }: World, person: Person) {
-  return until('an answer to a deletion', async () => {
-    const reply = await client.delete(person)
-    return reply.status !== 503 && reply
-  })
-}
-
 interface Cancel {
   person: Person
   id: string
@@ -71,13 +65,10 @@ interface Cancel {
   at: number
 }
 
-/** Who won. On a busy machine a 503 may come first, and the person asks again. */
+/** Who won. */
 async function race({ client }: World, { person, id, token, at }: Cancel) {
   await untilClock(at)
-  const { status } = await until('a clear answer to a cancel', async () => {
-    const reply = await client.cancel(person, id, token)
-    return reply.status !== 503 && reply
-  })
+  const { status } = await served(() => client.cancel(person, id, token))
   return status === 200 ? 'cancel' : status === 409 ? 'claim' : 'nobody'
 }
 

@@ -1,5 +1,6 @@
 import type { Recorder } from '../history/recorder.ts'
 import { type Person, password } from './people.ts'
+import { until } from './until.ts'
 
 export interface Reply {
   /** None: no answer came, for which `failure` is the reason. */
@@ -32,6 +33,14 @@ export interface Ask {
   body?: object
   deletionId?: string
   credential?: string
+}
+
+/** On a busy machine a 503 may come first, and whoever asked asks again. */
+export function served(ask: () => Promise<Reply>): Promise<Reply> {
+  return until('an answer other than 503', async () => {
+    const reply = await ask()
+    return reply.status !== 503 && reply
+  })
 }
 
 export const PATIENCE_MS = 30_000

@@ -52,7 +52,7 @@ async function main(): Promise<number> {
 
 async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
   const given = process.argv.slice(2).filter((argument) => argument !== '--')
-  const jobs = Math.min(8, Math.max(2, availableParallelism()))
+  const jobs = Math.min(8, 2 * availableParallelism())
   const options = [`--jobs=${jobs}`, '--timeout=180', '--disable-coverage', '--reporter=tap']
   const child = spawn(path.join(root, 'node_modules/.bin/tap'), ['run', ...options, ...given], {
     cwd: root,

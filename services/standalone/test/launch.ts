@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Test } from 'tap'
@@ -70,7 +71,8 @@ export async function descendants(pid: number): Promise<number[]> {
 
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0)
+    // A zombie has ended: whoever it was left to has not taken note yet.
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return false
   }

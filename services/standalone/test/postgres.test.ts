@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { startPostgres } from '../src/postgres.ts'
 import { canRun, type Way, waysOfRoot } from '../src/unprivileged.ts'
+import { isAlive } from './launch.ts'
 
 const uid = process.getuid?.() ?? -1
 const settings = { fsync: 'off' }
@@ -112,13 +113,5 @@ async function run(url: string, statement: string): Promise<unknown[]> {
     return (await sql.raw(statement).execute(db)).rows
   } finally {
     await db.destroy()
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
