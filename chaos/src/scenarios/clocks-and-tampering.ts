@@ -5,7 +5,7 @@ import { jobNames } from '@lethe/jobs'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { addUp, claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { type Client, createClient, served } from '../system/client.ts'
+import { type Client, createClient, deletes, served } from '../system/client.ts'
 import { fakeClock } from '../system/fake-clock.ts'
 import type { Person } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
@@ -115,18 +115,24 @@ async function wander(world: World, offset: string): Promise<void> {
   await rename(`${clockFile(world)}.new`, clockFile(world))
 }
 
+async function deleteAll(apis: Api[], people: Person[]): Promise<void> {
+  await Promise.all(
+    people.map((person, n) => deletes((apis[n % apis.length] as Api).client, person)),
+  )
+}
+
 /** To a clock forty days ahead their date has passed. */
 async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<Victim[]> {
   const people = await world.people(count)
-  return Promise.all(
-    people.map(async (person, n) => {
-      const { client } = apis[n % apis.length] as Api
-      const { status, failure, body } = await served(() => client.delete(person))
-      const { id = '' } = (body.deletion ?? {}) as { id?: string }
-      claim(status === 202, `a deletion was answered with ${status ?? failure}`)
-      return { person, deletionId: id }
-    }),
-  )
+  await deleteAll(apis, people)
+  const deletions = await world.db
+    .selectFrom('deletions')
+    .select(['id as deletionId', 'user_id as userId'])
+    .execute()
+  return people.flatMap((person) => {
+    const { deletionId } = deletions.find(({ userId }) => userId === person.id) ?? {}
+    return deletionId ? [{ person, deletionId }] : []
+  })
 }
 
 /**
@@ -152,9 +158,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
   const kept = await db.connection().execute(async (door) => {
     await sql`select pg_advisory_lock(1)`.execute(door)
     const people = await world.people(full ? 20 : 4)
-    const ask = (person: Person, n: number) =>
-      served(() => (apis[n % apis.length] as Api).client.delete(person))
-    await Promise.all(people.map(ask))
+    await deleteAll(apis, people)
     await until('whole archives', young)
     const ahead = await world.startWorker({
       ...env('ahead'),
@@ -181,11 +185,7 @@ async function tamperWith(
 ): Promise<void> {
   await Promise.all(jobNames.map((name) => queues[name].pause()))
   const people = await world.people(count)
-  const replies = await Promise.all(
-    people.map((person, n) => served(() => (apis[n % apis.length] as Api).client.delete(person))),
-  )
-  const refused = replies.find(({ status }) => status !== 202)
-  claim(!refused, `a deletion was answered with ${refused?.status ?? refused?.failure}`)
+  await deleteAll(apis, people)
   // An erasure waits for its export.
   for (const names of [['send-mail', 'export-account'], ['erase-accounts']] as const) {
     for (const name of names) {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { type Client, createClient } from '../system/client.ts'
+import { type Client, createClient, deletes } from '../system/client.ts'
 import type { Offer } from '../system/mail-sink.ts'
 import type { Person } from '../system/people.ts'
 import { until } from '../system/until.ts'
@@ -69,10 +69,7 @@ const makePeople = (world: World, count: number) =>
 async function askAll(client: Client, people: Person[]): Promise<void> {
   const waiting = [...people]
   const ask = async () => {
-    for (let person = waiting.pop(); person; person = waiting.pop()) {
-      const { status, failure } = await client.delete(person)
-      claim(status === 202, `a deletion was answered with ${status ?? failure}`)
-    }
+    for (let person = waiting.pop(); person; person = waiting.pop()) await deletes(client, person)
   }
   await Promise.all(Array.from({ length: ABREAST }, ask))
 }

@@ -1,7 +1,7 @@
 import { deletionToken } from '@lethe/accounts'
 import { sql } from 'kysely'
 import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { served } from '../system/client.ts'
+import { deletes, served } from '../system/client.ts'
 import type { Person } from '../system/people.ts'
 import { untilClock } from '../system/until.ts'
 import type { World } from '../system/world.ts'
@@ -10,7 +10,7 @@ const GRACE_SECONDS = 6
 /** People whose tokens are read together. */
 const GROUP = 50
 /** Milliseconds by which the next cancels come later after one that was in time, and earlier after one that was not. */
-const STEP_MS = 4
+const STEP_MS = 20
 /** A request each so many milliseconds: the API is to be raced, not to be flooded. */
 const EVERY_MS = 8
 
@@ -32,13 +32,10 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
   let shift = 0
   for (let group = 0; group < count; group += GROUP) {
     const people = await world.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
-    const asked = await inTurn(people, (person) => served(() => world.client.delete(person)))
-    const tokens = await tokensOf(world, people)
-    for (const [n, person] of people.entries()) {
-      const { id = '', eraseAfter = '' } = (asked[n]?.body.deletion ?? {}) as Record<string, string>
-      claim(id !== '', `a deletion was answered with ${asked[n]?.status}`)
-      const at = Date.parse(eraseAfter) + shift + random.between(-40, 400)
-      const cancel = { person, id, token: tokens.get(person.id) ?? '', at }
+    await inTurn(people, (person) => deletes(world.client, person))
+    for (const { eraseAfter, ...asked } of await deletionsOf(world, people)) {
+      const at = eraseAfter.getTime() + shift + random.between(-40, 400)
+      const cancel = { ...asked, at }
       const settle = (winner: keyof typeof won) => {
         won[winner]++
         // So that both sides go on winning, however busy the machine is.
@@ -68,8 +65,10 @@ interface Cancel {
 /** Who won. */
 async function race({ client }: World, { person, id, token, at }: Cancel) {
   await untilClock(at)
-  const { status } = await served(() => client.cancel(person, id, token))
-  return status === 200 ? 'cancel' : status === 409 ? 'claim' : 'nobody'
+  const { status, body } = await served(() => client.cancel(person, id, token))
+  // An answer that was lost is one that a 409 tells of.
+  if (status === 200 || body.deletionStatus === 'cancelled') return 'cancel'
+  return status === 409 ? 'claim' : 'nobody'
 }
 
 /** Begins one after the other, a few milliseconds apart, and waits for all. */
@@ -87,10 +86,15 @@ function inWords({ cancel, claim }: { cancel: number; claim: number }): string {
   return `${cancel} won by the cancel and ${claim} by the claim`
 }
 
-/** The tokens of the cancel links, as the mails carry them, by person. */
-async function tokensOf({ db, keys }: World, people: Person[]): Promise<Map<number, string>> {
-  const { rows } = await sql<{ id: number; nonce: Buffer }>`
-    select user_id as id, token_nonce as nonce from deletions
+/** What they asked for, with the tokens of the cancel links as the mails carry them. */
+async function deletionsOf({ db, keys }: World, people: Person[]) {
+  const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
+    select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from deletions
     where status = 'pending' and user_id = any(${people.map(({ id }) => id)}::bigint[])`.execute(db)
-  return new Map(rows.map(({ id, nonce }) => [id, deletionToken(keys, nonce)]))
+  claim(rows.length === people.length, `${rows.length} of ${people.length} deletions are there`)
+  const byId = new Map(people.map((person) => [person.id, person]))
+  return rows.map(({ id, userId, eraseAfter, nonce }) => ({
+    ...{ id, eraseAfter, token: deletionToken(keys, nonce) },
+    person: byId.get(userId) as Person,
+  }))
 }

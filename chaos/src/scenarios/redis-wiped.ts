@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { claim, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { deletes } from '../system/client.ts'
 import { followed } from '../system/followed.ts'
 import { hasten } from '../system/hasten.ts'
 import { jobsIn, type WipeName, wipes } from '../system/redis-wipes.ts'
@@ -61,10 +62,8 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
 async function ask(world: World, count: number): Promise<void> {
   const people = await world.people(count, { pictureOf: 20, savedPasswords: 1 })
   const one = async () => {
-    for (let person = people.pop(); person; person = people.pop()) {
-      const { status } = await world.client.delete(person)
-      claim(status === 202, `a deletion was answered with ${status}`)
-    }
+    for (let person = people.pop(); person; person = people.pop())
+      await deletes(world.client, person)
   }
   await Promise.all([one(), one(), one(), one()])
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { databaseTime, exportToken } from '@lethe/accounts'
 import { claim } from '../scenario.ts'
-import { type Client, type Reply, served } from '../system/client.ts'
+import { type Client, deletes, type Reply } from '../system/client.ts'
 import { type Person, password } from '../system/people.ts'
 import type { World } from '../system/world.ts'
 
@@ -52,8 +52,7 @@ export async function askEverywhere(world: World, apis: { client: Client }[]): P
       await all(200, 'a token with a minute to live', showToken(expiring(now + 60)))
       await all(401, 'a token that is over', showToken(expiring(now - 1)))
 
-      const gone = await served(() => other.delete(person))
-      claim(gone.status === 202, `a deletion was answered with ${gone.status ?? gone.failure}`)
+      await deletes(other, person)
       await all(401, 'a token of before the deletion', showToken(accessToken))
       await all(401, 'a session of before the deletion', (client) => client.use(person))
     }),

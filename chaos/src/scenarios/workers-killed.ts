@@ -108,12 +108,13 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
   stop.abort()
   const people = await stream
   await fleet.whole()
+  const partsBack = new Date()
   await world.settle(90)
   // Whoever comes last sweeps up after the dead.
   await world.startWorker()
   await until('no part of an archive is left', async () => (await parts(world)).length === 0, 10)
 
-  const checked = await world.check({ bound: 90 })
+  const checked = await world.check({ partsBack, bound: 60 })
   const taken = await takeoversAfter(world.db, endsOf(kills))
   claimInFlight(kills, taken)
   const seconds = await claimTakenOver(world, taken)

@@ -43,6 +43,18 @@ export function served(ask: () => Promise<Reply>): Promise<Reply> {
   })
 }
 
+/** The same until the deletion is requested: a 401 after a 503 says that the first request was done. */
+export async function deletes(client: Client, person: Person): Promise<void> {
+  let unsure = false
+  const { status, failure } = await served(async () => {
+    const reply = await client.delete(person)
+    unsure ||= reply.status === 503
+    return reply
+  })
+  if (status === 202 || (unsure && status === 401)) return
+  throw new Error(`a deletion was answered with ${status ?? failure}`)
+}
+
 export const PATIENCE_MS = 30_000
 
 /** One request, as it goes over the wire. */

@@ -1,3 +1,5 @@
+import { isUnavailable } from '@lethe/db'
+
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
@@ -11,4 +13,16 @@ export const retryDelays = {
   erasure: [5, 30, 2 * MINUTE, 10 * MINUTE, HOUR],
   /** The worker stops: another one may begin at once. */
   stopped: [0],
+  /** The database was away: that says nothing about the row, however often it was tried before. */
+  away: [5],
 } as const
+
+/** Those of this work, unless it failed for a reason that lies elsewhere. */
+export function delaysAfter(
+  error: unknown,
+  stop: AbortSignal,
+  work: 'export' | 'erasure',
+): readonly number[] {
+  if (stop.aborted) return retryDelays.stopped
+  return isUnavailable(error) ? retryDelays.away : retryDelays[work]
+}

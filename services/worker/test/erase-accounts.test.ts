@@ -103,6 +103,24 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
 })
 
+t.test('a database that goes away delays nobody by more than seconds', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person(), true)
+  await exportsAreMade(s)
+  // Workers died over it before.
+  await sql`update deletions set attempts = 7`.execute(s.db)
+  await sql`create function full_disk() returns trigger language plpgsql as
+    $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`.execute(s.db)
+  await sql`create trigger full_disk before delete on users execute function full_disk()`.execute(
+    s.db,
+  )
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  const soon = sql<boolean>`next_attempt_at between now() and now() + interval '5 seconds'`
+  t.match(await s.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
+    { status: 'erasing', lease: null, attempts: 8, soon: true },
+  ])
+})
+
 t.test('files that cannot be removed hold up their owner alone', async (t) => {
   const s = await setup(t)
   const other = await s.person()

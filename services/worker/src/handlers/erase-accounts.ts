@@ -3,7 +3,7 @@ import { isUnavailable } from '@lethe/db'
 import { removeFiles } from '@lethe/erasure'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
-import { retryDelays } from '../retry-delays.ts'
+import { delaysAfter, retryDelays } from '../retry-delays.ts'
 
 /** The claim has committed before anything is erased; whoever follows a worker that died goes on from there. */
 export async function eraseAccounts(
@@ -26,8 +26,7 @@ export async function eraseAccounts(
   } catch (err) {
     if (err instanceof LeaseLost) return
     if (!stop.aborted) log.error({ err }, 'deletions.postponed')
-    const delays = stop.aborted ? retryDelays.stopped : retryDelays.erasure
-    await giveBack(db, 'deletions', claim.lease, delays)
+    await giveBack(db, 'deletions', claim.lease, delaysAfter(err, stop, 'erasure'))
   }
 }
 

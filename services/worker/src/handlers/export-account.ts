@@ -3,7 +3,7 @@ import type { Db } from '@lethe/db'
 import { makeArchive, removeArchive } from '@lethe/exports'
 import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
-import { retryDelays } from '../retry-delays.ts'
+import { delaysAfter } from '../retry-delays.ts'
 
 export async function exportAccount(
   job: Payload<'export-account'>,
@@ -27,7 +27,7 @@ export async function exportAccount(
     if (err instanceof LeaseLost) return
     if (!stop.aborted)
       log.error({ export: row.id, attempts: row.attempts, err }, 'export.postponed')
-    await giveBack(db, 'exports', lease, stop.aborted ? retryDelays.stopped : retryDelays.export)
+    await giveBack(db, 'exports', lease, delaysAfter(err, stop, 'export'))
   }
 }
 
