@@ -19,7 +19,7 @@ interface Outcome {
   failure?: unknown
 }
 
-/** Most of a scenario is waiting: several are played side by side. */
+/** Much of a scenario is waiting: three are played side by side. */
 const LANES = 3
 
 /** Plays them and prints a summary, a table in Markdown; returns the exit code. */

@@ -35,6 +35,11 @@ export interface Scenario {
 
 export const onBoth: readonly Queue[] = ['redis', 'postgres']
 
+/** So many on Redis, and half as many again on PostgreSQL: most of what decides is in the same rows. */
+export function numberOn(queue: Queue, onRedis: number): number {
+  return queue === 'redis' ? onRedis : Math.ceil(onRedis / 2)
+}
+
 /** Throws the sentence where the condition does not hold. */
 export function claim(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new Error(otherwise)

@@ -7,7 +7,7 @@ import { inWords, type Point, pathOf, pointsOf, recoversSoon } from './crash-poi
 import { openRoom, type Room } from './crash-points/room.ts'
 
 /** Waiting for leases is most of it. */
-const ROOMS = 14
+const ROOMS = 8
 /** Each start takes a second of a processor. */
 const OPENED_AT_A_TIME = 3
 const LISTENED_TO = 2

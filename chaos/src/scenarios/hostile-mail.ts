@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
-import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { type Client, createClient, deletes } from '../system/client.ts'
 import type { Offer } from '../system/mail-sink.ts'
 import type { Person } from '../system/people.ts'
@@ -23,7 +23,7 @@ export const hostileMail: Scenario = {
 }
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
-  const [people, soon] = full ? (queue === 'redis' ? [1_650, 100] : [700, 50]) : [28, 6]
+  const [people, soon] = full ? [numberOn(queue, 1_650), numberOn(queue, 100)] : [28, 6]
   const world = await openWorld({ gracePeriod: 'P27D' })
   const hostility = startHostility(world.sink, random, {
     hangSeconds: full ? [10, 15] : [1, 2],

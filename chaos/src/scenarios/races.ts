@@ -1,6 +1,6 @@
 import { deletionToken } from '@lethe/accounts'
 import { sql } from 'kysely'
-import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes, served } from '../system/client.ts'
 import type { Person } from '../system/people.ts'
 import { untilClock } from '../system/until.ts'
@@ -22,8 +22,8 @@ export const races: Scenario = {
   play,
 }
 
-async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
-  const count = full ? 10_000 : 100
+async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+  const count = full ? numberOn(queue, 10_000) : 100
   const world = await openWorld({ gracePeriod: `PT${GRACE_SECONDS}S` })
   await world.bystanders(20)
   await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])

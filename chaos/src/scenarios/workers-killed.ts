@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
-import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
 import type { Random } from '../system/random.ts'
 import { streamOfPeople } from '../system/stream.ts'
@@ -88,8 +88,8 @@ interface Kill extends Ended {
   moment: MidWork
 }
 
-async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
-  const [count, workers, open] = full ? [200, 4, 30] : [3, 2, 6]
+async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+  const [count, workers, open] = full ? [numberOn(queue, 200), 4, 30] : [3, 2, 6]
   const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT0S' })
   world.sink.judge(() => wait(random.between(10, 150), 'accepted'))
   await world.bystanders(20)
