@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { until } from './until.ts'
 
 /** Exports that are not made yet; lent or not, since what is lent and not begun in time is free again. */
-const BEHIND_AT_MOST = 150
+const BEHIND_AT_MOST = 300
 const CLOSER_WITHIN_SECONDS = 60
 
 /** Waits until the workers follow, however slow the machine is: they must only come closer all the time. */
