@@ -4,7 +4,15 @@ import { deletionToken } from '@lethe/accounts'
 import { jobNames } from '@lethe/jobs'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
-import { addUp, claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import {
+  addUp,
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type Stage,
+} from '../scenario.ts'
 import { type Client, createClient, deletes, served } from '../system/client.ts'
 import { fakeClock } from '../system/fake-clock.ts'
 import type { Person } from '../system/people.ts'
@@ -30,8 +38,8 @@ const BOUND_SECONDS = 75
 const MAILS_AT_ONCE = 10
 
 async function play(stage: Stage): Promise<Played> {
-  const { full, openWorld, random, tell } = stage
-  const [rounds, people, far] = full ? [6, 60, 60] : [1, 30, 8]
+  const { full, openWorld, queue, random, tell } = stage
+  const [rounds, people, far] = full ? [numberOn(queue, 6), 60, 60] : [1, 30, 8]
   const world = await openWorld()
   await world.bystanders(10)
   const [apis, farApis, behind] = await Promise.all([

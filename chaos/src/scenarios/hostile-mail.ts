@@ -24,7 +24,7 @@ export const hostileMail: Scenario = {
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
   const [people, soon] = full ? [numberOn(queue, 1_650), numberOn(queue, 100)] : [28, 6]
-  const world = await openWorld({ gracePeriod: 'P27D' })
+  const world = await openWorld({ gracePeriod: 'P27D', direct: true })
   const hostility = startHostility(world.sink, random, {
     hangSeconds: full ? [10, 15] : [1, 2],
     dead: full ? LINES : 0,

@@ -24,7 +24,7 @@ export const races: Scenario = {
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
   const count = full ? numberOn(queue, 10_000) : 100
-  const world = await openWorld({ gracePeriod: `PT${GRACE_SECONDS}S` })
+  const world = await openWorld({ gracePeriod: `PT${GRACE_SECONDS}S`, direct: true })
   await world.bystanders(20)
   await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])
   const won = { cancel: 0, claim: 0, nobody: 0 }

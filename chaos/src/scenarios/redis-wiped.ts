@@ -20,7 +20,7 @@ export const redisWiped: Scenario = {
 
 async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
   const [rounds, peopleOfARound, workerCount] = full ? [100, 100, 2] : [4, 10, 1]
-  const world = await openWorld()
+  const world = await openWorld({ direct: true })
   const { redis } = world
   claim(redis !== undefined, 'the queue does not live in Redis')
   await world.bystanders(20)

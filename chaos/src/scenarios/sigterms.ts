@@ -7,7 +7,7 @@ import {
   takeoversAfter,
   waitsAfterGivingBack,
 } from '../history/takeovers.ts'
-import { claim, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { createClient } from '../system/client.ts'
 import { type Fleet, type Stopped, startFleet } from '../system/fleet.ts'
 import { sendOverKept } from '../system/kept-connections.ts'
@@ -76,13 +76,15 @@ interface StoppedWorker extends Stopped {
 }
 
 async function stopWorkers(
-  { full, random, tell }: Stage,
+  { full, queue, random, tell }: Stage,
   world: World,
   fleet: Fleet,
   gate: MailGate,
 ): Promise<StoppedWorker[]> {
   const rounds: Round[] = full
-    ? Array.from({ length: 42 }, (_, n) => (n % 5 === 1 ? 'both' : n % 10 === 3 ? hangs : 'one'))
+    ? Array.from({ length: numberOn(queue, 42) }, (_, n) =>
+        n % 5 === 1 ? 'both' : n % 10 === 3 ? hangs : 'one',
+      )
     : ['one', 'both']
   const stopped: StoppedWorker[] = []
   for (const round of rounds) {

@@ -22,6 +22,8 @@ export interface WorldOptions {
   /** The server of PostgreSQL, with `lethe_template` and `track_commit_timestamp` on it. */
   server: string
   gracePeriod?: string
+  /** Nothing is to happen on the ways: the services go past the proxies, which cost a fifth of a processor. */
+  direct?: boolean
   /** More settings for both services. */
   env?: Record<string, string>
 }
@@ -104,12 +106,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const apiPort = await ownPort()
   const api = `http://127.0.0.1:${apiPort}`
   const secret = randomBytes(32)
+  const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
   const shared = {
     PATH: process.env.PATH ?? '',
     // Compiling is half of a start.
     NODE_COMPILE_CACHE: path.join(tmpdir(), 'lethe-chaos-compiled'),
-    ...(ways.toRedis && redis && { REDIS_URL: ways.toRedis.through(redis.url) }),
-    SMTP_URL: ways.toMail.through(sink.url),
+    ...(ways.toRedis && redis && { REDIS_URL: through(ways.toRedis, redis.url) }),
+    SMTP_URL: through(ways.toMail, sink.url),
     SECRET_KEY: secret.toString('base64url'),
     PUBLIC_URL: api,
     EXPORT_DIR: exportDir,
@@ -144,13 +147,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     ...{ apiUrl: api, client: createClient(api, recorder) },
     startApi: (env = {}) => {
       const { PORT = String(apiPort) } = env
-      const own = { DATABASE_URL: ways.apiToDatabase.through(url), PORT }
+      const own = { DATABASE_URL: through(ways.apiToDatabase, url), PORT }
       return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
     },
     async startWorker(env = {}) {
       const port = await ownPort()
       const own = {
-        DATABASE_URL: ways.workerToDatabase.through(url),
+        DATABASE_URL: through(ways.workerToDatabase, url),
         WORKER_PORT: String(port),
       }
       return start('worker', `http://127.0.0.1:${port}`, { ...own, ...env })
