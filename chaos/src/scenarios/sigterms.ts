@@ -45,7 +45,7 @@ async function play(stage: Stage): Promise<Played> {
     world.recorder,
     counting(tally, 'person', sendOverKept(8)),
   )
-  const stream = streamOfPeople(world, { open: full ? 25 : 8, client }, stop.signal)
+  const stream = streamOfPeople(world, { open: full ? 15 : 8, client }, stop.signal)
   const load = queue === 'redis' ? loadApi(world, random, tally, stop.signal) : undefined
   for (const each of [stream, load]) each?.catch(() => {})
 

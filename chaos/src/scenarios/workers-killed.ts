@@ -89,7 +89,7 @@ interface Kill extends Ended {
 }
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
-  const [count, workers, open] = full ? [numberOn(queue, 200), 4, 30] : [3, 2, 6]
+  const [count, workers, open] = full ? [numberOn(queue, 200), 4, 20] : [3, 2, 6]
   const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT0S' })
   world.sink.judge(() => wait(random.between(10, 150), 'accepted'))
   await world.bystanders(20)

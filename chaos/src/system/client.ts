@@ -44,11 +44,14 @@ export function served(ask: () => Promise<Reply>): Promise<Reply> {
 }
 
 /** The same until the deletion is requested: a 401 after a 503 says that the first request was done. */
-export async function deletes(client: Client, person: Person): Promise<void> {
+export async function deletes(client: Client, person: Person, onBusy = () => {}): Promise<void> {
   let unsure = false
   const { status, failure } = await served(async () => {
     const reply = await client.delete(person)
-    unsure ||= reply.status === 503
+    if (reply.status === 503) {
+      unsure = true
+      onBusy()
+    }
     return reply
   })
   if (status === 202 || (unsure && status === 401)) return

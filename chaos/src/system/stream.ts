@@ -5,7 +5,8 @@ import type { Person } from './people.ts'
 import type { World } from './world.ts'
 
 const EVERY_MS = 200
-const AT_ONCE = 10
+/** So that there is always something to interrupt, and the machine has time for the rest. */
+const AT_ONCE = 2
 const MADE_TOGETHER = 30
 /** One of so many has as many saved passwords as some have. */
 const RICH_ONE_OF = 10
