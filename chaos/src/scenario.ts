@@ -35,9 +35,9 @@ export interface Scenario {
 
 export const onBoth: readonly Queue[] = ['redis', 'postgres']
 
-/** So many on Redis, and a fifth as many again on PostgreSQL: what decides is in the same rows. */
+/** So many on Redis, and a tenth as many again on PostgreSQL: what decides is in the same rows. */
 export function numberOn(queue: Queue, onRedis: number): number {
-  return queue === 'redis' ? onRedis : Math.ceil(onRedis / 5)
+  return queue === 'redis' ? onRedis : Math.ceil(onRedis / 10)
 }
 
 /** Throws the sentence where the condition does not hold. */

@@ -39,7 +39,7 @@ const MAILS_AT_ONCE = 10
 
 async function play(stage: Stage): Promise<Played> {
   const { full, openWorld, queue, random, tell } = stage
-  const [rounds, people, far] = full ? [numberOn(queue, 6), 60, 60] : [1, 30, 8]
+  const [rounds, people, far] = full ? [numberOn(queue, 4), 60, 60] : [1, 30, 8]
   const world = await openWorld()
   await world.bystanders(10)
   const [apis, farApis, behind] = await Promise.all([
@@ -65,7 +65,7 @@ async function play(stage: Stage): Promise<Played> {
     let kills = 0
     for (let round = 1; round <= rounds; round++) {
       await tamperWith(world, apis, people, tamperer, client)
-      if (full && round % 3 === 0) await replaceOne(world, workers, offsets[kills++] ?? '+40d')
+      if (full && round % 2 === 0) await replaceOne(world, workers, offsets[kills++] ?? '+40d')
       if (full) await wander(world, random.pick(['+40d', '-40d', '+1h', '-1h', '+0']))
       tell(`round ${round} of ${rounds}: ${JSON.stringify(tamperer.done)}`)
     }

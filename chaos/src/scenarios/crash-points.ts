@@ -11,7 +11,14 @@ import {
 import { exchangesIn, listenTo } from './crash-points/count.ts'
 import { groupsOf, playGroup } from './crash-points/groups.ts'
 import { type LifeName, lives } from './crash-points/lives.ts'
-import { inWords, type Point, pathOf, pointsOf, recoversSoon } from './crash-points/points.ts'
+import {
+  inWords,
+  type Point,
+  pathOf,
+  pointsOf,
+  recoversSoon,
+  starts,
+} from './crash-points/points.ts'
 import { openRoom, type Room } from './crash-points/room.ts'
 
 /** Waiting for leases is most of it. */
@@ -40,9 +47,7 @@ async function play(stage: Stage): Promise<Played> {
       rooms.push(await openRoom(stage))
     })
     const all = full ? await countAll(rooms, tell) : await countOne(rooms)
-    const points = full
-      ? sample(all, numberOn(queue, all.length), random)
-      : sample(all.filter(recoversSoon), SAMPLE, random)
+    const points = full ? played(all, stage) : sample(all.filter(recoversSoon), SAMPLE, random)
     const groups = full ? groupsOf(points, random) : [points]
     const { hits, missed, checked, slowest } = await playAll(rooms, groups, tell)
     claim(missed.length === 0, `never reached:\n  ${missed.map(inWords).join('\n  ')}`)
@@ -87,6 +92,16 @@ function sample(points: Point[], count: number, random: Stage['random']): Point[
     const [point] = left.splice(random.between(0, left.length - 1), 1)
     return point as Point
   })
+}
+
+/** Everything that is said on the paths of a life, and some of what a start says; of all that a part on the second queue. */
+function played(all: Point[], { queue, random }: Stage): Point[] {
+  const [starting, living] = [
+    all.filter(({ life }) => starts(life)),
+    all.filter(({ life }) => !starts(life)),
+  ]
+  const wanted = [...living, ...sample(starting, Math.ceil(starting.length / 4), random)]
+  return queue === 'redis' ? wanted : sample(wanted, numberOn(queue, wanted.length), random)
 }
 
 /** What was not reached is tried again, alone. */
