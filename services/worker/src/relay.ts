@@ -1,10 +1,15 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
 import { lendEach, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 
-const BATCH = 200
-/** Beyond it nothing is lent: rows wait better than jobs, whose leases run out. */
-const WAITING_AT_MOST = 1_000
+const BATCH = 100
+/**
+ * Beyond it nothing is lent: rows wait better than jobs. Whatever is not begun within ten seconds is lent, and queued,
+ * once more, so that a long queue in front of a slow mail server would be mostly of jobs that are stale.
+ */
+const WAITING_AT_MOST = 200
+const LOOK_AGAIN_MS = 200
 
 const unsent = sql<boolean>`d.status = 'pending'`
 
@@ -12,7 +17,10 @@ const unsent = sql<boolean>`d.status = 'pending'`
 export async function relayMails(db: Db, queue: OpenQueue): Promise<boolean> {
   // Asked first: while the queue is away this throws, and nothing is lent in vain.
   const { waiting } = await queue.counts('send-mail')
-  if (waiting >= WAITING_AT_MOST) return false
+  if (waiting >= WAITING_AT_MOST) {
+    await setTimeout(LOOK_AGAIN_MS)
+    return true
+  }
   const leases = await lendEach(db, 'outbox', unsent, BATCH)
   await queue.publish('send-mail', leases)
   return leases.length === BATCH

@@ -26,7 +26,7 @@ const ARCHIVES = 100
 /** Of what is closed or forgotten by one statement. */
 const BATCH = 1_000
 /** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
-const EXPORTS_WAITING = 200
+const EXPORTS_WAITING = 100
 const BATCHES_WAITING = 10
 
 interface Task {

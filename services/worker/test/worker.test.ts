@@ -121,9 +121,9 @@ t.test('no more is lent than the queue can bear', async (t) => {
     select 'deletion-cancelled', ${id} from generate_series(1, 2000)`.execute(s.db)
   const queue = await openQueue({ databaseUrl: s.databaseUrl })
   t.teardown(() => queue.close())
-  while (await relayMails(s.db, queue));
+  for (let times = 0; times < 5; times++) await relayMails(s.db, queue)
   const { waiting } = await queue.counts('send-mail')
-  t.ok(waiting >= 1_000 && waiting <= 1_200, `${waiting} jobs wait`)
+  t.ok(waiting >= 200 && waiting < 300, `${waiting} jobs wait`)
   const free = await s.db.selectFrom('outbox').select('id').where('lease', 'is', null).execute()
   t.equal(free.length, 2_001 - waiting)
 })
