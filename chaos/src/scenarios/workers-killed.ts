@@ -164,8 +164,8 @@ async function claimTakenOver({ db }: World, taken: Takeover[]): Promise<string>
   ]
   const waited = await longestLent(db)
   const words = `after ${begun.p50} s in the median, ${begun.p99} s at p99, ${begun.max} s at most`
-  const late = Math.max(lent.max, begun.p99, waited)
-  // A job may meet another worker that is killed: each of the two waits has its own bound then.
+  // Whoever takes it over may be killed as well: each of the two waits has its own bound then.
+  const late = Math.max(lent.max, begun.p50, waited)
   claim(
     late <= TAKEN_OVER_WITHIN,
     `rows of killed workers were queued anew within ${lent.max} s, and taken within ${waited} s of that; ${words}`,
