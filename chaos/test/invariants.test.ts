@@ -8,6 +8,7 @@ import {
   type Deletion,
   finishErasure,
   mayBeClaimed,
+  planErasure,
   savePassword,
   sealAuditEvents,
 } from '@lethe/accounts'
@@ -282,7 +283,7 @@ async function history(t: Test): Promise<History> {
 async function erase({ db }: Fixture): Promise<void> {
   const lease = randomUUID()
   await sql`update deletions d set lease = ${lease} where ${mayBeClaimed(blastRadius)}`.execute(db)
-  await finishErasure(db, await claimDeletions(db, lease, blastRadius))
+  await finishErasure(db, await planErasure(db), await claimDeletions(db, lease, blastRadius))
 }
 
 /** As if every mail had left, once. */

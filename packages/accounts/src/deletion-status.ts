@@ -1,6 +1,7 @@
 import type { Counts, Db, DeletionStatus, ExportStatus } from '@lethe/db'
 import { countFiles, countRows } from '@lethe/erasure'
 import { AccountError } from './errors.ts'
+import { planErasure } from './plan-erasure.ts'
 import { tokenHash } from './tokens.ts'
 
 export interface DeletionReport {
@@ -30,6 +31,10 @@ export async function deletionStatus(db: Db, token: string): Promise<DeletionRep
 
 /** What a deletion of this account would erase, now. */
 export async function previewDeletion(db: Db, uploadDir: string, userId: number): Promise<Counts> {
-  const [tables, files] = await Promise.all([countRows(db, userId), countFiles(uploadDir, userId)])
+  const plan = await planErasure(db)
+  const [tables, files] = await Promise.all([
+    countRows(db, plan, userId),
+    countFiles(uploadDir, userId),
+  ])
   return { tables, ...files }
 }

@@ -1,5 +1,5 @@
 import type { Counts, Db, Tx } from '@lethe/db'
-import { eraseRows } from '@lethe/erasure'
+import { eraseRows, type Plan } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
 import { type BlastRadius, holdsBack } from './blast-radius.ts'
@@ -68,13 +68,17 @@ export async function claimDeletions(
  * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
  * to whoever holds it.
  */
-export async function finishErasure(db: Db, { lease, deletions }: Claim): Promise<string[]> {
+export async function finishErasure(
+  db: Db,
+  plan: Plan,
+  { lease, deletions }: Claim,
+): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
     const held = await lockHeld(tx, lease, deletions)
     const userIds = held.map(({ userId }) => userId)
     if (held.length === 0) return []
     await keepAddressesForPendingMails(tx, userIds, held)
-    const erased = await eraseRows(tx, userIds)
+    const erased = await eraseRows(tx, plan, userIds)
     await forgetUserIds(tx, userIds, held)
     await completeTombstones(
       tx,

@@ -18,6 +18,7 @@ export {
   cancelDeletionByToken,
 } from './cancel-deletion.ts'
 export { changePassword } from './change-password.ts'
+export { dataMap } from './data-map.ts'
 export { databaseTime } from './database-time.ts'
 export { deletionStatus, previewDeletion } from './deletion-status.ts'
 export {
@@ -42,6 +43,7 @@ export {
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export { type MailFacts, readMail } from './mail-facts.ts'
+export { planErasure, whyNoPlan } from './plan-erasure.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'

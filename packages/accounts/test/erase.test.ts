@@ -8,6 +8,7 @@ import {
   deletionStatus,
   finishErasure,
   finishExport,
+  planErasure,
 } from '../src/index.ts'
 import { blastRadius, type Fixture, fixture } from '../src/testing.ts'
 
@@ -67,8 +68,12 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
     code: 'deletion-not-pending',
     members: { deletionStatus: 'erasing' },
   })
-  t.strictSame(await finishErasure(f.db, claimed), [deletion.id])
-  t.strictSame(await finishErasure(f.db, claimed), [], 'a second run finds nothing to do')
+  t.strictSame(await finishErasure(f.db, await planErasure(f.db), claimed), [deletion.id])
+  t.strictSame(
+    await finishErasure(f.db, await planErasure(f.db), claimed),
+    [],
+    'a second run finds nothing to do',
+  )
 
   t.match(await f.db.selectFrom('deletions').selectAll().where('id', '=', deletion.id).execute(), [
     {
@@ -111,7 +116,11 @@ t.test(
       f.db,
     )
     await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-    await finishErasure(f.db, await claimDeletions(f.db, lease, blastRadius))
+    await finishErasure(
+      f.db,
+      await planErasure(f.db),
+      await claimDeletions(f.db, lease, blastRadius),
+    )
     const mails = await f.db
       .selectFrom('outbox')
       .select(['mail', 'status', 'address'])
@@ -135,7 +144,7 @@ t.test('no row names an erased user any more', async (t) => {
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  await finishErasure(f.db, await claimDeletions(f.db, lease, blastRadius))
+  await finishErasure(f.db, await planErasure(f.db), await claimDeletions(f.db, lease, blastRadius))
   for (const table of ['exports', 'deletions'] as const)
     t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
 })
@@ -162,9 +171,9 @@ t.test('a worker that lost its lease erases nothing', async (t) => {
   const lost = await claimDeletions(f.db, lease, blastRadius)
   await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   const taken = await claimDeletions(f.db, lease, blastRadius)
-  t.strictSame(await finishErasure(f.db, lost), [])
+  t.strictSame(await finishErasure(f.db, await planErasure(f.db), lost), [])
   t.equal((await f.db.selectFrom('users').select('id').execute()).length, 1)
-  t.strictSame(await finishErasure(f.db, taken), [id])
+  t.strictSame(await finishErasure(f.db, await planErasure(f.db), taken), [id])
 })
 
 async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {

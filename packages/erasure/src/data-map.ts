@@ -1,12 +1,55 @@
 /**
- * Every table that holds rows of a person, and the column that says whose they are, in the order of erasure:
- * the key that opens the passwords first of all, the person last.
- * A test holds this list against the foreign keys of the live schema.
+ * What a system holds of a person, declared table by table and column by column; from it and from the live catalogue
+ * the plan is made. Tables outside `public` are named with their schema.
  */
-export const dataMap = [
-  { table: 'vault.person_keys', column: 'user_id' },
-  { table: 'saved_passwords', column: 'user_id' },
-  { table: 'sessions', column: 'user_id' },
-  { table: 'avatars', column: 'user_id' },
-  { table: 'users', column: 'id' },
-] as const
+export interface DataMap {
+  /** The table with one row for each person. Its key is the person's number. */
+  readonly person: { readonly table: string; readonly key: string }
+  /** Every table from which foreign keys lead to a person, at any depth. */
+  readonly tables: Readonly<Record<string, TableEntry>>
+}
+
+export interface TableEntry {
+  /** What a row of it is. */
+  readonly is: string
+  /** Erased before all other tables: it holds the keys that open them. */
+  readonly first?: true
+  /** Each foreign key by its columns, separated by commas; and each column that names somebody without one. */
+  readonly links: Readonly<Record<string, LinkEntry>>
+  readonly columns: Readonly<Record<string, ColumnEntry>>
+  /** Where each row names a file in the person's folder: the column that says its size in bytes. */
+  readonly files?: { readonly bytes: string }
+}
+
+/**
+ * What becomes of a row when the row that it points at is erased: it is erased too (`delete`), it stays and the columns
+ * that say `to` are overwritten (`clear`), or nothing, because that row is never erased (`stays`).
+ */
+export type LinkRule = 'delete' | 'clear' | 'stays'
+
+export type LinkEntry =
+  | LinkRule
+  | {
+      readonly rule: LinkRule
+      /** Without a foreign key: the table that is pointed at, and by which of its columns. */
+      readonly to: string
+      readonly by: string
+      /** Only for rows that hold these values: a link that leads to one table or another. */
+      readonly where?: Readonly<Record<string, string>>
+    }
+  /** Erased by other means, which are named. */
+  | { readonly otherwise: string }
+
+export interface ColumnEntry {
+  /** What it says of the person. */
+  readonly is: string
+  /** Its name in the export, or why it is not there. */
+  readonly export: string | { readonly not: string }
+  /**
+   * Where the row outlives the person: what is written in its place, or why it is kept and for how long. `with` names the
+   * link that is cleared together with it; without that, it is overwritten with any.
+   */
+  readonly erase?:
+    | { readonly to: null | string | number | boolean; readonly with?: string }
+    | { readonly keep: string; readonly until: string }
+}

@@ -1,2 +1,6 @@
+export type { DataMap } from './data-map.ts'
+export { type PlanLine, planLines, planPicture } from './draw-plan.ts'
+export { type Fault, faultLine } from './fault.ts'
 export { countFiles, filesFolder, removeFiles } from './files.ts'
+export { makePlan, NoPlan, type Plan } from './plan.ts'
 export { countRows, eraseRows } from './rows.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
-import { listSavedPasswords, verifyAuditChain } from '@lethe/accounts'
+import { listSavedPasswords, planErasure, verifyAuditChain } from '@lethe/accounts'
 import { countRows } from '@lethe/erasure'
 import { removeStrays } from '@lethe/exports'
 import type { Real } from './real.ts'
@@ -49,7 +49,7 @@ async function holdsTogether({ db }: Real, rows: Rows): Promise<void> {
 async function erasedWhollyOrNotAtAll({ people }: World, { db, keys }: Real): Promise<void> {
   for (const { id = 0, erased, saved } of people) {
     if (erased) {
-      const left = Object.values(await countRows(db, id))
+      const left = Object.values(await countRows(db, await planErasure(db), id))
       assert.deepEqual(left.filter(Boolean), [], 'nothing of the erased is left')
     } else if (saved.length > 0) {
       const opened = await listSavedPasswords(db, keys, id)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Claim, claimDeletions, finishErasure } from '@lethe/accounts'
+import { type Claim, claimDeletions, finishErasure, planErasure } from '@lethe/accounts'
 import { removeFiles } from '@lethe/erasure'
 import { sql } from 'kysely'
 import { eraseAccounts as handle } from '../../../src/handlers/erase-accounts.ts'
@@ -151,7 +151,7 @@ export function wakeUpOverErasure(sleeper: Sleeper & { name: 'erase-accounts' })
     async perform({ db, deps }) {
       const claim = sleeper.work as Claim
       for (const { userId } of claim.deletions) await removeFiles(deps.uploadDir, userId)
-      return { answer: { erased: (await finishErasure(db, claim)).length } }
+      return { answer: { erased: (await finishErasure(db, await planErasure(db), claim)).length } }
     },
   }
 }

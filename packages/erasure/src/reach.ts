@@ -1,0 +1,64 @@
+import type { Catalogue, ForeignKey } from './catalogue.ts'
+import type { DataMap, LinkEntry, LinkRule } from './data-map.ts'
+
+/** A way from one table to another, as the map and the catalogue together tell it. */
+export interface Link {
+  table: string
+  columns: string[]
+  target: string
+  targetColumns: string[]
+  rule: LinkRule
+  where: Readonly<Record<string, string>>
+  foreignKey: ForeignKey | undefined
+}
+
+/** The columns of a link as the map names them. */
+export const linkName = (columns: readonly string[]): string => columns.join(', ')
+
+/** The tables from which foreign keys, or links that the map declares, lead to a person, at any depth; the person's too. */
+export function reachingTables({ foreignKeys }: Catalogue, map: DataMap): Set<string> {
+  const declared = Object.entries(map.tables).flatMap(([table, { links }]) =>
+    Object.values(links).flatMap((link) => (isDeclared(link) ? [{ table, target: link.to }] : [])),
+  )
+  const found = new Set([map.person.table])
+  const ways = [...foreignKeys, ...declared]
+  for (const target of found)
+    for (const way of ways) if (way.target === target) found.add(way.table)
+  return found
+}
+
+/** The links of the map that can be understood; what cannot is a fault of its own. */
+export function linksOf({ foreignKeys, tables }: Catalogue, map: DataMap): Link[] {
+  return Object.entries(map.tables).flatMap(([table, { links }]) =>
+    Object.entries(links).flatMap(([name, entry]): Link[] => {
+      if (typeof entry === 'object' && 'otherwise' in entry) return []
+      const columns = name.split(', ')
+      if (!columns.every((column) => tables.get(table)?.columns.has(column))) return []
+      if (typeof entry === 'object') {
+        const { to, by, rule, where = {} } = entry
+        const known = tables.get(to)?.columns.has(by)
+        const link = { table, columns, target: to, targetColumns: [by], rule, where }
+        return known ? [{ ...link, foreignKey: undefined }] : []
+      }
+      return foreignKeys
+        .filter((key) => key.table === table && linkName(key.columns) === name)
+        .map((key) => {
+          const { target, targetColumns } = key
+          return { table, columns, target, targetColumns, rule: entry, where: {}, foreignKey: key }
+        })
+    }),
+  )
+}
+
+export function isDeclared(link: LinkEntry): link is Extract<LinkEntry, { to: string }> {
+  return typeof link === 'object' && 'to' in link
+}
+
+/** The tables of which rows are erased: the person's, and those whose rows go with the row that they point at. */
+export function erasedTables(links: readonly Link[], map: DataMap): Set<string> {
+  const found = new Set([map.person.table])
+  for (const target of found)
+    for (const link of links)
+      if (link.rule === 'delete' && link.target === target) found.add(link.table)
+  return found
+}

@@ -1,0 +1,192 @@
+import { testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
+import t from 'tap'
+import type { DataMap, TableEntry } from '../src/data-map.ts'
+import { makePlan, NoPlan } from '../src/index.ts'
+import { forumMap, makeForum } from './forum.ts'
+
+interface Case {
+  what: string
+  /** Of the database. */
+  change?: string
+  map?: (map: DataMap) => DataMap
+  says: RegExp
+}
+
+const cases: Case[] = [
+  {
+    what: 'a table at any depth that is not in the map',
+    change: `create table forum.edits (id bigint, post_thread bigint, post_number integer,
+      foreign key (post_thread, post_number) references forum.posts on delete cascade)`,
+    says: /^forum\.edits: its rows lead to a person .* add 'forum\.edits': \{ is: '…', links: \{ 'post_thread, post_number': 'delete' \}, columns: \{ id: /,
+  },
+  {
+    what: 'a column that is not in the map',
+    change: 'alter table forum.posts add location text',
+    says: /^forum\.posts\.location: .* add location: \{ is: '…', export: 'location' \}$/,
+  },
+  {
+    what: 'a link that is not in the map',
+    change: `alter table forum.posts add editor_id bigint references forum.members on delete set null`,
+    map: withColumn('forum.posts', 'editor_id', { is: 'who changed it', export: 'editor' }),
+    says: /^forum\.posts \(editor_id\): it leads to forum\.members .* add 'editor_id': 'clear' to its links$/,
+  },
+  {
+    what: 'a column named like those that lead to a person, without a foreign key',
+    change: 'create table forum.logs (at date, member_id bigint)',
+    says: /^forum\.logs\.member_id: by its name it tells of a person/,
+  },
+  {
+    what: 'a foreign key without an index',
+    change: 'drop index forum.likes_member_id_idx',
+    says: /^forum\.likes \(member_id\): it has no index.*create index on forum\.likes \(member_id\)$/,
+  },
+  {
+    what: 'a foreign key without a delete rule',
+    change: `alter table forum.likes drop constraint likes_member_id_fkey,
+      add foreign key (member_id) references forum.members`,
+    says: /^forum\.likes \(member_id\): .* on delete no action, the data map delete; declare it on delete cascade$/,
+  },
+  {
+    what: 'a foreign key that erases what the map keeps',
+    change: `alter table forum.messages drop constraint messages_sender_id_fkey,
+      add foreign key (sender_id) references forum.members on delete cascade`,
+    says: /^forum\.messages \(sender_id\): .* on delete cascade, the data map clear; declare it on delete set null$/,
+  },
+  {
+    what: 'a table that does not exist',
+    map: (map) => ({ ...map, tables: { ...map.tables, 'forum.gone': entry('forum.likes') } }),
+    says: /^forum\.gone: there is no such table/,
+  },
+  {
+    what: 'a column that does not exist',
+    map: withColumn('forum.likes', 'gone', { is: 'nothing', export: 'gone' }),
+    says: /^forum\.likes\.gone: there is no such column/,
+  },
+  {
+    what: 'a link of a column that does not exist',
+    map: withLink('forum.likes', 'gone', 'delete'),
+    says: /^forum\.likes \(gone\): there is no column gone/,
+  },
+  {
+    what: 'a link to what does not exist',
+    map: withLink('forum.attachments', 'owner_id', { rule: 'delete', to: 'forum.gone', by: 'id' }),
+    says: /^forum\.attachments \(owner_id\): there is no forum\.gone\.id/,
+  },
+  {
+    what: 'a link to a column that is no key',
+    map: withLink('forum.attachments', 'owner_id', {
+      ...{ rule: 'delete', to: 'forum.members', by: 'favourite' },
+    }),
+    says: /^forum\.attachments \(owner_id\): forum\.members\.favourite is not unique/,
+  },
+  {
+    what: 'null where none is allowed',
+    change: 'alter table forum.threads alter title set not null',
+    map: withColumn('forum.threads', 'title', { is: '', export: 'title', erase: { to: null } }),
+    says: /^forum\.threads\.title: it takes no null/,
+  },
+  {
+    what: 'one value for a unique column',
+    change: 'alter table forum.threads add unique (title)',
+    map: withColumn('forum.threads', 'title', { is: '', export: 'title', erase: { to: 'gone' } }),
+    says: /^forum\.threads\.title: it is unique/,
+  },
+  {
+    what: 'a value for a column that the database computes',
+    map: withColumn('forum.messages', 'id', { is: '', export: 'id', erase: { to: 0 } }),
+    says: /^forum\.messages\.id: the database sets it itself/,
+  },
+  {
+    what: 'to keep without a basis',
+    map: withColumn('forum.threads', 'title', {
+      ...{ is: '', export: 'title', erase: { keep: ' ', until: 'ever' } },
+    }),
+    says: /^forum\.threads\.title: it is kept, or left out, without a reason/,
+  },
+  {
+    what: 'to leave out of the export without a reason',
+    map: withColumn('forum.likes', 'id', { is: '', export: { not: '' } }),
+    says: /^forum\.likes\.id: it is kept, or left out, without a reason/,
+  },
+  {
+    what: 'to keep the very name of who is erased',
+    map: withColumn('forum.threads', 'author_id', {
+      ...{ is: '', export: 'author', erase: { keep: 'history', until: 'ever' } },
+    }),
+    says: /^forum\.threads\.author_id: it names the person who is erased, and is kept/,
+  },
+  {
+    what: 'a row that outlives the person, and a column of it of which nothing is said',
+    map: withColumn('forum.threads', 'title', { is: '', export: 'title' }),
+    says: /^forum\.threads\.title: its row outlives the person, and it has no `erase`/,
+  },
+  {
+    what: 'to stay with what is erased',
+    map: withLink('forum.likes', 'thread_id, number', 'stays'),
+    says: /^forum\.likes \(thread_id, number\): rows of forum\.posts are erased, so it cannot stay/,
+  },
+  {
+    what: 'to go with what stays',
+    map: withLink('forum.posts', 'thread_id', 'delete'),
+    says: /^forum\.posts \(thread_id\): no row of forum\.threads is ever erased/,
+  },
+  {
+    what: 'to erase a person with somebody else’s row',
+    map: withLink('forum.members', 'favourite', 'delete'),
+    says: /^forum\.members \(favourite\): a person would be erased with a row of forum\.threads/,
+  },
+  {
+    what: 'first what others hang on',
+    map: (map) => replaced(map, 'forum.posts', { ...entry('forum.posts'), first: true }),
+    says: /^forum\.posts: it is to be erased first, and rows of other tables hang on it/,
+  },
+  {
+    what: 'two columns of one name in the export',
+    map: withColumn('forum.posts', 'number', { is: '', export: 'body' }),
+    says: /^forum\.posts: two columns are exported as body/,
+  },
+  {
+    what: 'no such person',
+    map: (map) => ({ ...map, person: { table: 'forum.people', key: 'id' } }),
+    says: /^person: there is no forum\.people\.id/,
+  },
+]
+
+t.test('the forum can be planned as it is', async (t) => {
+  const { db } = await testDb(t)
+  await makeForum(db)
+  await makePlan(db, forumMap)
+})
+
+for (const { what, change, map = (map: DataMap) => map, says } of cases)
+  t.test(`refused, in one line: ${what}`, async (t) => {
+    const { db } = await testDb(t)
+    await makeForum(db)
+    if (change) await sql.raw(change).execute(db)
+    const refusal = await makePlan(db, map(forumMap)).catch((error: unknown) => error)
+    t.ok(refusal instanceof NoPlan)
+    const lines = (refusal as NoPlan).message.split('\n')
+    t.match(lines[0], says)
+    t.equal(lines.length, 1, 'and nothing else is said to be wrong')
+  })
+
+function entry(table: string): TableEntry {
+  return forumMap.tables[table] as TableEntry
+}
+
+function replaced(map: DataMap, table: string, entry: TableEntry): DataMap {
+  return { ...map, tables: { ...map.tables, [table]: entry } }
+}
+
+function withColumn(table: string, column: string, is: TableEntry['columns'][string]) {
+  const { columns } = entry(table)
+  return (map: DataMap) =>
+    replaced(map, table, { ...entry(table), columns: { ...columns, [column]: is } })
+}
+
+function withLink(table: string, name: string, is: TableEntry['links'][string]) {
+  const { links } = entry(table)
+  return (map: DataMap) =>
+    replaced(map, table, { ...entry(table), links: { ...links, [name]: is } })
+}
