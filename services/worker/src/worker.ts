@@ -1,5 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { adoptSecretKey, foreignSecretKey, type Readiness, readiness } from '@lethe/accounts'
+import {
+  adoptSecretKey,
+  foreignSecretKey,
+  type Readiness,
+  readiness,
+  whyNoPlan,
+} from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
 import { openQueue } from '@lethe/jobs'
@@ -50,7 +56,9 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const lending = new AbortController()
   const work = new AbortController()
   let current: OpenQueue | undefined
-  const whyNotReady = readiness(deps)
+  const whyNotDatabase = readiness(deps)
+  // Beginning to erase with a table forgotten would leave somebody behind.
+  const whyNotReady = async () => (await whyNotDatabase()) ?? (await whyNoPlan(deps.db))
   const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
   const begun = begin(deps, options, whyNotReady, lending.signal, work.signal).then((started) => {
     if (started && !lending.signal.aborted) current = started.queue

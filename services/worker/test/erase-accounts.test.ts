@@ -78,8 +78,12 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   const [stuck] = people
   for (const person of people) await s.deletion(person, true)
   await exportsAreMade(s)
-  await sql`create table keepsakes (user_id bigint references users)`.execute(s.db)
-  await sql`insert into keepsakes values (${stuck?.user.id})`.execute(s.db)
+  await sql
+    .raw(`create function stays() returns trigger language plpgsql as
+    $$ begin raise exception 'a rule of somebody else' using errcode = 'check_violation'; end $$`)
+    .execute(s.db)
+  await sql`create trigger stays before delete on users for each row
+    when (old.id = ${sql.lit(stuck?.user.id)}) execute function stays()`.execute(s.db)
 
   await eraseAccounts({ lease: await lend(s) }, s.deps)
 
@@ -93,14 +97,32 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   t.match(open, { user_id: stuck?.user.id, lease: null, attempts: 1 })
   t.match(
     s.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'deletion.failed'),
-    [{ deletion: open?.id, err: { code: '23503', message: '' } }],
+    [{ deletion: open?.id, err: { code: '23514', message: '' } }],
   )
   t.strictSame(await s.lendDeletions(), undefined, 'it waits')
 
-  await sql`drop table keepsakes`.execute(s.db)
+  await sql`drop function stays cascade`.execute(s.db)
   await sql`update deletions set next_attempt_at = now() where status = 'erasing'`.execute(s.db)
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+})
+
+t.test('while a table of theirs is not in the data map, nobody is even claimed', async (t) => {
+  const s = await setup(t)
+  await s.deletion(await s.person(), true)
+  await exportsAreMade(s)
+  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
+    { status: 'pending', lease: null },
+  ])
+  const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'erasure.refused')
+  t.match(told?.reasons, [/^notes: .* add notes: \{/])
+
+  await sql`drop table notes`.execute(s.db)
+  await sql`update deletions set next_attempt_at = now()`.execute(s.db)
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
 })
 
 t.test('a database that goes away delays nobody by more than seconds', async (t) => {

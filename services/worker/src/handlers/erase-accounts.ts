@@ -1,6 +1,12 @@
-import { type Claim, type ClaimedDeletion, claimDeletions, finishErasure } from '@lethe/accounts'
+import {
+  type Claim,
+  type ClaimedDeletion,
+  claimDeletions,
+  finishErasure,
+  planErasure,
+} from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
-import { removeFiles } from '@lethe/erasure'
+import { faultLine, NoPlan, type Plan, removeFiles } from '@lethe/erasure'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
@@ -11,6 +17,8 @@ export async function eraseAccounts(
   deps: HandlerDeps,
 ): Promise<void> {
   const { db, log, stop, blastRadius } = deps
+  const plan = await planOrNot(job.lease, deps)
+  if (!plan) return
   const claim = await claimDeletions(db, job.lease, blastRadius)
   if (claim.deletions.length === 0) return
   log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
@@ -19,7 +27,7 @@ export async function eraseAccounts(
       db,
       'deletions',
       claim.lease,
-      (signal) => erase(claim, deps, signal),
+      (signal) => erase(plan, claim, deps, signal),
       stop,
     )
     log.info({ deletions: erased.length }, 'deletions.erased')
@@ -30,19 +38,37 @@ export async function eraseAccounts(
   }
 }
 
-async function erase(claim: Claim, deps: HandlerDeps, signal: AbortSignal): Promise<string[]> {
+/** A schema that has changed under us is noticed before anybody is claimed: without a plan nothing may be erased. */
+async function planOrNot(lease: string, { db, log }: HandlerDeps): Promise<Plan | undefined> {
+  try {
+    return await planErasure(db)
+  } catch (error) {
+    if (!(error instanceof NoPlan)) throw error
+    log.error({ reasons: error.faults.map(faultLine) }, 'erasure.refused')
+    await giveBack(db, 'deletions', lease, retryDelays.away)
+    return undefined
+  }
+}
+
+async function erase(
+  plan: Plan,
+  claim: Claim,
+  deps: HandlerDeps,
+  signal: AbortSignal,
+): Promise<string[]> {
   const ready = { lease: claim.lease, deletions: await removeAllFiles(claim, deps) }
   signal.throwIfAborted()
   try {
-    return await finishErasure(deps.db, ready)
+    return await finishErasure(deps.db, plan, ready)
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
-    return oneByOne(ready, deps, signal)
+    return oneByOne(plan, ready, deps, signal)
   }
 }
 
 /** Somebody among them cannot be erased: they are found, and do not hold up the others. */
 async function oneByOne(
+  plan: Plan,
   { lease, deletions }: Claim,
   deps: HandlerDeps,
   signal: AbortSignal,
@@ -51,7 +77,7 @@ async function oneByOne(
   for (const deletion of deletions) {
     signal.throwIfAborted()
     try {
-      erased.push(...(await finishErasure(deps.db, { lease, deletions: [deletion] })))
+      erased.push(...(await finishErasure(deps.db, plan, { lease, deletions: [deletion] })))
     } catch (error) {
       if (isUnavailable(error)) throw error
       await setAside(lease, deletion, error, deps)
