@@ -6,6 +6,7 @@ import { listDeletions } from './commands/deletions-list.ts'
 import { showDeletion } from './commands/deletions-show.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { applyMigrations } from './commands/migrate.ts'
+import { showPlan } from './commands/plan.ts'
 import { promoteUser } from './commands/users-promote.ts'
 
 const commands: Record<string, { run: Command; usage: string; does: string }> = {
@@ -14,6 +15,11 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
     run: runDoctor,
     usage: 'doctor',
     does: 'look for what is wrong with settings and servers; exit 1 where something is',
+  },
+  plan: {
+    run: showPlan,
+    usage: 'plan [--json]',
+    does: 'what an erasure does, step by step; exit 1 where the data map misses something',
   },
   'users promote': {
     run: promoteUser,

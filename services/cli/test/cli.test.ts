@@ -38,6 +38,22 @@ t.test(
   },
 )
 
+t.test('plan shows each step, and exits 1 where something would be forgotten', async (t) => {
+  const { f, lethe } = await setup(t)
+  const shown = await lethe('plan')
+  t.match(shown, { code: 0, text: /^1 .* vault\.person_keys .* user_id → users$/m })
+  t.match(shown.text, /```mermaid\nflowchart RL\n[^`]* -->\|"user_id"\| t\d/)
+  const { steps } = JSON.parse((await lethe('plan', '--json')).text)
+  t.match(steps.at(-1), { does: 'erase', table: 'users', columns: [] })
+
+  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(f.db)
+  t.match(await lethe('plan'), { code: 1, text: /^notes: .* add notes: \{.*$/ })
+  const missing = await lethe('plan', '--json')
+  t.equal(missing.code, 1)
+  t.match(JSON.parse(missing.text).faults, [{ entry: 'notes' }])
+  t.match(await lethe('plan', 'all'), { code: 2 })
+})
+
 t.test('audit verify exits 1 where the chain does not hold', async (t) => {
   const { f, lethe } = await setup(t)
   await sql`insert into audit_events (deletion_id, event) values (gen_random_uuid(), 'deletion.claimed')`.execute(
