@@ -36,8 +36,9 @@ export async function mailAway(
     claim(held > 0, 'no mail was held up')
     const { status } = await fetch(`${worker.url}/readyz`)
     claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
+    // So few as the short form erases tell more of the machine than of the mails.
     claim(
-      awayMs <= SLOWER_AT_MOST * usualMs + SWEEP_MS,
+      !full || awayMs <= SLOWER_AT_MOST * usualMs + SWEEP_MS,
       `erasing took ${awayMs.toFixed(0)} ms without a mail server and ${usualMs.toFixed(0)} ms with it`,
     )
     await toMail.mend()

@@ -55,7 +55,7 @@ export function eraseStumbling(lease: number, name: string): Deed {
       if (choose(2) === 1) erase(world, claimed)
       else
         for (const number of claimed.deletions)
-          giveBackAfter(world, deletionOf(world, number), retryDelays.erasure)
+          giveBackAfter(world, deletionOf(world, number), retryDelays.away)
       return {}
     },
     perform,

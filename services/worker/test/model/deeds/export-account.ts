@@ -48,7 +48,7 @@ export function exportStumbling(lease: number, name: string): Deed {
       const row = deletionOf(world, number).export
       takeAs(world, row, mine)
       yield
-      if (choose(2) === 0) giveBackAfter(world, row, retryDelays.export)
+      if (choose(2) === 0) giveBackAfter(world, row, retryDelays.away)
       else offer(world, number, mine)
       return {}
     },
