@@ -34,7 +34,7 @@ const mail = (says: RegExp, is: Moment['is']): MidWork => {
 }
 
 const claims = /^with mine as \( select d\.id, d\.status as was/
-const deletesPasswords = /^with erased as \( delete from "saved_passwords"/
+const deletesPasswords = /^\/\* erase saved_passwords \*\//
 const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
 const locksClaimed = /^select id, user_id as "userId" from deletions/

@@ -91,7 +91,7 @@ async function run(tx: Tx, plan: Plan, step: Step, userIds: number[]): Promise<D
       sql`select ${sql.lit(name)} as name, person, count(*) as rows from ${sql.id(`found_${n}`)} group by person`,
   )
   const needed = step.rule === 'clear' ? [step.link.target, step.link.table] : step.tables
-  const { rows } = await sql<Done>`
+  const { rows } = await sql<Done>`${nameOf(own)}
     ${belongings(
       plan,
       userIds,
@@ -99,6 +99,12 @@ async function run(tx: Tx, plan: Plan, step: Step, userIds: number[]): Promise<D
     )}, ${sql.join(changes)}
     ${sql.join(told, sql` union all `)}`.execute(tx)
   return rows
+}
+
+/** Whoever looks at what the database does sees which step it is. */
+function nameOf(own: StepRows[]): RawBuilder<unknown> {
+  const names = own.map(({ name }) => name.replaceAll(/[^\w.,]/g, '')).join(' ')
+  return sql.raw(`/* erase ${names} */`)
 }
 
 function assignments({ set }: Clear): RawBuilder<unknown> {

@@ -57,7 +57,7 @@ const paths = {
   cancel: /^toApi POST/,
   claim: /from "deletions" as d|erase-accounts|with mine as|breaker/,
   erase:
-    /(update|from) "?deletions"? (set|where)|with erased|'account-erased'|set address =|exports set user_id|insert into "audit_events"|count\(\*\) as files/,
+    /(update|from) "?deletions"? (set|where)|\/\* erase|pg_constraint|relkind|'account-erased'|set address =|exports set user_id|insert into "audit_events"|as files/,
   export:
     /export-account|exported_rows|"exports" as d|update "exports" set (lease|next)|from "exports"|update exports e|pg_backend_pid|start transaction|"file_name" from "avatars"/,
   relay: /from "outbox" as d|(Get counts|Adds a job|FROM add_jobs_bulk|COUNT\().*send-mail/,
@@ -80,4 +80,4 @@ export function recoversSoon({ fault, way, name }: Point): boolean {
 }
 
 const withinWork =
-  /exported_rows|pg_backend_pid|start transaction|audit_events|with erased|with made|"outbox" set "status"|pg_try_advisory/
+  /exported_rows|pg_backend_pid|start transaction|audit_events|\/\* erase|with made|"outbox" set "status"|pg_try_advisory/

@@ -47,9 +47,10 @@ async function holdsTogether({ db }: Real, rows: Rows): Promise<void> {
 }
 
 async function erasedWhollyOrNotAtAll({ people }: World, { db, keys }: Real): Promise<void> {
+  const plan = await planErasure(db)
   for (const { id = 0, erased, saved } of people) {
     if (erased) {
-      const left = Object.values(await countRows(db, await planErasure(db), id))
+      const left = Object.values(await countRows(db, plan, id))
       assert.deepEqual(left.filter(Boolean), [], 'nothing of the erased is left')
     } else if (saved.length > 0) {
       const opened = await listSavedPasswords(db, keys, id)
