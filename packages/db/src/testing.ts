@@ -16,7 +16,10 @@ export async function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
   const admin = connect(server, { max: 1 })
-  await sql`create database ${sql.id(name)} template lethe_template`.execute(admin)
+  // A copy of the files is made in a quarter of the time that a copy by the log takes.
+  await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
+    admin,
+  )
   const url = new URL(server)
   url.pathname = name
   const db = connect(url.href)
