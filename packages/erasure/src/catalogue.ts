@@ -87,3 +87,9 @@ async function readForeignKeys(db: Db): Promise<ForeignKey[]> {
     order by 2, 1`.execute(db)
   return rows
 }
+
+export function isUnique({ uniqueKeys }: Table, columns: string[]): boolean {
+  return uniqueKeys.some(
+    (key) => key.length === columns.length && columns.every((one) => key.includes(one)),
+  )
+}

@@ -9,3 +9,7 @@ export interface Fault {
 export function faultLine({ entry, says, remedy }: Fault): string {
   return `${entry}: ${says}; ${remedy}`
 }
+
+export function fault(entry: string, says: string, remedy: string): Fault {
+  return { entry, says, remedy }
+}
