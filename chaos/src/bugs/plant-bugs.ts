@@ -88,13 +88,16 @@ async function firstFailure(rooms: string[][]): Promise<string | undefined> {
 }
 
 async function failureIn(files: string[]): Promise<string | undefined> {
-  const child = spawn(process.execPath, ['services/standalone/src/test.ts', '--bail', ...files], {
+  const child = spawn(process.execPath, ['services/standalone/src/test.ts', ...files], {
     cwd: copy,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   let failure: string | undefined
   createInterface(child.stdout).on('line', (line) => {
-    if (line.startsWith('✖')) failure ??= line.slice(2).replaceAll('|', '/')
+    if (!line.startsWith('✖')) return
+    failure ??= line.slice(2).replaceAll('|', '/')
+    // The first one is enough.
+    child.kill('SIGTERM')
   })
   const [code] = await once(child, 'exit')
   return code === 0 ? undefined : (failure ?? `exit code ${code}`)
