@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { circlesOf, type Plan } from './plan.ts'
+import { type Plan, waysOf } from './plan.ts'
 import type { Link } from './reach.ts'
 
 // The rows that belong to people are found from the people downwards, by a chain of common table expressions: one for
@@ -12,12 +12,11 @@ export function belongings(
   userIds: readonly number[],
   of: Iterable<string> = plan.hangs.keys(),
 ): RawBuilder<unknown> {
-  const circles = circlesOf(plan.hangs)
   const written = new Set<string>()
   const parts: RawBuilder<unknown>[] = []
   const write = (table: string) => {
     if (written.has(table)) return
-    const circle = circles.find((one) => one.includes(table))
+    const circle = plan.circles.find((one) => one.includes(table))
     const together = circle ?? [table]
     for (const one of together) written.add(one)
     for (const one of together) for (const { target } of plan.hangs.get(one) ?? []) write(target)
@@ -72,7 +71,7 @@ function wayOf(
 /** Tables that hang on each other: from what hangs on rows outside of the circle on and on, until nothing new is found. */
 function inCircle(plan: Plan, circle: string[], userIds: readonly number[]): RawBuilder<unknown>[] {
   const links = circle.flatMap((table) => plan.hangs.get(table) ?? [])
-  const name = sql.id(`circle_${circle.join('_')}`.slice(0, 60))
+  const name = sql.id(`circle_${plan.circles.indexOf(circle)}`)
   const number = (table: string) => sql.lit(circle.indexOf(table))
   const begins = links
     .filter(({ target }) => !circle.includes(target))
@@ -105,11 +104,7 @@ function once(lines: RawBuilder<unknown>): RawBuilder<unknown> {
 
 /** The columns of a table by which other rows point at it. */
 function pointedAt(plan: Plan, table: string): RawBuilder<unknown> {
-  const links = [
-    ...[...plan.hangs.values()].flat(),
-    ...plan.steps.flatMap((step) => (step.rule === 'clear' ? [step.link] : [])),
-  ]
-  const columns = links.flatMap(({ target, targetColumns }) =>
+  const columns = waysOf(plan).flatMap(({ target, targetColumns }) =>
     target === table ? targetColumns : [],
   )
   return sql.join(

@@ -1,17 +1,15 @@
 import { type Catalogue, type ForeignKey, isUnique, type Table } from './catalogue.ts'
 import type { DataMap, TableEntry } from './data-map.ts'
 import { type Fault, fault } from './fault.ts'
-import { isDeclared, type Link, linkName, reachingTables } from './reach.ts'
+import { isDeclared, type Link, linkName } from './reach.ts'
 
 /** Each way to a person is in the map, and each link of the map leads somewhere. */
 export function checkLinks(
-  catalogue: Catalogue,
-  map: DataMap,
+  { foreignKeys, tables }: Catalogue,
+  reaching: Set<string>,
   table: Table,
   entry: TableEntry,
 ): Fault[] {
-  const { foreignKeys, tables } = catalogue
-  const reaching = reachingTables(catalogue, map)
   const own = foreignKeys.filter((key) => key.table === table.name && reaching.has(key.target))
   const missing = own
     .filter(({ columns }) => !entry.links[linkName(columns)])

@@ -37,8 +37,9 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
       ),
     ]
   const erased = erasedTables(links, map)
+  const reaching = reachingTables(catalogue, map)
   return [
-    ...missingTables(catalogue, map),
+    ...missingTables(catalogue, map, reaching),
     ...namesWithoutKey(catalogue, map, links),
     ...Object.entries(map.tables).flatMap(([name, entry]) => {
       const table = tables.get(name)
@@ -48,7 +49,7 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
         ]
       return [
         ...checkColumns(table, entry),
-        ...checkLinks(catalogue, map, table, entry),
+        ...checkLinks(catalogue, reaching, table, entry),
         ...checkClearing(
           table,
           entry,
@@ -61,8 +62,8 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
   ]
 }
 
-function missingTables(catalogue: Catalogue, map: DataMap): Fault[] {
-  return [...reachingTables(catalogue, map)]
+function missingTables(catalogue: Catalogue, map: DataMap, reaching: Set<string>): Fault[] {
+  return [...reaching]
     .filter((name) => !map.tables[name])
     .map((name) => {
       const keys = catalogue.foreignKeys.filter(({ table }) => table === name)

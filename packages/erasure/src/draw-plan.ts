@@ -1,4 +1,4 @@
-import type { Plan, Step } from './plan.ts'
+import { type Plan, type Step, waysOf } from './plan.ts'
 import { type Link, linkName } from './reach.ts'
 
 /** A line of a plan, for a person and for a program. */
@@ -45,10 +45,7 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
 
 /** The same as a picture: https://mermaid.js.org shows it, and so do most places that show Markdown. */
 export function planPicture(plan: Plan): string {
-  const links = [
-    ...[...plan.hangs.values()].flat(),
-    ...plan.steps.flatMap((step) => (step.rule === 'clear' ? [step.link] : [])),
-  ]
+  const links = waysOf(plan)
   const names = [...new Set([...plan.hangs.keys(), ...links.map(({ table }) => table)])]
   const node = (table: string) => `t${names.indexOf(table)}`
   const arrow = ({ rule }: Link) => (rule === 'delete' ? '-->' : '-.->')

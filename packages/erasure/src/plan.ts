@@ -11,6 +11,8 @@ export interface Plan {
   steps: Step[]
   /** The erased tables, each with the links by which its rows hang on others that are erased. */
   hangs: Map<string, Link[]>
+  /** Those of them that hang on each other. */
+  circles: string[][]
   tables: Map<string, Table>
   /** Some constraint is to be looked at only when all is done. */
   deferred: boolean
@@ -65,7 +67,9 @@ function planFor(catalogue: Catalogue, map: DataMap): Plan {
   const deferred = links.some(
     ({ rule, foreignKey }) => rule !== 'stays' && foreignKey?.onDelete === 'no action',
   )
-  return { map, steps: inOrder(map, hangs, clears), hangs, tables: catalogue.tables, deferred }
+  const circles = circlesOf(hangs)
+  const steps = inOrder(map, hangs, circles, clears)
+  return { map, steps, hangs, circles, tables: catalogue.tables, deferred }
 }
 
 /** The columns of the link itself, and those that tell of whoever it names; not those of another link. */
@@ -85,8 +89,12 @@ function setWith({ table, columns }: Link, map: DataMap): Clear['set'] {
  * What holds the keys comes first; then whatever hangs on a row goes before it, and a reference that is only cleared is
  * cleared before the row that it names is gone. The person is last.
  */
-function inOrder(map: DataMap, hangs: Map<string, Link[]>, clears: Clear[]): Step[] {
-  const circles = circlesOf(hangs)
+function inOrder(
+  map: DataMap,
+  hangs: Map<string, Link[]>,
+  circles: string[][],
+  clears: Clear[],
+): Step[] {
   const circleOf = (table: string) => circles.find((circle) => circle.includes(table)) ?? [table]
   const steps: Step[] = []
   const done = new Set<string>()
@@ -104,7 +112,7 @@ function inOrder(map: DataMap, hangs: Map<string, Link[]>, clears: Clear[]): Ste
 }
 
 /** Tables that hang on each other, directly or by others; a table that hangs on itself is a circle of one. */
-export function circlesOf(hangs: Map<string, Link[]>): string[][] {
+function circlesOf(hangs: Map<string, Link[]>): string[][] {
   const above = (table: string) => {
     const found = new Set<string>()
     const look = (from: string) => {
@@ -128,4 +136,12 @@ export function circlesOf(hangs: Map<string, Link[]>): string[][] {
     )
   }
   return circles
+}
+
+/** All links by which an erasure finds its way: to rows that go, and to rows that are overwritten. */
+export function waysOf({ hangs, steps }: Plan): Link[] {
+  return [
+    ...[...hangs.values()].flat(),
+    ...steps.flatMap((step) => (step.rule === 'clear' ? [step.link] : [])),
+  ]
 }

@@ -20,8 +20,12 @@ export function reachingTables({ foreignKeys }: Catalogue, map: DataMap): Set<st
   const declared = Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.values(links).flatMap((link) => (isDeclared(link) ? [{ table, target: link.to }] : [])),
   )
-  const found = new Set([map.person.table])
-  const ways = [...foreignKeys, ...declared]
+  return leadingTo(map.person.table, [...foreignKeys, ...declared])
+}
+
+/** The table itself, and whatever leads to it by these ways, at any depth. */
+function leadingTo(table: string, ways: readonly { table: string; target: string }[]): Set<string> {
+  const found = new Set([table])
   for (const target of found)
     for (const way of ways) if (way.target === target) found.add(way.table)
   return found
@@ -56,9 +60,8 @@ export function isDeclared(link: LinkEntry): link is Extract<LinkEntry, { to: st
 
 /** The tables of which rows are erased: the person's, and those whose rows go with the row that they point at. */
 export function erasedTables(links: readonly Link[], map: DataMap): Set<string> {
-  const found = new Set([map.person.table])
-  for (const target of found)
-    for (const link of links)
-      if (link.rule === 'delete' && link.target === target) found.add(link.table)
-  return found
+  return leadingTo(
+    map.person.table,
+    links.filter(({ rule }) => rule === 'delete'),
+  )
 }
