@@ -27,7 +27,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: 'use the clock of the API',
     breaks: 'I1: a service with a wrong clock sets a wrong date',
-    file: 'packages/accounts/src/request-deletion.ts',
+    file: 'packages/accounts/src/schedule-deletion.ts',
     find: 'select id, now() + grace, now() + grace,',
     replace: 'select id, ${new Date()}::timestamptz + grace, ${new Date()}::timestamptz + grace,',
   },
@@ -69,9 +69,9 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: 'keep the refresh token',
     breaks: 'I3: an app stays logged in to a deactivated account',
-    file: 'packages/accounts/src/request-deletion.ts',
-    find: 'where sessions.user_id = deactivated.id',
-    replace: "where sessions.user_id = deactivated.id and sessions.kind = 'cookie'",
+    file: 'migrations/0009_users_as_people.sql',
+    find: 'delete from sessions where user_id = person;',
+    replace: "delete from sessions where user_id = person and kind = 'cookie';",
   },
   {
     name: 'log in without the lock',
@@ -90,9 +90,9 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: 'cancel without giving the account back',
     breaks: 'I5: a cancelled account that nobody can enter',
-    file: 'packages/accounts/src/cancel-deletion.ts',
-    find: 'update users set active = true from cancelled where users.id = cancelled.user_id',
-    replace: 'update users set active = active from cancelled where users.id = cancelled.user_id',
+    file: 'migrations/0009_users_as_people.sql',
+    find: 'update users set active = true where id = person;',
+    replace: 'update users set active = active where id = person;',
   },
   {
     name: 'leave the archive of a cancelled deletion open',
@@ -112,7 +112,7 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'leave the files behind',
     breaks: 'I5: an erased person’s picture stays on the disk',
     file: 'services/worker/src/handlers/erase-accounts.ts',
-    find: '        await removeFiles(deps.uploadDir, deletion.userId)\n',
+    find: '        await removeFiles(deps.uploadDir, deps.dataMap, deletion.userId)\n',
     replace: '',
   },
   {

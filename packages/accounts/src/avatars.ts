@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Db, Tx } from '@lethe/db'
-import { filesFolder } from '@lethe/erasure'
+import { picturesFolder } from './data-map.ts'
 import { AccountError } from './errors.ts'
 
 export type ImageType = 'image/png' | 'image/jpeg' | 'image/webp'
@@ -29,7 +29,7 @@ export async function putAvatar(
   avatar: { type: ImageType; body: Buffer },
 ): Promise<void> {
   const fileName = `${crypto.randomUUID()}.${endings[avatar.type]}`
-  const folder = filesFolder(uploadDir, userId)
+  const folder = picturesFolder(uploadDir, userId)
   await db.transaction().execute(async (tx) => {
     if (!(await lockActive(tx, userId))) throw new AccountError('unauthenticated')
     await writeWhole(folder, fileName, avatar.body)
@@ -55,7 +55,7 @@ export async function findAvatar(
     .executeTakeFirst()
   if (!avatar) throw new AccountError('avatar-not-found')
   const { file_name, ...rest } = avatar
-  return { path: path.join(filesFolder(uploadDir, userId), file_name), ...rest }
+  return { path: path.join(picturesFolder(uploadDir, userId), file_name), ...rest }
 }
 
 export async function removeAvatar(db: Db, uploadDir: string, userId: number): Promise<void> {
@@ -67,7 +67,7 @@ export async function removeAvatar(db: Db, uploadDir: string, userId: number): P
       .executeTakeFirst()
     if (numDeletedRows === 0n) throw new AccountError('avatar-not-found')
   })
-  await sweepFolder(db, filesFolder(uploadDir, userId), userId)
+  await sweepFolder(db, picturesFolder(uploadDir, userId), userId)
 }
 
 /** Exclusive, so that two uploads of one person come one after the other, and a deletion before or after both. */

@@ -53,7 +53,7 @@ export const isStopped: RawBuilder<boolean> = sql`exists (select from breaker_tr
 
 /** Users are counted only once the floor is exceeded, and only as far as it takes to know. */
 function exceeds({ floor, share }: BlastRadius): RawBuilder<boolean> {
-  const enough = sql`select from users limit ceil(n.at_once / nullif(${share}::numeric, 0))`
+  const enough = sql`select from lethe.people limit ceil(n.at_once / nullif(${share}::numeric, 0))`
   return sql`(
     select n.at_once > ${floor}::bigint
       and n.at_once > ${share}::numeric * (n.erased + (select count(*) from (${enough}) as enough))
@@ -80,7 +80,7 @@ export function holdsBack(limits: BlastRadius): RawBuilder<boolean> {
 export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip | undefined> {
   const { rows } = await sql<Trip>`
     insert into breaker_trips (at_once, users, floor, share)
-    select n.at_once, n.erased + (select count(*) from users), ${limits.floor}, ${limits.share} from ${counts}
+    select n.at_once, n.erased + (select count(*) from lethe.people), ${limits.floor}, ${limits.share} from ${counts}
     where not ${isStopped} and ${exceeds(limits)}
     on conflict do nothing
     returning ${facts}`.execute(db)

@@ -47,8 +47,8 @@ async function cancelDeletion(db: Db, id: string): Promise<Cancelled> {
       set status = 'cancelled', cancelled_at = now(), token_nonce = null, next_reminder_at = null, lease = null
       where id = ${id} and status = 'pending'
       returning id, user_id
-    ), restored as (
-      update users set active = true from cancelled where users.id = cancelled.user_id
+    ), restored as materialized (
+      select id, lethe.restore(user_id) from cancelled
     ), withdrawn as (
       update exports
       set status = case when status in ('pending', 'ready') then 'withdrawn' else status end, token_nonce = null, lease = null
@@ -60,7 +60,7 @@ async function cancelDeletion(db: Db, id: string): Promise<Cancelled> {
       insert into audit_events (deletion_id, event) select id, 'deletion.cancelled' from cancelled
     )
     select cancelled.id, 'cancelled' as status, withdrawn.id as "exportId", withdrawn.file_name as archive
-    from cancelled, withdrawn`.execute(db)
+    from cancelled join restored using (id), withdrawn`.execute(db)
   if (rows[0]) return rows[0]
   const deletion = await db
     .selectFrom('deletions')

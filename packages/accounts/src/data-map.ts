@@ -1,11 +1,61 @@
-import type { DataMap } from '@lethe/erasure'
+import { type DataMap, personFolder } from '@lethe/erasure'
 
 const belongsTo = { is: 'whose it is', export: { not: 'the whole archive is of one account' } }
 const random = { is: 'the number of the row', export: { not: 'it means nothing outside' } }
 
+/** What the lifecycle itself knows of a person: part of the map of every schema. */
+export const lifecycleTables: DataMap['tables'] = {
+  deletions: {
+    is: 'a deletion that was asked for',
+    links: { user_id: { otherwise: 'the finish of an erasure makes a tombstone of it' } },
+    columns: {
+      id: { is: 'its number, which mails and logs name', export: 'id' },
+      user_id: belongsTo,
+      status: { is: 'how far it is', export: 'status' },
+      requested_at: { is: 'when it was asked for', export: 'requestedAt' },
+      erase_after: { is: 'the date of the erasure', export: 'eraseAfter' },
+      next_reminder_at: { is: 'when the next mail is due', export: bookkeeping() },
+      cancelled_at: { is: 'when it was cancelled', export: 'cancelledAt' },
+      claimed_at: { is: 'when there was no way back', export: afterwards() },
+      erased_at: { is: 'when it was done', export: afterwards() },
+      token_nonce: { is: 'from which the link of the mail is made', export: secret() },
+      token_hash: { is: 'what that link is checked against', export: secret() },
+      erased_counts: { is: 'how much was erased', export: afterwards() },
+      lease: { is: 'who works on it', export: bookkeeping() },
+      next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
+      attempts: { is: 'how often it was', export: bookkeeping() },
+      released_at: { is: 'when an operator let it pass', export: bookkeeping() },
+    },
+  },
+  exports: {
+    is: 'an archive like this one',
+    links: { user_id: { otherwise: 'the finish of an erasure empties it' } },
+    columns: {
+      id: random,
+      deletion_id: { is: 'the deletion that promised it', export: bookkeeping() },
+      user_id: belongsTo,
+      status: { is: 'how far it is', export: bookkeeping() },
+      created_at: { is: 'when it was made', export: { not: 'the manifest says it' } },
+      expires_at: { is: 'until when it can be fetched', export: { not: 'the mail says it' } },
+      file_name: { is: 'where it lies', export: secret() },
+      bytes: { is: 'its size', export: bookkeeping() },
+      sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
+      token_nonce: { is: 'from which the link of the mail is made', export: secret() },
+      token_hash: { is: 'what that link is checked against', export: secret() },
+      lease: { is: 'who works on it', export: bookkeeping() },
+      next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
+      attempts: { is: 'how often it was', export: bookkeeping() },
+    },
+  },
+}
+
+/** Of one person, below UPLOAD_DIR. */
+const uploads = '{person}'
+
 /** All that Lethe itself holds of a person. */
 export const dataMap: DataMap = {
   person: { table: 'users', key: 'id' },
+  folders: { [uploads]: { is: 'the pictures', export: 'avatars' } },
   tables: {
     users: {
       is: 'an account',
@@ -74,48 +124,7 @@ export const dataMap: DataMap = {
         created_at: { is: 'when it was uploaded', export: 'createdAt' },
       },
     },
-    deletions: {
-      is: 'a deletion that was asked for',
-      links: { user_id: { otherwise: 'the finish of an erasure makes a tombstone of it' } },
-      columns: {
-        id: { is: 'its number, which mails and logs name', export: 'id' },
-        user_id: belongsTo,
-        status: { is: 'how far it is', export: 'status' },
-        requested_at: { is: 'when it was asked for', export: 'requestedAt' },
-        erase_after: { is: 'the date of the erasure', export: 'eraseAfter' },
-        next_reminder_at: { is: 'when the next mail is due', export: bookkeeping() },
-        cancelled_at: { is: 'when it was cancelled', export: 'cancelledAt' },
-        claimed_at: { is: 'when there was no way back', export: afterwards() },
-        erased_at: { is: 'when it was done', export: afterwards() },
-        token_nonce: { is: 'from which the link of the mail is made', export: secret() },
-        token_hash: { is: 'what that link is checked against', export: secret() },
-        erased_counts: { is: 'how much was erased', export: afterwards() },
-        lease: { is: 'who works on it', export: bookkeeping() },
-        next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
-        attempts: { is: 'how often it was', export: bookkeeping() },
-        released_at: { is: 'when an operator let it pass', export: bookkeeping() },
-      },
-    },
-    exports: {
-      is: 'an archive like this one',
-      links: { user_id: { otherwise: 'the finish of an erasure empties it' } },
-      columns: {
-        id: random,
-        deletion_id: { is: 'the deletion that promised it', export: bookkeeping() },
-        user_id: belongsTo,
-        status: { is: 'how far it is', export: bookkeeping() },
-        created_at: { is: 'when it was made', export: { not: 'the manifest says it' } },
-        expires_at: { is: 'until when it can be fetched', export: { not: 'the mail says it' } },
-        file_name: { is: 'where it lies', export: secret() },
-        bytes: { is: 'its size', export: bookkeeping() },
-        sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
-        token_nonce: { is: 'from which the link of the mail is made', export: secret() },
-        token_hash: { is: 'what that link is checked against', export: secret() },
-        lease: { is: 'who works on it', export: bookkeeping() },
-        next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
-        attempts: { is: 'how often it was', export: bookkeeping() },
-      },
-    },
+    ...lifecycleTables,
   },
 }
 
@@ -129,4 +138,9 @@ function secret() {
 
 function afterwards() {
   return { not: 'there is none while an archive can be made' }
+}
+
+/** Where somebody's pictures lie. */
+export function picturesFolder(uploadDir: string, userId: number): string {
+  return personFolder(uploadDir, uploads, userId)
 }

@@ -29,12 +29,12 @@ export async function deletionStatus(db: Db, token: string): Promise<DeletionRep
   return { ...deletion, export: { status: exportStatus, bytes, expiresAt } }
 }
 
-/** What a deletion of this account would erase, now. */
+/** What a deletion of this account would erase, now. Throws `NoPlan` while that cannot be told. */
 export async function previewDeletion(db: Db, uploadDir: string, userId: number): Promise<Counts> {
   const plan = await planErasure(db)
   const [tables, files] = await Promise.all([
     countRows(db, plan, userId),
-    countFiles(uploadDir, userId),
+    countFiles(uploadDir, plan.map, userId),
   ])
   return { tables, ...files }
 }

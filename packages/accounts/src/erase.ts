@@ -63,26 +63,34 @@ export async function claimDeletions(
   return { lease, deletions: rows }
 }
 
+/** We hold locks while we wait for others: for no longer than this, else whoever waits for ours waits for theirs too. */
+const WAITS = '100ms'
+
 /**
  * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
  * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
- * to whoever holds it.
+ * to whoever holds it. Throws `TooManyRows`, with nothing done, where they have more than `atMost` in one table.
  */
 export async function finishErasure(
   db: Db,
   plan: Plan,
   { lease, deletions }: Claim,
+  atMost?: number,
 ): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
+    await sql`set local lock_timeout = ${sql.lit(WAITS)}`.execute(tx)
     const held = await lockHeld(tx, lease, deletions)
     const userIds = held.map(({ userId }) => userId)
     if (held.length === 0) return []
     await keepAddressesForPendingMails(tx, userIds, held)
-    const erased = await eraseRows(tx, plan, userIds)
+    const erased = await eraseRows(tx, plan, userIds, atMost)
     await forgetUserIds(tx, userIds, held)
     await completeTombstones(
       tx,
-      held.map(({ id, userId }) => ({ id, counts: erased.get(userId) ?? nothing })),
+      held.map(({ id, userId, counts }) => ({
+        id,
+        counts: sumOf(counts, erased.get(userId) ?? nothing),
+      })),
     )
     const ids = held.map(({ id }) => id)
     await noteEvents(tx, ids, 'deletion.erased')
@@ -92,33 +100,45 @@ export async function finishErasure(
 
 const nothing: Counts = { tables: {}, files: 0, bytes: 0 }
 
+interface HeldDeletion extends ClaimedDeletion {
+  /** What has gone already. */
+  counts: Counts | null
+}
+
 /** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
-async function lockHeld(
+export async function lockHeld(
   tx: Tx,
   lease: string,
   deletions: ClaimedDeletion[],
-): Promise<ClaimedDeletion[]> {
-  const { rows } = await sql<ClaimedDeletion>`
-    select id, user_id as "userId" from deletions
+): Promise<HeldDeletion[]> {
+  const { rows } = await sql<HeldDeletion>`
+    select id, user_id as "userId", erased_counts as counts from deletions
     where id = any(${deletions.map(({ id }) => id)}::uuid[]) and status = 'erasing' and lease = ${lease}
     order by id for update`.execute(tx)
   return rows
+}
+
+export function sumOf(counts: Counts | null, more: Counts): Counts {
+  if (!counts) return more
+  const tables = { ...counts.tables }
+  for (const [name, rows] of Object.entries(more.tables)) tables[name] = (tables[name] ?? 0) + rows
+  return { tables, files: counts.files + more.files, bytes: counts.bytes + more.bytes }
 }
 
 /** The last mail, and any that has not left yet, carries its address from here on; it is forgotten when the mail has left. */
 async function keepAddressesForPendingMails(
   tx: Tx,
   userIds: number[],
-  held: ClaimedDeletion[],
+  held: HeldDeletion[],
 ): Promise<void> {
   await sql`
-    update outbox set address = users.email from deletions join users on users.id = deletions.user_id
+    update outbox set address = people.address from deletions join lethe.people on people.id = deletions.user_id
     where deletions.user_id = any(${userIds}) and outbox.deletion_id = deletions.id
       and outbox.status = 'pending'`.execute(tx)
   await sql`
     insert into outbox (mail, deletion_id, address)
-    select 'account-erased', deletions.id, users.email
-    from deletions join users on users.id = deletions.user_id
+    select 'account-erased', deletions.id, people.address
+    from deletions join lethe.people on people.id = deletions.user_id
     where deletions.id = any(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
 }
 

@@ -18,7 +18,7 @@ export {
   cancelDeletionByToken,
 } from './cancel-deletion.ts'
 export { changePassword } from './change-password.ts'
-export { dataMap } from './data-map.ts'
+export { dataMap, lifecycleTables, picturesFolder } from './data-map.ts'
 export { databaseTime } from './database-time.ts'
 export { deletionStatus, previewDeletion } from './deletion-status.ts'
 export {
@@ -28,6 +28,7 @@ export {
   finishErasure,
   mayBeClaimed,
 } from './erase.ts'
+export { erasePortions, type Pace } from './erase-portions.ts'
 export { AccountError, type AccountErrorCode } from './errors.ts'
 export {
   type Archive,
@@ -43,21 +44,19 @@ export {
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export { type MailFacts, readMail } from './mail-facts.ts'
-export { planErasure, whyNoPlan } from './plan-erasure.ts'
+export { planErasure } from './plan-erasure.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
 export { stageReminders } from './reminders.ts'
-export {
-  type Deletion,
-  requestDeletion,
-} from './request-deletion.ts'
+export { requestDeletion } from './request-deletion.ts'
 export {
   listSavedPasswords,
   removeSavedPassword,
   type SavedPassword,
   savePassword,
 } from './saved-passwords.ts'
+export { type Deletion, scheduleDeletion } from './schedule-deletion.ts'
 export type { Session } from './session.ts'
 export {
   endSession,

@@ -26,9 +26,8 @@ export interface MailFacts {
 }
 
 export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
-  // The person is deactivated, so `active_users` does not show them.
   const { rows } = await sql<MailFacts>`
-    select o.mail, o.deletion_id as "deletionId", coalesce(o.address, u.email) as address,
+    select o.mail, o.deletion_id as "deletionId", coalesce(o.address, p.address) as address,
       o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough", now() as now,
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
       d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
@@ -38,7 +37,7 @@ export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
       e.token_nonce as "exportNonce", e.token_hash as "exportHash"
     from outbox o
     join deletions d on d.id = o.deletion_id
-    left join users u on u.id = d.user_id
+    left join lethe.people p on p.id = d.user_id
     left join exports e on e.deletion_id = d.id
     where o.id = ${outboxId}`.execute(db)
   return rows[0] as MailFacts

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
-import type { Db, DeletionStatus, Tx } from '@lethe/db'
+import type { Db, Tx } from '@lethe/db'
 import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
+import { type Deletion, scheduleDeletion } from './schedule-deletion.ts'
 import type { Session } from './session.ts'
-import { deletionToken, exportToken, tokenHash } from './tokens.ts'
 
 export interface DeletionRules {
   /** ISO 8601 durations. */
@@ -19,13 +18,6 @@ export interface DeletionRequest {
   /** The password of whoever asks, not of whom it is about. */
   password?: string | undefined
   eraseNow?: boolean | undefined
-}
-
-export interface Deletion {
-  id: string
-  status: DeletionStatus
-  requestedAt: Date
-  eraseAfter: Date
 }
 
 /**
@@ -51,7 +43,7 @@ export async function requestDeletion(
     const eraseAfter = request.eraseNow ? 'PT0S' : rules.gracePeriod
     const by = session.userId === request.userId ? 'owner' : 'administrator'
     return (
-      (await deactivate(tx, keys, request.userId, eraseAfter, by)) ??
+      (await scheduleDeletion(tx, keys, request.userId, eraseAfter, by)) ??
       (await openDeletion(tx, request.userId))
     )
   })
@@ -111,47 +103,6 @@ async function authorize(
   if (!people.some(({ id }) => id === userId)) throw new AccountError('user-not-found')
   const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
   if (!passwordShown && !held.fresh) throw new AccountError('reauthentication-required')
-}
-
-/**
- * One statement, so that no part of it can be left out: the account is deactivated if it was active, and with it all
- * sessions end, the deletion and the promised export are written, and the mail that carries the cancel link is staged.
- */
-async function deactivate(
-  tx: Tx,
-  keys: Keys,
-  userId: number,
-  grace: string,
-  by: 'owner' | 'administrator',
-): Promise<Deletion | undefined> {
-  const deletionNonce = randomBytes(32)
-  const exportNonce = randomBytes(32)
-  const { rows } = await sql<Deletion>`
-    with deactivated as (
-      update users set active = false where id = ${userId} and active returning id
-    ), ended as (
-      delete from sessions using deactivated where sessions.user_id = deactivated.id
-    ), requested as (
-      insert into deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash)
-      select id, now() + grace, now() + grace,
-        case when grace > interval '7 days' then now() + grace - interval '7 days'
-             when grace > interval '1 day' then now() + grace - interval '1 day' end,
-        ${deletionNonce}, ${tokenHash(deletionToken(keys, deletionNonce))}
-      from deactivated, (select ${grace}::interval as grace) as rule
-      returning *
-    ), promised as (
-      insert into exports (deletion_id, user_id, token_nonce, token_hash)
-      select id, user_id, ${exportNonce}, ${tokenHash(exportToken(keys, exportNonce))} from requested
-    ), mailed as (
-      insert into outbox (mail, deletion_id) select 'deletion-scheduled', id from requested
-    ), noted as (
-      insert into audit_events (deletion_id, event, details)
-      select id, 'deletion.requested', jsonb_build_object('by', ${by}::text) from requested
-    )
-    select id, status, requested_at as "requestedAt", erase_after as "eraseAfter" from requested`.execute(
-    tx,
-  )
-  return rows[0]
 }
 
 async function openDeletion(tx: Tx, userId: number): Promise<Deletion> {

@@ -5,12 +5,8 @@ import type { BlastRadius } from './blast-radius.ts'
 import { finishExport } from './exports.ts'
 import { createHasher, type Hasher } from './hashing.ts'
 import { deriveKeys, type Keys } from './keys.ts'
-import {
-  type Deletion,
-  type DeletionRequest,
-  type DeletionRules,
-  requestDeletion,
-} from './request-deletion.ts'
+import { type DeletionRequest, type DeletionRules, requestDeletion } from './request-deletion.ts'
+import type { Deletion } from './schedule-deletion.ts'
 import type { Session } from './session.ts'
 import { logIn } from './sessions.ts'
 import { deletionToken } from './tokens.ts'

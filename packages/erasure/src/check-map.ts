@@ -1,9 +1,11 @@
 import { type Catalogue, isUnique, type Table } from './catalogue.ts'
 import { checkClearing, checkColumns } from './check-columns.ts'
+import { checkFolders } from './check-folders.ts'
 import { checkFirst, checkLink, checkLinks } from './check-links.ts'
 import type { DataMap } from './data-map.ts'
 import { entryLine } from './entry-line.ts'
 import { type Fault, fault } from './fault.ts'
+import { checkFences } from './fence.ts'
 import { erasedTables, type Link, linkName, linksOf, reachingTables } from './reach.ts'
 
 /** Holds the map to the live catalogue: nothing that reaches a person is missing, and nothing in it contradicts a constraint. */
@@ -59,6 +61,8 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
     }),
     ...links.flatMap((link) => checkLink(catalogue, link, erased)),
     ...checkFirst(map, links),
+    ...checkFences(catalogue, map, links),
+    ...checkFolders(map),
   ]
 }
 

@@ -7,6 +7,20 @@ export interface DataMap {
   readonly person: { readonly table: string; readonly key: string }
   /** Every table from which foreign keys lead to a person, at any depth. */
   readonly tables: Readonly<Record<string, TableEntry>>
+  /**
+   * Folders that hold the files of one person and of nobody else, below the folder of all uploads. `{person}` is a whole
+   * part of the name, and stands for the person's number.
+   */
+  readonly folders?: Readonly<Record<string, FolderEntry>>
+}
+
+export interface FolderEntry {
+  /** What lies in it. */
+  readonly is: string
+  /** The folder's name in the export, or why it is not there. */
+  readonly export: string | { readonly not: string }
+  /** It goes with the person, unless there is a reason to keep it. */
+  readonly erase?: Kept
 }
 
 export interface TableEntry {
@@ -49,7 +63,11 @@ export interface ColumnEntry {
    * Where the row outlives the person: what is written in its place, or why it is kept and for how long. `with` names the
    * link that is cleared together with it; without that, it is overwritten with any.
    */
-  readonly erase?:
-    | { readonly to: null | string | number | boolean; readonly with?: string }
-    | { readonly keep: string; readonly until: string }
+  readonly erase?: { readonly to: null | string | number | boolean; readonly with?: string } | Kept
+}
+
+/** On what legal basis, and for how long: `keep: 'tax law, …'`, `until: 'ten years after the year of the invoice'`. */
+export interface Kept {
+  readonly keep: string
+  readonly until: string
 }

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import type { DataMap, TableEntry } from '../src/data-map.ts'
 import { makePlan, NoPlan } from '../src/index.ts'
-import { forumMap, makeForum } from './forum.ts'
+import { forumMap, makeForum } from '../src/testing.ts'
 
 interface Case {
   what: string
@@ -145,6 +145,41 @@ const cases: Case[] = [
     what: 'two columns of one name in the export',
     map: withColumn('forum.posts', 'number', { is: '', export: 'body' }),
     says: /^forum\.posts: two columns are exported as body/,
+  },
+  {
+    what: 'nothing that keeps late rows out',
+    change: 'drop trigger erasure_fence_member_id on forum.likes',
+    says: /^forum\.likes \(member_id\): nothing keeps a late row .*; create trigger erasure_fence_member_id before insert or update of member_id on forum\.likes for each row when \(lethe\.is_erasing\(new\.member_id\)\) execute function lethe\.refuse_row\(\)$/,
+  },
+  {
+    what: 'a fence that is switched off',
+    change: 'alter table forum.likes disable trigger erasure_fence_member_id',
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence that does not look at all columns that decide',
+    change: `drop trigger erasure_fence_owner_id on forum.attachments;
+      create trigger erasure_fence_owner_id before insert or update of owner_id on forum.attachments for each row
+        when (new.owner_kind = 'member' and lethe.is_erasing(new.owner_id)) execute function lethe.refuse_row()`,
+    says: /^forum\.attachments \(owner_id\): .* update of owner_id, owner_kind on forum\.attachments for each row when \(new\.owner_kind = 'member' and /,
+  },
+  {
+    what: 'a folder of everybody',
+    map: (map) => ({ ...map, folders: { uploads: { is: '', export: 'uploads' } } }),
+    says: /^uploads: it is not the folder of one person/,
+  },
+  {
+    what: 'a folder that leads out of the uploads',
+    map: (map) => ({ ...map, folders: { '../{person}': { is: '', export: 'uploads' } } }),
+    says: /^\.\.\/\{person\}: it may lead elsewhere/,
+  },
+  {
+    what: 'a folder that is kept without a reason',
+    map: (map) => ({
+      ...map,
+      folders: { '{person}': { is: '', export: 'uploads', erase: { keep: '', until: 'ever' } } },
+    }),
+    says: /^\{person\}: it is kept, or left out, without a reason/,
   },
   {
     what: 'no such person',

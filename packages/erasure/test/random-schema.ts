@@ -28,6 +28,8 @@ export interface MadeWorld {
   rows: MadeRow[][]
   /** Places of the people who are erased together. */
   erased: number[]
+  /** Before that, each of them in portions of so many rows. */
+  portion: number | null
 }
 
 const link = (tables: number) =>
@@ -71,12 +73,13 @@ export const worlds: fc.Arbitrary<MadeWorld> = fc
       tables: fc.constant(tables),
       rows: fc.tuple(...rows),
       erased: fc.uniqueArray(fc.nat(2), { minLength: 1, maxLength: 2 }),
+      portion: fc.option(fc.integer({ min: 1, max: 3 }), { freq: 1 }),
     })
   })
   .map(tidied)
 
 /** Nothing points at rows that do not exist, and a target of two columns, or in partitions, is one of a foreign key. */
-function tidied({ tables, rows, erased }: MadeWorld): MadeWorld {
+function tidied({ tables, rows, ...rest }: MadeWorld): MadeWorld {
   const links = (one: MadeTable) =>
     one.links.map((each) => {
       const { keys, partitioned } = tables[each.target] as MadeTable
@@ -92,7 +95,7 @@ function tidied({ tables, rows, erased }: MadeWorld): MadeWorld {
         }),
       ),
     ),
-    erased,
+    ...rest,
   }
 }
 

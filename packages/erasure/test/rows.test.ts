@@ -3,7 +3,7 @@ import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { countRows, eraseRows, makePlan } from '../src/index.ts'
-import { forumMap, makeForum } from './forum.ts'
+import { forumMap, makeForum } from '../src/testing.ts'
 
 const [ada, bob, eve] = [1, 2, 3]
 
@@ -27,6 +27,8 @@ t.test('whatever hangs on a person is erased, and all else stays as it was', asy
     'forum.visits': 2,
     'forum.badges': 1,
     'forum.gold_badges': 1,
+    'forum.logins': 1,
+    'forum.invoices.member_id': 1,
   })
   const after = await contents(db)
   t.same(after.get('threads'), [
@@ -44,8 +46,17 @@ t.test('whatever hangs on a person is erased, and all else stays as it was', asy
     { id: 3, sender_id: null, recipient_id: null, body: 'to herself' },
     { id: 4, sender_id: bob, recipient_id: eve, body: 'none of hers' },
   ])
+  t.same(
+    after.get('invoices').map(({ billed_to, ...rest }) => rest),
+    [
+      { number: 'I-1', member_id: null, cents: 100, nickname: null },
+      { number: 'I-2', member_id: bob, cents: 200, nickname: 'bob' },
+    ],
+    'an invoice is kept, but for what the law does not ask for',
+  )
   for (const [table, gone] of [
     ['members', 1],
+    ['logins', 1],
     ['likes', 3],
     ['attachments', 1],
     ['teams', 2],
@@ -92,15 +103,26 @@ async function forum(t: Test) {
     update forum.teams set main_room = 2 where id = 2;
     insert into forum.visits values (1, '2026-02-02'), (1, '2026-08-08'), (2, '2026-02-02');
     insert into forum.badges values (1, 'tin'), (2, 'tin');
-    insert into forum.gold_badges values (1, 'gold'), (3, 'gold')`)
+    insert into forum.gold_badges values (1, 'gold'), (3, 'gold');
+    insert into forum.logins values ('a', 1), ('b', 2);
+    insert into forum.invoices values ('I-1', 1, 'Ada, London', 100, 'ada'), ('I-2', 2, 'Bob, Paris', 200, 'bob')`)
     .execute(opened.db)
   return opened
 }
 
 async function contents(db: Db) {
-  const tables = ['members', 'threads', 'posts', 'likes', 'attachments', 'messages', 'teams']
+  const tables = [
+    'members',
+    'threads',
+    'posts',
+    'likes',
+    'attachments',
+    'messages',
+    'teams',
+    'logins',
+  ]
   const found = new Map<string, Record<string, unknown>[]>()
-  for (const table of [...tables, 'rooms', 'visits', 'badges', 'gold_badges']) {
+  for (const table of [...tables, 'invoices', 'rooms', 'visits', 'badges', 'gold_badges']) {
     const { rows } = await sql<Record<string, unknown>>`
       select * from ${sql.table(`forum.${table}`)} order by 1, 2`.execute(db)
     found.set(table, rows)

@@ -1,7 +1,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
 import type { Tx } from '@lethe/db'
-import { filesFolder } from '@lethe/erasure'
+import { personFolder } from '@lethe/erasure'
 import { isMissing } from './folder.ts'
 
 interface Avatar {
@@ -29,7 +29,7 @@ export async function openAvatar(
 
 async function openUpload(uploadDir: string, userId: number, fileName: string) {
   if (path.basename(fileName) !== fileName) throw new Error('The avatar lies outside its folder')
-  const file = path.join(filesFolder(uploadDir, userId), fileName)
+  const file = path.join(personFolder(uploadDir, '{person}', userId), fileName)
   try {
     return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {

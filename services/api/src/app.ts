@@ -29,7 +29,7 @@ import { userRoutes } from './routes/users.ts'
 export interface AppOptions {
   /** Where log lines go; standard output by default. */
   log?: { write(line: string): void }
-  /** Milliseconds for which it still listens when it is closed, and as long again serves who is connected; none by default. */
+  /** Milliseconds for which it still listens when it is closed, and up to twice as long serves who is connected; none by default. */
   lingerMs?: number
 }
 

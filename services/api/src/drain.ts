@@ -13,8 +13,8 @@ export type IsStopping = () => boolean
 
 /**
  * Lets nobody down who is connected when `app` is closed. For `lingerMs` we go on as if nothing were, but for /readyz: who
- * asks it looks elsewhere. Then nobody new is let in, and for as long again each connection that is used is told with an
- * answer that it was the last: closed while it is idle, it may be the very one on which the next request is under way.
+ * asks it looks elsewhere. Then nobody new is let in, and for up to twice as long each connection that is used is told with
+ * an answer that it was the last: closed while it is idle, it may be the very one on which the next request is under way.
  * In this order, because connections that were told to end before would be replaced by new ones when we stop listening,
  * and whom the system has connected by then and we have not accepted, it resets.
  */
@@ -23,9 +23,13 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
   let stopping = false
   let last = false
   const sockets = new Set<Socket>()
+  const nobodyLeft = Promise.withResolvers<void>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    socket.once('close', () => {
+      sockets.delete(socket)
+      if (last && sockets.size === 0) nobodyLeft.resolve()
+    })
   })
 
   app.addHook('preClose', async () => {
@@ -36,7 +40,8 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
       stopListening(server)
     }
     last = true
-    if (sockets.size > 0) await wait(lingerMs)
+    if (sockets.size > 0)
+      await Promise.race([wait(2 * lingerMs, undefined, { ref: false }), nobodyLeft.promise])
     // Node takes them for busy: a browser's spare connection would hold us up until it is tired of it.
     setTimeout(() => {
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()

@@ -1,5 +1,6 @@
 import { AccountError } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
+import { NoPlan } from '@lethe/erasure'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
 import { violations } from './violations.ts'
 
@@ -46,6 +47,11 @@ export function problem(code: ProblemCode, options: ProblemOptions = {}): Proble
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof AccountError) return describe(error.code, { members: error.members })
+  if (error instanceof NoPlan)
+    return describe('unavailable', {
+      detail:
+        'What an erasure would take cannot be told until an operator has mended the data map.',
+    })
   const { code, statusCode, validation, validationContext } = asFrameworkError(error)
   if (validation)
     return describe('invalid-request', {

@@ -117,6 +117,16 @@ t.test('the preview counts one’s own rows and files, and nobody else’s', asy
   t.equal((await eve.ask('GET', `/v1/users/${ada.id}/deletion/preview`)).statusCode, 404)
 })
 
+t.test('while something is missing in the data map no preview pretends to be whole', async (t) => {
+  const { app, db } = await testApp(t, quiet)
+  const ada = await person(app, 'ada@example.com')
+  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(db)
+  const preview = await ada.ask('GET', `/v1/users/${ada.id}/deletion/preview`)
+  t.equal(preview.statusCode, 503)
+  t.match(preview.json(), { type: '/problems/unavailable', detail: /^What an erasure would take/ })
+  t.notMatch(preview.body, 'notes')
+})
+
 t.test('the link of the mail cancels; everything is back but the sessions', async (t) => {
   const { app, db } = await testApp(t, quiet)
   const ada = await person(app, 'ada@example.com')

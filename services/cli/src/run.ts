@@ -10,7 +10,11 @@ import { showPlan } from './commands/plan.ts'
 import { promoteUser } from './commands/users-promote.ts'
 
 const commands: Record<string, { run: Command; usage: string; does: string }> = {
-  migrate: { run: applyMigrations, usage: 'migrate', does: 'apply what is missing of migrations/' },
+  migrate: {
+    run: applyMigrations,
+    usage: 'migrate [--without-users]',
+    does: 'apply what is missing of migrations/',
+  },
   doctor: {
     run: runDoctor,
     usage: 'doctor',

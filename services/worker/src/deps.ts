@@ -1,5 +1,6 @@
 import type { BlastRadius, Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import type { DataMap } from '@lethe/erasure'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
 
@@ -12,10 +13,14 @@ export interface Deps {
   publicUrl: string
   exportDir: string
   uploadDir: string
+  /** What belongs to a person, and what becomes of it. */
+  dataMap: DataMap
   /** ISO 8601, counted from the date of the erasure. */
   exportTtl: string
   /** Beyond it erasure stops. */
   blastRadius: BlastRadius
+  /** Sessions belong to whoever brings the people: forgets up to `limit` that have ended, and returns how many. */
+  forgetExpiredSessions(db: Db, limit: number): Promise<number>
   /** Whether mails of one kind to one address are limited. */
   rateLimits: boolean
 }

@@ -1,4 +1,10 @@
-import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/accounts'
+import {
+  adoptSecretKey,
+  dataMap,
+  deriveKeys,
+  foreignSecretKey,
+  forgetExpiredSessions,
+} from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
 import { connect } from '@lethe/db'
 import { readConfig } from './config.ts'
@@ -38,9 +44,10 @@ const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
   {
     ...{ db, keys, log, mailer, publicUrl, exportDir, uploadDir, blastRadius, rateLimits },
-    exportTtl: exportTtl.iso,
+    ...{ dataMap, exportTtl: exportTtl.iso },
+    forgetExpiredSessions,
   },
-  config,
+  { ...config, refuse: (reasons) => exit(`nobody may be erased:\n${reasons.join('\n')}`) },
 ).catch(({ code }: NodeJS.ErrnoException) =>
   exit(`cannot listen on WORKER_HOST ${config.host}, WORKER_PORT ${config.port}: ${code}`),
 )

@@ -2,7 +2,6 @@ import {
   archiveRemoved,
   archivesToRemove,
   expireExports,
-  forgetExpiredSessions,
   forgetOldHits,
   mayBeClaimed,
   sealAuditEvents,
@@ -58,7 +57,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'remove-archives': { everyMs: SECOND, run: () => removeArchives(deps) },
     'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
     'forget-old-hits': inBatches(MINUTE, forgetOldHits),
-    'forget-expired-sessions': inBatches(MINUTE, forgetExpiredSessions),
+    'forget-expired-sessions': inBatches(MINUTE, deps.forgetExpiredSessions),
     'forget-mails': inBatches(10 * MINUTE, forgetMails),
     'remove-dead-parts': each(MINUTE, () => removeDeadParts(db, exportDir)),
     // Whoever made one enters it as soon as it is whole.

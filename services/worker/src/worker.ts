@@ -1,11 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import {
-  adoptSecretKey,
-  foreignSecretKey,
-  type Readiness,
-  readiness,
-  whyNoPlan,
-} from '@lethe/accounts'
+import { adoptSecretKey, foreignSecretKey, type Readiness, readiness } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
 import { openQueue } from '@lethe/jobs'
@@ -18,6 +12,7 @@ import { createWake, loop, nap } from './loop.ts'
 import { mailsAtOnce } from './mailer.ts'
 import { relayMails } from './relay.ts'
 import { sweepTasks } from './sweep.ts'
+import { whyNoPlan } from './why-no-plan.ts'
 
 export interface WorkerOptions {
   databaseUrl: string
@@ -29,6 +24,8 @@ export interface WorkerOptions {
   port: number
   /** Milliseconds that running handlers have when the worker is closed; then they give back what they hold. */
   graceMs?: number
+  /** Told instead of beginning to work where the data map forgets something: a line for each thing, with the remedy. */
+  refuse?: (reasons: string[]) => void
 }
 
 interface RunningWorker {
@@ -57,13 +54,14 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const work = new AbortController()
   let current: OpenQueue | undefined
   const whyNotDatabase = readiness(deps)
-  // Beginning to erase with a table forgotten would leave somebody behind.
-  const whyNotReady = async () => (await whyNotDatabase()) ?? (await whyNoPlan(deps.db))
+  const whyNotReady = async () => (await whyNotDatabase()) ?? (await whyNoPlan(deps))?.join('\n')
   const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
-  const begun = begin(deps, options, whyNotReady, lending.signal, work.signal).then((started) => {
-    if (started && !lending.signal.aborted) current = started.queue
-    return started
-  })
+  const begun = begin(deps, options, whyNotDatabase, lending.signal, work.signal).then(
+    (started) => {
+      if (started && !lending.signal.aborted) current = started.queue
+      return started
+    },
+  )
 
   const close = async () => {
     current = undefined
@@ -96,26 +94,30 @@ interface Started {
   loops: Promise<unknown>
 }
 
-/** Undefined when it was stopped before it could begin. */
+/** Undefined when it was stopped before it could begin, or may not. */
 async function begin(
   deps: Deps,
   options: WorkerOptions,
-  whyNotReady: Readiness,
+  whyNotDatabase: Readiness,
   stop: AbortSignal,
   stopWork: AbortSignal,
 ): Promise<Started | undefined> {
   let told: string | undefined
   while (!stop.aborted) {
-    const reason = await whyNotReady()
-    if (!reason) {
-      const started = await open(deps, options, stop, stopWork).catch((err: unknown) => {
+    const reason = await whyNotDatabase()
+    if (reason && reason !== told) deps.log.warn({ reason }, 'worker.waiting')
+    told = reason
+    if (!reason)
+      try {
+        // To begin to erase with a table forgotten would leave somebody behind.
+        const reasons = await whyNoPlan(deps)
+        if (!reasons) return await open(deps, options, stop, stopWork)
+        deps.log.fatal({ reasons }, 'worker.refused')
+        options.refuse?.(reasons)
+        return undefined
+      } catch (err) {
         deps.log.error({ err }, 'worker.not-started')
-      })
-      if (started) return started
-    } else if (reason !== told) {
-      deps.log.warn({ reason }, 'worker.waiting')
-      told = reason
-    }
+      }
     await nap(1_000, stop)
   }
   return undefined

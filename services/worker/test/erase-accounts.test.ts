@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
 import { type Setup, setup } from './setup.ts'
+import { until } from './until.ts'
 
 t.test(
   'a batch of people who are due is erased, rows and files; a neighbour keeps all',
@@ -60,7 +61,7 @@ t.test('what a worker left half done when it died is finished by the next', asyn
   // Claimed, the files removed, and then nothing more.
   await sql`update deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
     lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second'`.execute(s.db)
-  await removeFiles(s.deps.uploadDir, person.user.id)
+  await removeFiles(s.deps.uploadDir, s.deps.dataMap, person.user.id)
 
   await eraseAccounts({ lease: await lend(s) }, s.deps)
 
@@ -105,6 +106,50 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   await sql`update deletions set next_attempt_at = now() where status = 'erasing'`.execute(s.db)
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+})
+
+t.test('one person with a great many rows goes in portions, after the others', async (t) => {
+  const s = await setup(t)
+  const [large, ...others] = [await s.person(), await s.person(), await s.person()]
+  for (const person of [large, ...others]) await s.deletion(person, true)
+  await saveMany(s, large, 12_345)
+  await exportsAreMade(s)
+  const first = eraseAccounts({ lease: await lend(s) }, s.deps)
+  // A worker dies over it, as far as the next one can tell.
+  await until('some of it has gone', async () => (await open(s))?.erased_counts)
+  t.strictSame(await ids(s), [large.user.id], 'the others are gone already')
+  s.stop.abort(new Error('stopping'))
+  await first
+  const half = (await open(s))?.erased_counts?.tables.saved_passwords ?? 0
+  t.ok(half >= 1_000 && half < 12_345, `${half} are gone, and counted`)
+  const { rows } = await sql<{ n: number }>`select count(*) as n from saved_passwords`.execute(s.db)
+  t.equal(rows[0]?.n, 12_345 - half)
+
+  const lease = await lend(s)
+  await eraseAccounts({ lease }, { ...s.deps, stop: new AbortController().signal })
+  t.strictSame(await ids(s), [])
+  const all = await s.db.selectFrom('deletions').select(['status', 'erased_counts']).execute()
+  t.match(
+    all.find(({ erased_counts }) => erased_counts?.tables.saved_passwords),
+    { status: 'erased', erased_counts: { tables: { saved_passwords: 12_345, users: 1 } } },
+    'the tombstone counts what both took',
+  )
+})
+
+t.test('a schema that changes between two portions stops them', async (t) => {
+  const s = await setup(t)
+  const large = await s.person()
+  await s.deletion(large, true)
+  await saveMany(s, large, 12_345)
+  await exportsAreMade(s)
+  const erasing = eraseAccounts({ lease: await lend(s) }, s.deps)
+  await until('some of it has gone', async () => (await open(s))?.erased_counts)
+  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+  await erasing
+  t.strictSame(await ids(s), [large.user.id])
+  t.match(await open(s), { lease: null, attempts: 1 })
+  const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deletion.failed')
+  t.match(told?.err, { type: 'NoPlan' })
 })
 
 t.test('while a table of theirs is not in the data map, nobody is even claimed', async (t) => {
@@ -171,6 +216,21 @@ t.test('a worker that stops gives the batch back, claimed as it is', async (t) =
   ])
   t.ok(await s.lendDeletions(), 'and free')
 })
+
+async function open({ db }: Setup) {
+  return db.selectFrom('deletions').selectAll().where('status', '=', 'erasing').executeTakeFirst()
+}
+
+async function ids({ db }: Setup): Promise<number[]> {
+  return (await db.selectFrom('users').select('id').execute()).map(({ id }) => id)
+}
+
+async function saveMany({ db }: Setup, { user }: Person, rows: number): Promise<void> {
+  await sql`insert into saved_passwords (id, user_id, site, username, secret)
+    select gen_random_uuid(), ${user.id}, 's', 'u', ${Buffer.alloc(30)} from generate_series(1, ${rows}::int)`.execute(
+    db,
+  )
+}
 
 async function lend(s: Setup): Promise<string> {
   return (await s.lendDeletions()) ?? ''

@@ -60,6 +60,25 @@ t.test('what a killed worker held is finished by another', async (t) => {
   t.equal(new Set(ids).size, 2, 'a mail that came twice has the same Message-ID')
 })
 
+t.test(
+  'with a table forgotten in the data map it does not begin, and says what to add',
+  async (t) => {
+    const s = await setupWithKey(t)
+    await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+    const worker = run(s, {})
+    let errors = ''
+    worker.stderr?.on('data', (chunk: Buffer) => {
+      errors += chunk.toString()
+    })
+    const [code] = await once(worker, 'close')
+    t.equal(code, 1)
+    t.match(
+      errors,
+      /^nobody may be erased:\nnotes: its rows lead to a person .* add notes: \{.*\n$/,
+    )
+  },
+)
+
 t.test('a wrong environment is one line and an exit code', async (t) => {
   const s = await setupWithKey(t)
   for (const [env, line] of [

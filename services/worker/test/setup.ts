@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Deletion, mayBeClaimed, requestDeletion } from '@lethe/accounts'
+import {
+  type Deletion,
+  dataMap,
+  forgetExpiredSessions,
+  mayBeClaimed,
+  requestDeletion,
+} from '@lethe/accounts'
 import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
@@ -51,7 +57,10 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
     exportDir: path.join(folder, 'exports'),
     uploadDir: path.join(folder, 'uploads'),
     exportTtl: 'P7D',
+    dataMap,
     blastRadius,
+    forgetExpiredSessions,
+
     rateLimits: true,
   }
   return {

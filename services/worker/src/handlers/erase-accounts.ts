@@ -2,11 +2,11 @@ import {
   type Claim,
   type ClaimedDeletion,
   claimDeletions,
+  erasePortions,
   finishErasure,
-  planErasure,
 } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
-import { faultLine, NoPlan, type Plan, removeFiles } from '@lethe/erasure'
+import { faultLine, makePlan, NoPlan, type Plan, removeFiles, TooManyRows } from '@lethe/erasure'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
@@ -39,9 +39,12 @@ export async function eraseAccounts(
 }
 
 /** A schema that has changed under us is noticed before anybody is claimed: without a plan nothing may be erased. */
-async function planOrNot(lease: string, { db, log }: HandlerDeps): Promise<Plan | undefined> {
+async function planOrNot(
+  lease: string,
+  { db, log, dataMap }: HandlerDeps,
+): Promise<Plan | undefined> {
   try {
-    return await planErasure(db)
+    return await makePlan(db, dataMap)
   } catch (error) {
     if (!(error instanceof NoPlan)) throw error
     log.error({ reasons: error.faults.map(faultLine) }, 'erasure.refused')
@@ -56,34 +59,67 @@ async function erase(
   deps: HandlerDeps,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const ready = { lease: claim.lease, deletions: await removeAllFiles(claim, deps) }
-  signal.throwIfAborted()
-  try {
-    return await finishErasure(deps.db, plan, ready)
-  } catch (error) {
-    if (isUnavailable(error) || signal.aborted) throw error
-    return oneByOne(plan, ready, deps, signal)
-  }
+  const { lease } = claim
+  const large: ClaimedDeletion[] = []
+  const deletions = await removeAllFiles(claim, deps)
+  const erased = await eraseTogether(plan, { lease, deletions }, deps, signal, large)
+  // After all others: they may take minutes.
+  for (const deletion of large) erased.push(...(await eraseLarge(lease, deletion, deps, signal)))
+  return erased
 }
 
-/** Somebody among them cannot be erased: they are found, and do not hold up the others. */
-async function oneByOne(
+/** Of one table, in one transaction. */
+const MOST_ROWS = 10_000
+/** Four fifths of the time the database has for others. */
+const pace = { rows: 1_000, rest: 4 }
+
+/**
+ * All in one transaction, or each half in one of its own: so whoever cannot be erased is found, and does not hold up the
+ * others, and whoever has too many rows for one transaction is left for later.
+ */
+async function eraseTogether(
   plan: Plan,
   { lease, deletions }: Claim,
   deps: HandlerDeps,
   signal: AbortSignal,
+  large: ClaimedDeletion[],
 ): Promise<string[]> {
-  const erased: string[] = []
-  for (const deletion of deletions) {
-    signal.throwIfAborted()
-    try {
-      erased.push(...(await finishErasure(deps.db, plan, { lease, deletions: [deletion] })))
-    } catch (error) {
-      if (isUnavailable(error)) throw error
-      await setAside(lease, deletion, error, deps)
+  signal.throwIfAborted()
+  const [one, another] = deletions
+  if (!one) return []
+  try {
+    return await finishErasure(deps.db, plan, { lease, deletions }, MOST_ROWS)
+  } catch (error) {
+    if (isUnavailable(error) || signal.aborted) throw error
+    if (!another) {
+      if (error instanceof TooManyRows) large.push(one)
+      else await setAside(lease, one, error, deps)
+      return []
     }
+    const half = Math.ceil(deletions.length / 2)
+    const halves = [deletions.slice(0, half), deletions.slice(half)]
+    const erased: string[] = []
+    for (const deletions of halves)
+      erased.push(...(await eraseTogether(plan, { lease, deletions }, deps, signal, large)))
+    return erased
   }
-  return erased
+}
+
+async function eraseLarge(
+  lease: string,
+  deletion: ClaimedDeletion,
+  deps: HandlerDeps,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { db, dataMap } = deps
+  try {
+    await erasePortions(db, dataMap, lease, deletion, pace, signal)
+    return await finishErasure(db, await makePlan(db, dataMap), { lease, deletions: [deletion] })
+  } catch (error) {
+    if (isUnavailable(error) || signal.aborted) throw error
+    await setAside(lease, deletion, error, deps)
+    return []
+  }
 }
 
 /**
@@ -97,7 +133,7 @@ async function removeAllFiles(
   const removed = await Promise.all(
     deletions.map(async (deletion) => {
       try {
-        await removeFiles(deps.uploadDir, deletion.userId)
+        await removeFiles(deps.uploadDir, deps.dataMap, deletion.userId)
         return [deletion]
       } catch (error) {
         await setAside(lease, deletion, error, deps)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { deriveKeys, type Hasher, type Keys } from '@lethe/accounts'
+import { dataMap, deriveKeys, forgetExpiredSessions, type Hasher, type Keys } from '@lethe/accounts'
 import { blastRadius, cheapHasher } from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import type { Test } from 'tap'
@@ -42,8 +42,9 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
     exportDir: path.join(folder, 'exports'),
     uploadDir: path.join(folder, 'uploads'),
-    exportTtl: exportTtl.iso,
+    ...{ dataMap, exportTtl: exportTtl.iso },
     blastRadius,
+    forgetExpiredSessions,
     // The limits on mails are no part of a deletion's life.
     rateLimits: false,
   }

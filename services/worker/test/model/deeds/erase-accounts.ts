@@ -150,7 +150,8 @@ export function wakeUpOverErasure(sleeper: Sleeper & { name: 'erase-accounts' })
     }),
     async perform({ db, deps }) {
       const claim = sleeper.work as Claim
-      for (const { userId } of claim.deletions) await removeFiles(deps.uploadDir, userId)
+      for (const { userId } of claim.deletions)
+        await removeFiles(deps.uploadDir, deps.dataMap, userId)
       return { answer: { erased: (await finishErasure(db, await planErasure(db), claim)).length } }
     },
   }

@@ -1,13 +1,15 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import type { DataMap } from '../src/index.ts'
+import type { DataMap } from '../data-map.ts'
+import { raiseFences } from './fences.ts'
 
 /** A schema that is not ours, with everything in it that makes erasing hard. */
 export async function makeForum(db: Db): Promise<void> {
   await sql
     .raw(`
     create schema forum;
-    create table forum.members (id bigint primary key, name text not null);
+    create table forum.members (id bigint primary key, name text not null,
+      address text, banned boolean not null default false);
     create table forum.threads (id bigint primary key, title text not null,
       author_id bigint references forum.members on delete set null);
     alter table forum.members add favourite bigint references forum.threads on delete set null;
@@ -34,6 +36,11 @@ export async function makeForum(db: Db): Promise<void> {
     create table forum.badges (member_id bigint not null references forum.members on delete cascade, name text);
     create table forum.gold_badges (foreign key (member_id) references forum.members on delete cascade)
       inherits (forum.badges);
+    create table forum.logins (token text primary key, member_id bigint not null references forum.members on delete cascade);
+    create table forum.invoices (number text primary key, member_id bigint references forum.members on delete set null,
+      billed_to text not null, cents integer not null, nickname text);
+    create index on forum.logins (member_id);
+    create index on forum.invoices (member_id);
     create index on forum.threads (author_id);
     create index on forum.members (favourite);
     create index on forum.posts (author_id);
@@ -50,20 +57,70 @@ export async function makeForum(db: Db): Promise<void> {
     create index on forum.badges (member_id);
     create index on forum.gold_badges (member_id)`)
     .execute(db)
+  await sql.raw(fourNames).execute(db)
+  await raiseFences(db, forumMap)
 }
+
+/** How the forum tells Lethe who its people are. */
+const fourNames = `
+create or replace view lethe.people as
+  select id, address, not banned as active from forum.members;
+
+create or replace function lethe.deactivate(person bigint) returns boolean language plpgsql as $$
+begin
+  update forum.members set banned = true where id = person and not banned;
+  return found;
+end $$;
+
+create or replace function lethe.restore(person bigint) returns void language sql as
+  'update forum.members set banned = false where id = person';
+
+create or replace function lethe.end_sessions(person bigint) returns void language sql as
+  'delete from forum.logins where member_id = person';
+`
 
 const own = { is: 'whose it is', export: { not: 'all of it is theirs' } }
 const number = { is: 'a number', export: { not: 'it means nothing outside' } }
 const cleared = { ...own, erase: { to: null } }
 const kept = { keep: 'whoever else it belongs to', until: 'they leave too' }
+const byLaw = { keep: 'tax law', until: 'ten years after the year of the invoice' }
 
 export const forumMap: DataMap = {
   person: { table: 'forum.members', key: 'id' },
+  folders: { 'forum/{person}': { is: 'what they uploaded', export: 'uploads' } },
   tables: {
     'forum.members': {
       is: 'a member',
       links: { favourite: 'stays' },
-      columns: { id: number, name: { is: 'the name', export: 'name' }, favourite: number },
+      columns: {
+        id: number,
+        name: { is: 'the name', export: 'name' },
+        address: { is: 'where mails go', export: 'address' },
+        banned: { is: 'whether they may write', export: 'banned' },
+        favourite: number,
+      },
+    },
+    'forum.logins': {
+      is: 'a log-in',
+      links: { member_id: 'delete' },
+      columns: {
+        token: {
+          is: 'what opens the account',
+          export: { not: 'whoever knows it could act as them' },
+        },
+        member_id: own,
+      },
+    },
+    'forum.invoices': {
+      is: 'an invoice, which the law wants kept',
+      links: { member_id: 'clear' },
+      columns: {
+        number: { is: 'its number', export: 'number', erase: byLaw },
+        member_id: cleared,
+        billed_to: { is: 'name and address', export: 'billedTo', erase: byLaw },
+        cents: { is: 'the sum', export: 'cents', erase: byLaw },
+        nickname: { is: 'how they were greeted', export: 'nickname', erase: { to: null } },
+      },
     },
     'forum.threads': {
       is: 'a thread, which outlives its author',

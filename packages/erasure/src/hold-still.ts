@@ -1,0 +1,40 @@
+import type { Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { belongings, belongingsIn, rowsOf } from './belongings.ts'
+import { type Plan, waysOf } from './plan.ts'
+
+/**
+ * Locks each row on which others hang, from the people downwards. Whoever is writing a row that hangs on one of them holds
+ * a lock on it that we wait for, by its foreign key or by the fence; nobody can begin to after us. So what is found from
+ * here on is all there is, and nothing is left behind by an erasure that somebody writes into.
+ */
+export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<void> {
+  const holding = new Set(waysOf(plan).map(({ target }) => target))
+  for (const step of plan.steps.toReversed()) {
+    if (step.rule === 'clear') continue
+    const tables = step.tables.filter((table) => holding.has(table))
+    // In a circle what has come to hang on a row before we held it may have come to hold others.
+    let held = 0
+    for (let before = -1; held > before; ) {
+      before = held
+      held = 0
+      for (const table of tables) held += await lockRows(tx, plan, table, userIds)
+      if (!plan.circles.includes(step.tables)) break
+    }
+  }
+}
+
+async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {
+  const { person } = plan.map
+  if (table === person.table) {
+    const { rows } = await sql`
+      select from ${rowsOf(plan, table)} t where t.${sql.id(person.key)} = any(${userIds}::bigint[])
+      order by t.${sql.id(person.key)} for update`.execute(tx)
+    return rows.length
+  }
+  const { rows } = await sql`
+    ${belongings(plan, userIds, [table])}
+    select from ${belongingsIn(plan, table)} b join ${rowsOf(plan, table)} t on t.tableoid = b.part and t.ctid = b.place
+    order by b.part, b.place for update of t`.execute(tx)
+  return rows.length
+}

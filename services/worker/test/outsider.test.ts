@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import {
+  cancelDeletionByToken,
+  deriveKeys,
+  type Keys,
+  lifecycleTables,
+  scheduleDeletion,
+  verifyAuditChain,
+} from '@lethe/accounts'
+import { blastRadius } from '@lethe/accounts/testing'
+import { connect, type Db, migrate } from '@lethe/db'
+import type { DataMap } from '@lethe/erasure'
+import { forumMap, makeForum } from '@lethe/erasure/testing'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { createLog } from '../src/logging.ts'
+import { openMailer } from '../src/mailer.ts'
+import { startWorker } from '../src/worker.ts'
+import { type SmtpSink, smtpSink } from './smtp-sink.ts'
+import { until } from './until.ts'
+
+const [ada, bob] = [1, 2]
+
+t.test('a forum that knows nothing of our users lives the whole life of a deletion', async (t) => {
+  const { db, keys, sink, uploadDir } = await forum(t)
+
+  await schedule(db, keys, ada)
+  t.same(await people(db), { ada: 'banned, 0 log-ins', bob: 'active, 1 log-ins' })
+  const scheduled = await mailTo(sink, 'ada@forum.test', 'will be erased')
+  const token = /cancel#token=(\S+)/.exec(scheduled)?.[1] ?? ''
+  await cancelDeletionByToken(db, token)
+  t.same(await people(db), { ada: 'active, 0 log-ins', bob: 'active, 1 log-ins' })
+  await mailTo(sink, 'ada@forum.test', 'active again')
+
+  const id = await schedule(db, keys, ada)
+  await monthLater(db, id)
+  await until('the erasure', async () => (await statusOf(db, id)) === 'erased', 30)
+  await mailTo(sink, 'ada@forum.test', 'has been erased')
+
+  t.same(await people(db), { bob: 'active, 1 log-ins' })
+  const { rows: invoices } = await sql`select * from forum.invoices order by number`.execute(db)
+  t.match(invoices, [
+    { number: 'I-1', member_id: null, billed_to: 'Ada, London', nickname: null },
+    { number: 'I-2', member_id: bob, nickname: 'bob' },
+  ])
+  t.same(await readdir(path.join(uploadDir, 'forum')), [String(bob)])
+  await t.rejects(sql`insert into forum.logins values ('late', ${ada})`.execute(db), {
+    code: 'LT001',
+  })
+  const { erased_counts } = await db
+    .selectFrom('deletions')
+    .select('erased_counts')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  t.match(erased_counts?.tables, {
+    'forum.members': 1,
+    'forum.posts': 1,
+    'forum.logins': 0,
+    'forum.invoices.member_id': 1,
+  })
+  t.match(await verifyAuditChain(db), { brokenAt: undefined })
+})
+
+/** A database without our users, the forum in it, and a worker for it. */
+async function forum(t: Test) {
+  const { TEST_DATABASE_URL: server } = process.env
+  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = connect(server, { max: 1 })
+  await sql`create database ${sql.id(name)}`.execute(admin)
+  const databaseUrl = new URL(server)
+  databaseUrl.pathname = name
+  const db = connect(databaseUrl.href)
+  const sink = await smtpSink(t)
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
+  await migrate(db, { withoutUsers: true })
+  await makeForum(db)
+  await sql
+    .raw(`
+    insert into forum.members (id, name, address) values (1, 'ada', 'ada@forum.test'), (2, 'bob', 'bob@forum.test');
+    insert into forum.logins values ('a', 1), ('b', 2);
+    insert into forum.threads values (1, 'of bob', 2);
+    insert into forum.posts values (1, 1, 1, null, 'by ada'), (1, 2, 2, null, 'by bob');
+    insert into forum.invoices values ('I-1', 1, 'Ada, London', 100, 'ada'), ('I-2', 2, 'Bob, Paris', 200, 'bob')`)
+    .execute(db)
+  const uploadDir = path.join(folder, 'uploads')
+  for (const id of [ada, bob]) {
+    await mkdir(path.join(uploadDir, 'forum', String(id)), { recursive: true })
+    await writeFile(path.join(uploadDir, 'forum', String(id), 'face.png'), 'image')
+  }
+  const keys = deriveKeys(randomBytes(32))
+  const publicUrl = 'http://forum.test'
+  const mailer = openMailer(sink.url, { name: 'Forum', address: 'no-reply@forum.test' }, publicUrl)
+  const map: DataMap = { ...forumMap, tables: { ...forumMap.tables, ...lifecycleTables } }
+  const worker = await startWorker(
+    {
+      ...{ db, keys, mailer, publicUrl, uploadDir, blastRadius, dataMap: map },
+      log: createLog('silent'),
+      exportDir: path.join(folder, 'exports'),
+      exportTtl: 'P7D',
+      rateLimits: true,
+      forgetExpiredSessions: async () => 0,
+    },
+    { databaseUrl: databaseUrl.href, host: '127.0.0.1', port: 0 },
+  )
+  t.teardown(async () => {
+    await worker.close()
+    mailer.close()
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+    await rm(folder, { recursive: true })
+  })
+  return { db, keys, sink, uploadDir }
+}
+
+/** What whoever asks must be allowed to is the forum's own affair. */
+async function schedule(db: Db, keys: Keys, person: number): Promise<string> {
+  const deletion = await db
+    .transaction()
+    .execute((tx) => scheduleDeletion(tx, keys, person, 'P27D', 'owner'))
+  if (!deletion) throw new Error('they were not active')
+  return deletion.id
+}
+
+/** Everything in the row was so much earlier. */
+async function monthLater(db: Db, id: string): Promise<void> {
+  await sql`
+    update deletions set next_reminder_at = null, next_attempt_at = now(),
+      requested_at = requested_at - interval '28 days', erase_after = erase_after - interval '28 days'
+    where id = ${id}`.execute(db)
+}
+
+async function statusOf(db: Db, id: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('deletions')
+    .select('status')
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row?.status
+}
+
+async function people(db: Db): Promise<Record<string, string>> {
+  const { rows } = await sql<{ name: string; state: string }>`
+    select name, case when banned then 'banned' else 'active' end || ', ' || (
+      select count(*) from forum.logins where member_id = members.id) || ' log-ins' as state
+    from forum.members`.execute(db)
+  return Object.fromEntries(rows.map(({ name, state }) => [name, state]))
+}
+
+async function mailTo(sink: SmtpSink, address: string, about: string): Promise<string> {
+  const mail = await until(`the mail ${about}`, () =>
+    sink.received.find(
+      ({ to, email }) => to.includes(address) && email.subject?.toLowerCase().includes(about),
+    ),
+  )
+  return mail.email.text ?? ''
+}
