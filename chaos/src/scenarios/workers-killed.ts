@@ -37,7 +37,7 @@ const claims = /^with mine as \( select d\.id, d\.status as was/
 const deletesPasswords = /^\/\* erase saved_passwords \*\//
 const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
-const locksClaimed = /^select id, user_id as "userId" from deletions/
+const locksClaimed = /^select id, user_id as "userId", erased_counts as counts from deletions/
 const takesExport = /^update "exports" set lease = \$1/
 const readsPasswords = /^declare exported_rows .* from "saved_passwords"/
 const readsWish = /^select "deletions"."user_id" as "userId"/

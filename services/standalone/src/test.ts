@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Sentence } from './sentence.ts'
 import { startParts } from './test-parts.ts'
 import { type Counts, inWords, report } from './test-report.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
+const testFiles = path.join(import.meta.dirname, 'test-files.ts')
 const strict = process.env.CI === 'true'
 const folder = await mkdtemp(path.join(tmpdir(), 'lethe-test-'))
 const stops: (() => Promise<void>)[] = []
@@ -52,9 +53,7 @@ async function main(): Promise<number> {
 
 async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
   const given = process.argv.slice(2).filter((argument) => argument !== '--')
-  const jobs = Math.min(8, 2 * availableParallelism())
-  const options = [`--jobs=${jobs}`, '--timeout=180', '--disable-coverage', '--reporter=tap']
-  const child = spawn(path.join(root, 'node_modules/.bin/tap'), ['run', ...options, ...given], {
+  const child = spawn(process.execPath, [testFiles, ...given], {
     cwd: root,
     env: { ...process.env, ...env },
     // A group of its own, so that whatever the tests started ends with it.

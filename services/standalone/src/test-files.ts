@@ -1,0 +1,38 @@
+import { glob } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import t from 'tap'
+
+// Runs each test file in a process of its own, several at once, and prints what they print as one. tap's own runner would
+// do it too, but has every process that a test starts load what it needs for coverage: 190 ms instead of 30, hundreds of times.
+const root = path.join(import.meta.dirname, '../../..')
+const TIMEOUT_MS = 180_000
+
+// What takes longest comes first, so that it is not what all wait for in the end.
+const everywhere = ['chaos', 'services/*', 'packages/*'].map((at) => `${at}/test/**/*.test.ts`)
+
+const given = process.argv.slice(2)
+const patterns = given.map((name) => (name.endsWith('.ts') ? name : `${name}/**/*.test.ts`))
+const files: string[] = []
+for (const pattern of patterns.length > 0 ? patterns : everywhere) {
+  const found: string[] = []
+  for await (const file of glob(pattern, { cwd: root, exclude: (name) => name === 'node_modules' }))
+    found.push(file)
+  if (found.length === 0) t.fail(`there are no tests in ${pattern}`)
+  files.push(...found.toSorted((a, b) => a.localeCompare(b)))
+}
+
+t.jobs = Math.min(8, 2 * availableParallelism())
+t.setTimeout(3_600_000)
+for (const file of files)
+  t.spawn(
+    process.execPath,
+    [file],
+    {
+      cwd: root,
+      buffered: true,
+      timeout: TIMEOUT_MS,
+      env: { ...process.env, TAP_TIMEOUT: `${TIMEOUT_MS / 1_000}` },
+    },
+    file,
+  )
