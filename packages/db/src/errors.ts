@@ -24,3 +24,11 @@ export function isUnavailable(error: unknown): boolean {
   // To these node-postgres gives no code.
   return lostConnection.test(error.message)
 }
+
+// A lock that was not had in time, a deadlock, a transaction that came too late for its snapshot.
+const contended = new Set(['55P03', '40P01', '40001'])
+
+/** Whether somebody else was using the very rows, so that the same may work in a moment. */
+export function isContended(error: unknown): boolean {
+  return error instanceof Error && contended.has((error as { code?: string }).code ?? '')
+}

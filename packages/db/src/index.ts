@@ -1,6 +1,6 @@
 export { type ConnectOptions, connect, type Db, type Tx } from './client.ts'
 export { describeError } from './describe-error.ts'
-export { isUnavailable } from './errors.ts'
+export { isContended, isUnavailable } from './errors.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
 export type {
   AuditEventName,

@@ -42,10 +42,24 @@ export interface ForeignKey {
   deferrable: boolean
 }
 
-/** Reads it whole by two statements of one snapshot each; partitions are part of the table that they belong to. */
+/** Reads it whole, by one statement of one snapshot; partitions are part of the table that they belong to. */
 export async function readCatalogue(db: Db): Promise<Catalogue> {
-  const [tables, foreignKeys] = await Promise.all([readTables(db), readForeignKeys(db)])
-  return { tables: new Map(tables.map((table) => [table.name, table])), foreignKeys }
+  const { rows } = await sql<{
+    tables: (Omit<Table, 'columns'> & { columns: Column[] | null })[] | null
+    foreignKeys: ForeignKey[] | null
+  }>`
+    select (select json_agg(t) from (${tables}) t) as tables,
+      (select json_agg(f) from (${foreignKeys}) f) as "foreignKeys"`.execute(db)
+  const [found] = rows
+  return {
+    tables: new Map(
+      (found?.tables ?? []).map(({ columns, ...table }) => [
+        table.name,
+        { ...table, columns: new Map((columns ?? []).map((column) => [column.name, column])) },
+      ]),
+    ),
+    foreignKeys: found?.foreignKeys ?? [],
+  }
 }
 
 const nameOf = (oid: string) =>
@@ -56,8 +70,7 @@ const columnsOf = (relation: string, numbers: string) =>
   sql.raw(`(select json_agg(attname order by place) from unnest(${numbers}) with ordinality as key (number, place)
     join pg_attribute on attrelid = ${relation} and attnum = number)`)
 
-async function readTables(db: Db): Promise<Table[]> {
-  const { rows } = await sql<Omit<Table, 'columns'> & { columns: Column[] }>`
+const tables = sql`
     select ${nameOf('c.oid')} as name,
       c.relkind = 'p' as partitioned, nullif(c.reltuples, -1)::float8 as about,
       (select json_agg(json_build_object('name', attname, 'type', format_type(atttypid, atttypmod),
@@ -74,15 +87,9 @@ async function readTables(db: Db): Promise<Table[]> {
           and tgfoid = to_regproc('lethe.refuse_row')), '[]') as fences
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
-    order by 1`.execute(db)
-  return rows.map(({ columns, ...table }) => ({
-    ...table,
-    columns: new Map((columns ?? []).map((column) => [column.name, column])),
-  }))
-}
+    order by 1`
 
-async function readForeignKeys(db: Db): Promise<ForeignKey[]> {
-  const { rows } = await sql<ForeignKey>`
+const foreignKeys = sql`
     select conname as name, ${nameOf('conrelid')} as table, ${columnsOf('conrelid', 'conkey')} as columns,
       ${nameOf('confrelid')} as target, ${columnsOf('confrelid', 'confkey')} as "targetColumns",
       case confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default'
@@ -90,9 +97,7 @@ async function readForeignKeys(db: Db): Promise<ForeignKey[]> {
       condeferrable as deferrable
     from pg_constraint join pg_class c on c.oid = conrelid
     where contype = 'f' and conparentid = 0 and not c.relispartition
-    order by 2, 1`.execute(db)
-  return rows
-}
+    order by 2, 1`
 
 export function isUnique({ uniqueKeys }: Table, columns: string[]): boolean {
   return uniqueKeys.some(

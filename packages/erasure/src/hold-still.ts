@@ -6,10 +6,15 @@ import { type Plan, waysOf } from './plan.ts'
 /**
  * Locks each row on which others hang, from the people downwards. Whoever is writing a row that hangs on one of them holds
  * a lock on it that we wait for, by its foreign key or by the fence; nobody can begin to after us. So what is found from
- * here on is all there is, and nothing is left behind by an erasure that somebody writes into.
+ * here on is all there is, and nothing is left behind by an erasure that somebody writes into. Returns who of them is there.
  */
-export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<void> {
+export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<number[]> {
+  const { person } = plan.map
+  const { rows } = await sql<{ id: number }>`
+    select t.${sql.id(person.key)} as id from ${rowsOf(plan, person.table)} t
+    where t.${sql.id(person.key)} = any(${userIds}::bigint[]) order by 1 for update`.execute(tx)
   const holding = new Set(waysOf(plan).map(({ target }) => target))
+  holding.delete(person.table)
   for (const step of plan.steps.toReversed()) {
     if (step.rule === 'clear') continue
     const tables = step.tables.filter((table) => holding.has(table))
@@ -22,16 +27,10 @@ export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<
       if (!plan.circles.includes(step.tables)) break
     }
   }
+  return rows.map(({ id }) => id)
 }
 
 async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {
-  const { person } = plan.map
-  if (table === person.table) {
-    const { rows } = await sql`
-      select from ${rowsOf(plan, table)} t where t.${sql.id(person.key)} = any(${userIds}::bigint[])
-      order by t.${sql.id(person.key)} for update`.execute(tx)
-    return rows.length
-  }
   const { rows } = await sql`
     ${belongings(plan, userIds, [table])}
     select from ${belongingsIn(plan, table)} b join ${rowsOf(plan, table)} t on t.tableoid = b.part and t.ctid = b.place

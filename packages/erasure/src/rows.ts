@@ -65,9 +65,19 @@ export async function eraseRows(
   atMost = Number.POSITIVE_INFINITY,
 ): Promise<Map<number, Counts>> {
   if (plan.deferred) await sql`set constraints all deferred`.execute(tx)
-  await holdStill(tx, plan, userIds)
-  const counts = new Map(userIds.map((id) => [id, noCounts(plan)]))
+  const there = await holdStill(tx, plan, userIds)
+  const names = plan.steps.flatMap((step) => stepRows(plan, step).map(({ name }) => name))
+  const none = Object.fromEntries(names.map((name) => [name, 0]))
+  const counts = new Map<number, Counts>(
+    userIds.map((id) => [id, { tables: { ...none }, files: 0, bytes: 0 }]),
+  )
   for (const step of plan.steps) {
+    if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
+      await erasePeople(tx, plan, there)
+      for (const id of there)
+        Object.assign(counts.get(id)?.tables ?? {}, { [step.tables.join()]: 1 })
+      continue
+    }
     const changed = await run(tx, plan, step, userIds, atMost)
     for (const { name, person, rows, files, bytes } of changed) {
       const counted = counts.get(person)
@@ -80,9 +90,11 @@ export async function eraseRows(
   return counts
 }
 
-function noCounts(plan: Plan): Counts {
-  const names = plan.steps.flatMap((step) => stepRows(plan, step).map(({ name }) => name))
-  return { tables: Object.fromEntries(names.map((name) => [name, 0])), files: 0, bytes: 0 }
+/** Nothing hangs on them any more, and who of them is there is known: they are held. */
+async function erasePeople(tx: Tx, plan: Plan, there: number[]): Promise<void> {
+  const { table, key } = plan.map.person
+  await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
+    where t.${sql.id(key)} = any(${there}::bigint[])`.execute(tx)
 }
 
 interface Changed {
@@ -101,59 +113,98 @@ async function run(
   atMost: number,
 ): Promise<Changed[]> {
   const own = stepRows(plan, step)
-  const isBounded = Number.isFinite(atMost)
-  const changes = own.map(({ table, rows }, n) => {
-    const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
-    // By their places alone where one table holds them all: no way is shorter.
-    const these = plan.tables.get(table)?.partitioned
-      ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
-      : sql`t.ctid = any(array(select place from ${found}))`
-    const enough = isBounded
-      ? sql` and (select count(*) from ${found}) <= ${atMost}::bigint`
-      : sql``
-    const change = changeOf(plan, step, table, sql`${these}${enough}`)
-    const limit = isBounded ? sql` limit ${atMost + 1}::bigint` : sql``
-    return sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`
-  })
-  const told = own.map(({ name, table }, n) => {
-    const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
-    // Files are counted by the rows that named them: they themselves are gone by now, perhaps since an earlier try.
-    return namesFiles(plan, step, table)
-      ? sql`select ${sql.lit(name)} as name, person, count(*) as rows, count(bytes) as files, coalesce(sum(bytes), 0)::bigint as bytes
-          from ${found} left join ${changed} using (part, place) group by person`
-      : sql`select ${sql.lit(name)} as name, person, count(*) as rows, 0::bigint as files, 0::bigint as bytes from ${found} group by person`
-  })
-  const needed = step.rule === 'clear' ? [step.link.target, step.link.table] : step.tables
-  const { rows } = await sql<Changed>`${titleOf(own.map(({ name }) => name))}
-    ${belongings(
+  // One row more shows that there are too many.
+  const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
+  const parts = own.map(({ name, table, rows }, n) => {
+    const changed = sql.id(`changed_${n}`)
+    const direct = step.rule === 'delete' ? directLink(plan, table) : undefined
+    const told = (from: RawBuilder<unknown>) => tellOf(plan, step, table, name, from)
+    if (direct) {
+      const person = sql`t.${sql.id(direct.column)}`
+      const these = sql`from ${rowsOf(plan, table)} t where ${person} = any(${userIds}::bigint[])${direct.fits}${limit}`
+      const change = changeOf(plan, step, table, inPlaces(plan, table, these), person)
+      return { needs: [], ctes: [sql`${changed} as (${change})`], told: told(changed) }
+    }
+    const found = sql.id(`found_${n}`)
+    const change = changeOf(
       plan,
-      userIds,
-      needed.filter((table) => plan.hangs.has(table)),
-    )}, ${sql.join(changes)}
-    ${sql.join(told, sql` union all `)}`.execute(tx)
-  for (const { name } of own) {
-    const sum = rows.reduce((sum, done) => sum + (done.name === name ? done.rows : 0), 0)
+      step,
+      table,
+      inPlaces(plan, table, sql`from (select part as tableoid, place as ctid from ${found}) t`),
+    )
+    return {
+      needs: step.rule === 'clear' ? [step.link.target, table] : [table],
+      ctes: [sql`${found} as materialized (${rows}${limit})`, sql`${changed} as (${change})`],
+      told: told(sql`${found} left join ${changed} using (part, place)`),
+    }
+  })
+  const needed = parts.flatMap(({ needs }) => needs).filter((table) => plan.hangs.has(table))
+  const ctes = parts.flatMap((part) => part.ctes)
+  const before = needed.length > 0 ? sql`${belongings(plan, userIds, needed)},` : sql`with`
+  const { rows } = await sql<{ name: string; each: [number, number, number, number][] }>`
+    ${titleOf(own.map(({ name }) => name))}
+    ${before} ${sql.join(ctes)} ${sql.join(
+      parts.map(({ told }) => told),
+      sql` union all `,
+    )}`.execute(tx)
+  return rows.flatMap(({ name, each }) => {
+    const sum = each.reduce((sum, [, rows]) => sum + rows, 0)
     if (sum > atMost) throw new TooManyRows(`more than ${atMost} rows of ${name}`)
-  }
-  return rows
+    return each.map(([person, rows, files, bytes]) => ({ name, person, rows, files, bytes }))
+  })
 }
 
-/** What the step does to the rows `t` of which `these` holds. */
+/** The column by which each row of a table names a person, where that alone makes it theirs: most tables are so. */
+function directLink(
+  plan: Plan,
+  table: string,
+): { column: string; fits: RawBuilder<unknown> } | undefined {
+  const { person } = plan.map
+  const [link, ...others] = plan.hangs.get(table) ?? []
+  const leads = link?.target === person.table && link.targetColumns.join() === person.key
+  if (!link || !leads || others.length > 0) return undefined
+  return { column: link.columns[0] ?? '', fits: fits(link) }
+}
+
+/** By their places alone where one table holds them all: no way is shorter. */
+function inPlaces(plan: Plan, table: string, these: RawBuilder<unknown>): RawBuilder<unknown> {
+  return plan.tables.get(table)?.partitioned
+    ? sql`(t.tableoid, t.ctid) in (select t.tableoid, t.ctid ${these})`
+    : sql`t.ctid = any(array(select t.ctid ${these}))`
+}
+
+/** One line for each table, with all people in it: hundreds of lines would take longer to read than the rows to go. */
+function tellOf(
+  plan: Plan,
+  step: Step,
+  table: string,
+  name: string,
+  from: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  // Files are counted by the rows that named them: they themselves are gone by now, perhaps since an earlier try.
+  const files = namesFiles(plan, step, table)
+    ? sql`count(bytes), coalesce(sum(bytes), 0)`
+    : sql`0, 0`
+  return sql`select ${sql.lit(name)} as name, coalesce(json_agg(each), '[]') as each
+    from (select json_build_array(person, count(*), ${files}) as each from ${from} group by person) e`
+}
+
+/** What the step does to the rows `t` of which `these` holds; of deleted ones it tells whose they were, or where they lay. */
 export function changeOf(
   plan: Plan,
   step: Step,
   table: string,
   these: RawBuilder<unknown>,
+  person?: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   if (step.rule === 'clear') {
     const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
-    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)} where ${these} returning 1`
+    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)} where ${these} returning t.tableoid as part, t.ctid as place`
   }
   const { files } = plan.map.tables[table] ?? {}
-  const told = files
-    ? sql`t.tableoid as part, t.ctid as place, t.${sql.id(files.bytes)}::bigint as bytes`
-    : sql`1`
-  return sql`delete from ${rowsOf(plan, table)} t where ${these} returning ${told}`
+  const bytes = files ? sql`, t.${sql.id(files.bytes)}::bigint as bytes` : sql``
+  const told = person ? sql`${person} as person` : sql`t.tableoid as part, t.ctid as place`
+  return sql`delete from ${rowsOf(plan, table)} t where ${these} returning ${told}${bytes}`
 }
 
 export function namesFiles(plan: Plan, step: Step, table: string): boolean {

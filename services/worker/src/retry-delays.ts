@@ -1,4 +1,4 @@
-import { isUnavailable } from '@lethe/db'
+import { isContended, isUnavailable } from '@lethe/db'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -13,7 +13,7 @@ export const retryDelays = {
   erasure: [5, 30, 2 * MINUTE, 10 * MINUTE, HOUR],
   /** The worker stops: another one may begin at once. */
   stopped: [0],
-  /** The database was away: that says nothing about the row, however often it was tried before. */
+  /** The database was away, or somebody was using the rows: that says nothing about them, however often they were tried. */
   away: [5],
 } as const
 
@@ -24,5 +24,5 @@ export function delaysAfter(
   work: 'export' | 'erasure',
 ): readonly number[] {
   if (stop.aborted) return retryDelays.stopped
-  return isUnavailable(error) ? retryDelays.away : retryDelays[work]
+  return isUnavailable(error) || isContended(error) ? retryDelays.away : retryDelays[work]
 }

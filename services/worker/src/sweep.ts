@@ -20,7 +20,7 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
 const EXPORTS = 100
-const DELETIONS = 500
+const DELETIONS = 1_000
 const ARCHIVES = 100
 /** Of what is closed or forgotten by one statement. */
 const BATCH = 1_000

@@ -188,6 +188,23 @@ t.test('a database that goes away delays nobody by more than seconds', async (t)
   ])
 })
 
+t.test('so does somebody who is using a row of theirs', async (t) => {
+  const s = await setup(t)
+  const person = await s.person()
+  await s.deletion(person, true)
+  await exportsAreMade(s)
+  await sql`update deletions set attempts = 7`.execute(s.db)
+  const lease = await lend(s)
+  const user = await s.db.startTransaction().execute()
+  await sql`select from users for key share`.execute(user)
+  await eraseAccounts({ lease }, s.deps)
+  await user.rollback().execute()
+  const soon = sql<boolean>`next_attempt_at between now() and now() + interval '5 seconds'`
+  t.match(await s.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
+    { status: 'erasing', lease: null, attempts: 8, soon: true },
+  ])
+})
+
 t.test('files that cannot be removed hold up their owner alone', async (t) => {
   const s = await setup(t)
   const other = await s.person()
