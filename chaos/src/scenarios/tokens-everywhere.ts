@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { databaseTime, exportToken } from '@lethe/accounts'
 import { claim } from '../scenario.ts'
-import { type Client, deletes, type Reply } from '../system/client.ts'
+import { type Client, deletes, type Reply, served } from '../system/client.ts'
 import { type Person, password } from '../system/people.ts'
 import type { World } from '../system/world.ts'
 
@@ -20,7 +20,8 @@ export async function askEverywhere(world: World, apis: { client: Client }[]): P
   let shown = 0
   const statuses = async (show: (client: Client) => Promise<Reply>) => {
     shown += clients.length
-    return (await Promise.all(clients.map(show))).map(({ status }) => status)
+    const replies = await Promise.all(clients.map((client) => served(() => show(client))))
+    return replies.map(({ status }) => status)
   }
   const all = async (status: number, what: string, show: (client: Client) => Promise<Reply>) => {
     const got = await statuses(show)

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
+import { deletes } from '../../system/client.ts'
 import { hasten } from '../../system/hasten.ts'
 import type { Person } from '../../system/people.ts'
 import { until } from '../../system/until.ts'
@@ -60,10 +61,7 @@ export async function mailAway(
 async function eraseAll(world: World, count: number): Promise<number> {
   const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
   const began = performance.now()
-  for (const person of people) {
-    const { status } = await world.client.delete(person)
-    claim(status === 202, `a deletion was answered with ${status}`)
-  }
+  for (const person of people) await deletes(world.client, person)
   await until('erased people', () => areGone(world, people))
   return performance.now() - began
 }
