@@ -78,11 +78,10 @@ export async function eraseRows(
         Object.assign(counts.get(id)?.tables ?? {}, { [step.tables.join()]: 1 })
       continue
     }
-    const changed = await run(tx, plan, step, userIds, atMost)
-    for (const { name, person, rows, files, bytes } of changed) {
+    for (const { name, person, rows, files, bytes } of await run(tx, plan, step, userIds, atMost)) {
       const counted = counts.get(person)
       if (!counted) continue
-      counted.tables[name] = rows
+      counted.tables[name] = (counted.tables[name] ?? 0) + rows
       counted.files += files
       counted.bytes += bytes
     }
@@ -105,6 +104,13 @@ interface Changed {
   bytes: number
 }
 
+// Somebody changes the very rows again and again: the erasure is for later.
+const ROUNDS = 20
+
+/**
+ * A row that somebody changed after our statement had begun is not where it was found, and is passed over: it is looked
+ * for once more. Seldom is there more than one round.
+ */
 async function run(
   tx: Tx,
   plan: Plan,
@@ -112,46 +118,66 @@ async function run(
   userIds: number[],
   atMost: number,
 ): Promise<Changed[]> {
+  const all: Changed[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const { changed, missed } = await runOnce(tx, plan, step, userIds, atMost)
+    all.push(...changed)
+    if (missed === 0) return all
+  }
+  throw new Error('rows are changed faster than they can be erased')
+}
+
+async function runOnce(
+  tx: Tx,
+  plan: Plan,
+  step: Step,
+  userIds: number[],
+  atMost: number,
+): Promise<{ changed: Changed[]; missed: number }> {
   const own = stepRows(plan, step)
   // One row more shows that there are too many.
   const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
-  const parts = own.map(({ name, table, rows }, n) => {
-    const changed = sql.id(`changed_${n}`)
+  const parts = own.map(({ name, table, ...own }, n) => {
+    const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
+    // By their places alone where one table holds them all: no way is shorter.
+    const these = plan.tables.get(table)?.partitioned
+      ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
+      : sql`t.ctid = any(array(select place from ${found}))`
     const direct = step.rule === 'delete' ? directLink(plan, table) : undefined
-    const told = (from: RawBuilder<unknown>) => tellOf(plan, step, table, name, from)
-    if (direct) {
-      const person = sql`t.${sql.id(direct.column)}`
-      const these = sql`from ${rowsOf(plan, table)} t where ${person} = any(${userIds}::bigint[])${direct.fits}${limit}`
-      const change = changeOf(plan, step, table, inPlaces(plan, table, these), person)
-      return { needs: [], ctes: [sql`${changed} as (${change})`], told: told(changed) }
-    }
-    const found = sql.id(`found_${n}`)
-    const change = changeOf(
-      plan,
-      step,
-      table,
-      inPlaces(plan, table, sql`from (select part as tableoid, place as ctid from ${found}) t`),
-    )
+    const whose = direct && sql`t.${sql.id(direct.column)}`
+    const rows = whose
+      ? sql`select t.tableoid as part, t.ctid as place from ${rowsOf(plan, table)} t where ${whose} = any(${userIds}::bigint[])${direct.fits}`
+      : own.rows
+    const change = whose
+      ? changeOf(plan, step, table, these, { person: whose })
+      : changeOf(plan, step, table, sql`${these} and t.tableoid = f.part and t.ctid = f.place`, {
+          person: sql`f.person`,
+          found: sql`${found} f`,
+        })
+    const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
     return {
-      needs: step.rule === 'clear' ? [step.link.target, table] : [table],
-      ctes: [sql`${found} as materialized (${rows}${limit})`, sql`${changed} as (${change})`],
-      told: told(sql`${found} left join ${changed} using (part, place)`),
+      needs: whose ? [] : needs.filter((needed) => plan.hangs.has(needed)),
+      ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
+      told: tellOf(plan, step, { name, table }, found, changed),
     }
   })
-  const needed = parts.flatMap(({ needs }) => needs).filter((table) => plan.hangs.has(table))
-  const ctes = parts.flatMap((part) => part.ctes)
-  const before = needed.length > 0 ? sql`${belongings(plan, userIds, needed)},` : sql`with`
-  const { rows } = await sql<{ name: string; each: [number, number, number, number][] }>`
+  const needs = parts.flatMap((part) => part.needs)
+  const { rows } = await sql<Told>`
     ${titleOf(own.map(({ name }) => name))}
-    ${before} ${sql.join(ctes)} ${sql.join(
+    ${needs.length > 0 ? sql`${belongings(plan, userIds, needs)},` : sql`with`}
+    ${sql.join(parts.map(({ ctes }) => ctes))}
+    ${sql.join(
       parts.map(({ told }) => told),
       sql` union all `,
     )}`.execute(tx)
-  return rows.flatMap(({ name, each }) => {
-    const sum = each.reduce((sum, [, rows]) => sum + rows, 0)
-    if (sum > atMost) throw new TooManyRows(`more than ${atMost} rows of ${name}`)
-    return each.map(([person, rows, files, bytes]) => ({ name, person, rows, files, bytes }))
-  })
+  const crowded = rows.find(({ found }) => found > atMost)
+  if (crowded) throw new TooManyRows(`more than ${atMost} rows of ${crowded.name}`)
+  return {
+    changed: rows.flatMap(({ name, each }) =>
+      each.map(([person, rows, files, bytes]) => ({ name, person, rows, files, bytes })),
+    ),
+    missed: rows.reduce((sum, { found, changed }) => sum + found - changed, 0),
+  }
 }
 
 /** The column by which each row of a table names a person, where that alone makes it theirs: most tables are so. */
@@ -166,45 +192,48 @@ function directLink(
   return { column: link.columns[0] ?? '', fits: fits(link) }
 }
 
-/** By their places alone where one table holds them all: no way is shorter. */
-function inPlaces(plan: Plan, table: string, these: RawBuilder<unknown>): RawBuilder<unknown> {
-  return plan.tables.get(table)?.partitioned
-    ? sql`(t.tableoid, t.ctid) in (select t.tableoid, t.ctid ${these})`
-    : sql`t.ctid = any(array(select t.ctid ${these}))`
+interface Told {
+  name: string
+  found: number
+  changed: number
+  each: [person: number, rows: number, files: number, bytes: number][]
 }
 
 /** One line for each table, with all people in it: hundreds of lines would take longer to read than the rows to go. */
 function tellOf(
   plan: Plan,
   step: Step,
-  table: string,
-  name: string,
-  from: RawBuilder<unknown>,
+  { name, table }: { name: string; table: string },
+  found: RawBuilder<unknown>,
+  changed: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   // Files are counted by the rows that named them: they themselves are gone by now, perhaps since an earlier try.
   const files = namesFiles(plan, step, table)
     ? sql`count(bytes), coalesce(sum(bytes), 0)`
     : sql`0, 0`
-  return sql`select ${sql.lit(name)} as name, coalesce(json_agg(each), '[]') as each
-    from (select json_build_array(person, count(*), ${files}) as each from ${from} group by person) e`
+  return sql`select ${sql.lit(name)} as name,
+      (select count(*) from ${found}) as found, (select count(*) from ${changed}) as changed,
+      coalesce(json_agg(each), '[]') as each
+    from (select json_build_array(person, count(*), ${files}) as each from ${changed} group by person) e`
 }
 
-/** What the step does to the rows `t` of which `these` holds; of deleted ones it tells whose they were, or where they lay. */
+/** What the step does to the rows `t` of which `these` holds; it tells of each whose it was, where that is asked. */
 export function changeOf(
   plan: Plan,
   step: Step,
   table: string,
   these: RawBuilder<unknown>,
-  person?: RawBuilder<unknown>,
+  { person = sql`1`, found }: { person?: RawBuilder<unknown>; found?: RawBuilder<unknown> } = {},
 ): RawBuilder<unknown> {
   if (step.rule === 'clear') {
     const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
-    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)} where ${these} returning t.tableoid as part, t.ctid as place`
+    const from = found ? sql` from ${found}` : sql``
+    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person`
   }
   const { files } = plan.map.tables[table] ?? {}
   const bytes = files ? sql`, t.${sql.id(files.bytes)}::bigint as bytes` : sql``
-  const told = person ? sql`${person} as person` : sql`t.tableoid as part, t.ctid as place`
-  return sql`delete from ${rowsOf(plan, table)} t where ${these} returning ${told}${bytes}`
+  const using = found ? sql` using ${found}` : sql``
+  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytes}`
 }
 
 export function namesFiles(plan: Plan, step: Step, table: string): boolean {

@@ -21,14 +21,22 @@ t.test('no row can name whoever is gone, with a foreign key or without', async (
   await sql`update forum.messages set body = 'another'`.execute(db)
 })
 
+// Without a word on whose it is: no fence looks at that.
+const changed = sql`update forum.attachments set body = 'changed'`
+
 t.test('a row that is being written when the erasure begins goes with the others', async (t) => {
   for (const row of [
     sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`,
     sql`insert into forum.posts (thread_id, number, author_id) values (2, 7, ${ada})`,
     // On a post of hers, by somebody else.
     sql`insert into forum.likes (member_id, thread_id, number) values (2, 1, 1)`,
+    changed,
   ]) {
     const { db, plan } = await forum(t)
+    if (row === changed)
+      await sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`.execute(
+        db,
+      )
     const written = Promise.withResolvers<void>()
     const commit = Promise.withResolvers<void>()
     const late = db.transaction().execute(async (tx) => {

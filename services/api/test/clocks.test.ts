@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { createHasher } from '@lethe/accounts'
+import { cheapHasher } from '@lethe/accounts/testing'
 import { testDb, withClockAhead } from '@lethe/db/testing'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -59,7 +59,7 @@ async function appBehind(t: Test): Promise<FastifyInstance> {
   const { db, url } = await testDb(t)
   const ahead = await withClockAhead(t, { db, url }, days)
   const env = { DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', RATE_LIMITS: 'off' }
-  const app = buildApp({ db: ahead, config: readConfig(env), keys, hasher: await createHasher() })
+  const app = buildApp({ db: ahead, config: readConfig(env), keys, hasher: cheapHasher })
   t.teardown(() => app.close())
   return app
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { adoptSecretKey, createHasher, deriveKeys } from '@lethe/accounts'
+import { adoptSecretKey, deriveKeys } from '@lethe/accounts'
+import { cheapHasher } from '@lethe/accounts/testing'
 import { connect, type Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
@@ -45,7 +46,7 @@ t.test('asking for the health changes nothing', async (t) => {
 async function appOn(t: Test, url: string): Promise<{ app: ReturnType<typeof buildApp>; db: Db }> {
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
   const db = connect(url)
-  const app = buildApp({ db, config, keys, hasher: await createHasher() })
+  const app = buildApp({ db, config, keys, hasher: cheapHasher })
   t.teardown(async () => {
     await app.close()
     await db.destroy()

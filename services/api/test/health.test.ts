@@ -1,4 +1,5 @@
-import { createHasher, deriveKeys } from '@lethe/accounts'
+import { deriveKeys } from '@lethe/accounts'
+import { cheapHasher } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
@@ -6,8 +7,6 @@ import t from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { SECRET_KEY, testApp } from './test-app.ts'
-
-const hasher = await createHasher()
 
 t.test('alive, and ready on a migrated database', async (t) => {
   const { app } = await testApp(t)
@@ -43,7 +42,7 @@ t.test('not ready, and not kept waiting, where the database does not answer', as
   const { url } = await testDb(t)
   const db = connect(url, { max: 1 })
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
-  const app = buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher })
+  const app = buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher: cheapHasher })
   t.teardown(() => app.close())
   const blocked = sql`select pg_sleep(1.5)`.execute(db)
   t.match(await notReady(app), /does not answer/)
@@ -56,7 +55,7 @@ function appOn(t: Pick<typeof import('tap').t, 'teardown'>, url: string) {
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
   const db = connect(url)
   t.teardown(() => db.destroy())
-  return buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher })
+  return buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher: cheapHasher })
 }
 
 async function notReady(app: ReturnType<typeof buildApp>): Promise<string> {

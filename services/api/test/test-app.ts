@@ -1,4 +1,5 @@
-import { createHasher, deriveKeys } from '@lethe/accounts'
+import { deriveKeys } from '@lethe/accounts'
+import { cheapHasher } from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
@@ -24,7 +25,7 @@ export async function testApp(
 ): Promise<{ app: FastifyInstance; db: Db }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
-  const deps = { db, config, keys, hasher: await createHasher() }
+  const deps = { db, config, keys, hasher: cheapHasher }
   const app = buildApp(deps, options)
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())
