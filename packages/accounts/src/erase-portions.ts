@@ -13,7 +13,7 @@ export interface Pace {
 /**
  * Erases most of what a claimed person has ahead of the finish, in portions that hold no lock for long and leave the database
  * to others in between. Each is a transaction of its own that counts what it took: whoever follows a worker that died
- * goes on from there. The plan is made anew for each, so that a schema that has changed is noticed before the next.
+ * goes on from there. The plan is asked for before each, so that a schema that has changed is noticed.
  */
 export async function erasePortions(
   db: Db,

@@ -4,6 +4,7 @@ import { checkMap } from './check-map.ts'
 import type { DataMap } from './data-map.ts'
 import { type Fault, faultLine } from './fault.ts'
 import { erasedTables, type Link, linkName, linksOf } from './reach.ts'
+import { schemaPrint } from './schema-print.ts'
 
 /** What is done to erase people, in this order; made from the live catalogue and the map together. */
 export interface Plan {
@@ -44,12 +45,22 @@ export class NoPlan extends Error {
   }
 }
 
-/** Made anew for each batch, so that a schema that has changed is noticed before anything is erased by it. Throws `NoPlan`. */
+const latest = new WeakMap<DataMap, { print: string; plan: Plan }>()
+
+/**
+ * Asked for before each batch, so that a schema that has changed is noticed before anything is erased by it; made anew only
+ * then. Throws `NoPlan`.
+ */
 export async function makePlan(db: Db | Tx, map: DataMap): Promise<Plan> {
+  const print = await schemaPrint(db)
+  const known = latest.get(map)
+  if (known?.print === print) return known.plan
   const catalogue = await readCatalogue(db)
   const faults = checkMap(catalogue, map)
   if (faults.length > 0) throw new NoPlan(faults)
-  return planFor(catalogue, map)
+  const plan = planFor(catalogue, map)
+  latest.set(map, { print, plan })
+  return plan
 }
 
 function planFor(catalogue: Catalogue, map: DataMap): Plan {

@@ -194,6 +194,28 @@ t.test('the forum can be planned as it is', async (t) => {
   await makePlan(db, forumMap)
 })
 
+t.test('whatever changes in the schema is noticed by the next plan', async (t) => {
+  const { db } = await testDb(t)
+  await makeForum(db)
+  t.equal(await makePlan(db, forumMap), await makePlan(db, forumMap), 'and nothing else is')
+  for (const [change, back] of [
+    [
+      'drop index forum.likes_member_id_idx',
+      'create index likes_member_id_idx on forum.likes (member_id)',
+    ],
+    ['alter table forum.likes disable trigger all', 'alter table forum.likes enable trigger all'],
+    ['alter table forum.posts add mood text', 'alter table forum.posts drop mood'],
+    ['create table forum.notes (member_id bigint)', 'drop table forum.notes'],
+    ['alter table forum.likes rename to loves', 'alter table forum.loves rename to likes'],
+    ['alter schema forum rename to club', 'alter schema club rename to forum'],
+  ] as const) {
+    await sql.raw(change).execute(db)
+    await t.rejects(makePlan(db, forumMap), { name: 'NoPlan' }, change)
+    await sql.raw(back).execute(db)
+    await makePlan(db, forumMap)
+  }
+})
+
 for (const { what, change, map = (map: DataMap) => map, says } of cases)
   t.test(`refused, in one line: ${what}`, async (t) => {
     const { db } = await testDb(t)
