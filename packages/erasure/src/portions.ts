@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { belongings, belongingsIn, fits, meets, rowsOf } from './belongings.ts'
 import { type Plan, type Step, waysOf } from './plan.ts'
 import type { Link } from './reach.ts'
-import { changeOf, cleared, clearedName, namesFiles, titleOf } from './rows.ts'
+import { changeOf, cleared, clearedName, namesFiles, titleOf } from './step-rows.ts'
 
 /**
  * Erases up to `atMost` rows of this person ahead of the erasure, by the `place`th way of the plan on which rows can be

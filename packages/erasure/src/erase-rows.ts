@@ -1,57 +1,13 @@
-import type { Counts, Db, Tx } from '@lethe/db'
+import type { Counts, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { belongings, belongingsIn, fits, meets, rowsOf } from './belongings.ts'
+import { belongings, fits, rowsOf } from './belongings.ts'
 import { holdStill } from './hold-still.ts'
-import type { Clear, Plan, Step } from './plan.ts'
-
-type RowCounts = Record<string, number>
+import type { Plan, Step } from './plan.ts'
+import { changeOf, namesFiles, stepRows, titleOf } from './step-rows.ts'
 
 /** Of one table there are more rows than may go at once: the transaction is to be rolled back. */
 export class TooManyRows extends Error {
   override name = 'TooManyRows'
-}
-
-/** How many rows of each table the plan would erase, or overwrite, for this person. */
-export async function countRows(db: Db, plan: Plan, userId: number): Promise<RowCounts> {
-  const counted = plan.steps.flatMap((step) =>
-    stepRows(plan, step).map(
-      ({ name, rows }) => sql`select ${sql.lit(name)} as name, count(*) as rows from (${rows}) r`,
-    ),
-  )
-  const { rows } = await sql<{ name: string; rows: number }>`
-    ${belongings(plan, [userId])} ${sql.join(counted, sql` union all `)}`.execute(db)
-  return Object.fromEntries(rows.map(({ name, rows }) => [name, rows]))
-}
-
-interface StepRows {
-  /** Under which they are counted. */
-  name: string
-  table: string
-  rows: RawBuilder<unknown>
-}
-
-function stepRows(plan: Plan, step: Step): StepRows[] {
-  if (step.rule === 'clear')
-    return [
-      { name: clearedName(step), table: step.link.table, rows: sql`select ${cleared(plan, step)}` },
-    ]
-  return step.tables.map((table) => ({
-    name: table,
-    table,
-    rows: sql`select person, part, place from ${belongingsIn(plan, table)}`,
-  }))
-}
-
-/** What is overwritten is counted under the column too, since rows of the same table may go. */
-export const clearedName = ({ link }: Clear) => `${link.table}.${link.columns.join(',')}`
-
-/** What follows `select`: rows that point at an erased one and are not erased themselves. */
-export function cleared(plan: Plan, { link }: Clear): RawBuilder<unknown> {
-  const goes = plan.hangs.has(link.table)
-    ? sql` and not exists (select from ${belongingsIn(plan, link.table)} g where g.part = t.tableoid and g.place = t.ctid)`
-    : sql``
-  return sql`b.person, t.tableoid as part, t.ctid as place
-    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)}${goes}`
 }
 
 /**
@@ -215,32 +171,4 @@ function tellOf(
       (select count(*) from ${found}) as found, (select count(*) from ${changed}) as changed,
       coalesce(json_agg(each), '[]') as each
     from (select json_build_array(person, count(*), ${files}) as each from ${changed} group by person) e`
-}
-
-/** What the step does to the rows `t` of which `these` holds; it tells of each whose it was, where that is asked. */
-export function changeOf(
-  plan: Plan,
-  step: Step,
-  table: string,
-  these: RawBuilder<unknown>,
-  { person = sql`1`, found }: { person?: RawBuilder<unknown>; found?: RawBuilder<unknown> } = {},
-): RawBuilder<unknown> {
-  if (step.rule === 'clear') {
-    const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
-    const from = found ? sql` from ${found}` : sql``
-    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person`
-  }
-  const { files } = plan.map.tables[table] ?? {}
-  const bytes = files ? sql`, t.${sql.id(files.bytes)}::bigint as bytes` : sql``
-  const using = found ? sql` using ${found}` : sql``
-  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytes}`
-}
-
-export function namesFiles(plan: Plan, step: Step, table: string): boolean {
-  return step.rule === 'delete' && plan.map.tables[table]?.files !== undefined
-}
-
-/** Whoever looks at what the database does sees which step it is. */
-export function titleOf(names: string[]): RawBuilder<unknown> {
-  return sql.raw(`/* erase ${names.map((name) => name.replaceAll(/[^\w.,]/g, '')).join(' ')} */`)
 }
