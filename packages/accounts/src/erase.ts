@@ -64,7 +64,7 @@ export async function claimDeletions(
 }
 
 /** We hold locks while we wait for others: for no longer than this, else whoever waits for ours waits for theirs too. */
-const WAITS = '100ms'
+const WAITS = '1s'
 
 /**
  * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
