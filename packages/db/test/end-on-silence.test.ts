@@ -51,7 +51,8 @@ t.test('a statement that is slow is waited for', async (t) => {
   t.teardown(() => patient.destroy())
   const slow = sql`select pg_sleep(${(PATIENCE_MS * 2) / 1_000}), 1 as one`
   t.match(await slow.execute(patient), { rows: [{ one: 1 }] })
-  t.equal(await connectionsOf(db), 2, 'and whoever looked has gone again')
+  // Whoever looked goes again; the server may notice that a moment later.
+  while ((await connectionsOf(db)) !== 2);
 })
 
 t.test('who vanishes in a transaction leaves no lock for more than a minute', async (t) => {
