@@ -12,7 +12,7 @@ const noRedis = TEST_REDIS_URL ? false : 'no redis-server on this machine'
 const onEither = new Set(['crash-points', 'parts-away', 'hostile-mail', 'races'])
 
 // Most of each is waiting.
-t.jobs = 4
+t.jobs = 3
 for (const scenario of scenarios)
   for (const queue of onEither.has(scenario.name) ? [either(scenario)] : scenario.queues) {
     const options = { skip: queue === 'redis' && noRedis, buffered: true }

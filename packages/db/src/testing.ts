@@ -22,7 +22,8 @@ export async function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   )
   const url = new URL(server)
   url.pathname = name
-  const db = connect(url.href)
+  // A machine that runs many tests at once may take longer than a service would wait.
+  const db = connect(url.href, { patience: 10_000 })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)

@@ -22,7 +22,8 @@ for (const pattern of patterns.length > 0 ? patterns : everywhere) {
   files.push(...found.toSorted((a, b) => a.localeCompare(b)))
 }
 
-t.jobs = Math.min(8, 2 * availableParallelism())
+// Most of them are busy most of the time: more at once would only wait for each other, and run out of patience.
+t.jobs = Math.min(8, 1 + availableParallelism())
 t.setTimeout(3_600_000)
 for (const file of files)
   t.spawn(
