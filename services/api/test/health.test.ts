@@ -9,7 +9,7 @@ import { readConfig } from '../src/config.ts'
 import { SECRET_KEY, testApp } from './test-app.ts'
 
 t.test('alive, and ready on a migrated database', async (t) => {
-  const { app } = await testApp(t)
+  const { app } = await testApp(t, { fresh: true })
   for (const url of ['/healthz', '/readyz']) {
     const response = await app.inject(url)
     t.strictSame([response.statusCode, response.json()], [200, { status: 'ok' }])
@@ -18,14 +18,14 @@ t.test('alive, and ready on a migrated database', async (t) => {
 })
 
 t.test('alive but not ready where the database is not migrated', async (t) => {
-  const { app, db } = await testApp(t)
+  const { app, db } = await testApp(t, { fresh: true })
   await sql`drop table kysely_migration`.execute(db)
   t.equal((await app.inject('/healthz')).statusCode, 200)
   t.match(await notReady(app), /pnpm migrate/)
 })
 
 t.test('not ready with another SECRET_KEY than the database knows', async (t) => {
-  const { app, db } = await testApp(t)
+  const { app, db } = await testApp(t, { fresh: true })
   await db
     .insertInto('secret_key_check')
     .values({ value: Buffer.alloc(32) })

@@ -16,12 +16,14 @@ export interface TestAppOptions extends AppOptions {
   env?: NodeJS.ProcessEnv
   /** Routes for this test alone, beside the real ones. */
   routes?: FastifyPluginAsync<Deps>
+  /** Nobody has looked at its database yet. */
+  fresh?: boolean
 }
 
 /** The real API on a database of its own; both go when the test ends. */
 export async function testApp(
   t: Pick<Test, 'teardown'>,
-  { env, routes, ...options }: TestAppOptions = {},
+  { env, routes, fresh = false, ...options }: TestAppOptions = {},
 ): Promise<{ app: FastifyInstance; db: Db }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
@@ -30,5 +32,8 @@ export async function testApp(
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())
   await app.ready()
+  // The first look at the database may take a busy machine longer than the gate waits.
+  for (let look = 0; !fresh && look < 20; look++)
+    if ((await app.inject('/readyz')).statusCode === 200) break
   return { app, db }
 }
