@@ -3,6 +3,18 @@ import { type DataMap, personFolder } from '@lethe/erasure'
 const belongsTo = { is: 'whose it is', export: { not: 'the whole archive is of one account' } }
 const random = { is: 'the number of the row', export: { not: 'it means nothing outside' } }
 
+/** As `packages/jobs/src/lease.ts` works with them. */
+const leaseColumns = {
+  lease: { is: 'who works on it', export: bookkeeping() },
+  next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
+  attempts: { is: 'how often it was', export: bookkeeping() },
+}
+
+const linkColumns = {
+  token_nonce: { is: 'from which the link of the mail is made', export: secret() },
+  token_hash: { is: 'what that link is checked against', export: secret() },
+}
+
 /** What the lifecycle itself knows of a person: part of the map of every schema. */
 export const lifecycleTables: DataMap['tables'] = {
   deletions: {
@@ -18,12 +30,9 @@ export const lifecycleTables: DataMap['tables'] = {
       cancelled_at: { is: 'when it was cancelled', export: 'cancelledAt' },
       claimed_at: { is: 'when there was no way back', export: afterwards() },
       erased_at: { is: 'when it was done', export: afterwards() },
-      token_nonce: { is: 'from which the link of the mail is made', export: secret() },
-      token_hash: { is: 'what that link is checked against', export: secret() },
+      ...linkColumns,
       erased_counts: { is: 'how much was erased', export: afterwards() },
-      lease: { is: 'who works on it', export: bookkeeping() },
-      next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
-      attempts: { is: 'how often it was', export: bookkeeping() },
+      ...leaseColumns,
       released_at: { is: 'when an operator let it pass', export: bookkeeping() },
     },
   },
@@ -40,11 +49,8 @@ export const lifecycleTables: DataMap['tables'] = {
       file_name: { is: 'where it lies', export: secret() },
       bytes: { is: 'its size', export: bookkeeping() },
       sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
-      token_nonce: { is: 'from which the link of the mail is made', export: secret() },
-      token_hash: { is: 'what that link is checked against', export: secret() },
-      lease: { is: 'who works on it', export: bookkeeping() },
-      next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
-      attempts: { is: 'how often it was', export: bookkeeping() },
+      ...linkColumns,
+      ...leaseColumns,
     },
   },
 }

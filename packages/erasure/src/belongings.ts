@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Plan, waysOf } from './plan.ts'
-import type { Link } from './reach.ts'
+import { type Link, namesPerson } from './reach.ts'
 
 // The rows that belong to people are found from the people downwards, by a chain of common table expressions: one for
 // each erased table, with a line for each row. A line holds the `person` to whom the row belongs, where the row lies
@@ -46,22 +46,26 @@ function inLine(plan: Plan, table: string, userIds: readonly number[]): RawBuild
     : sql`${name} as (${once(sql.join(ways, sql` union all `))})`
 }
 
+/** What follows `from`: the rows `t` themselves, of the lines of their table. */
+export function rowsFound(plan: Plan, table: string): RawBuilder<unknown> {
+  return sql`${belongingsIn(plan, table)} b join ${rowsOf(plan, table)} t on t.tableoid = b.part and t.ctid = b.place`
+}
+
 /** A table that inherits from another one is a table of its own, with keys and an entry of its own. */
 export function rowsOf(plan: Plan, table: string): RawBuilder<unknown> {
   return plan.tables.get(table)?.partitioned ? sql.table(table) : sql`only ${sql.table(table)}`
 }
 
-/** What follows `select`: the rows of the link's table that hang on rows found before, and `more` of their columns. */
-function wayOf(
+/** What follows `select`: the rows `t` of the link's table that hang on rows found before, and `more` of their columns. */
+export function wayOf(
   plan: Plan,
   link: Link,
   userIds: readonly number[],
-  more: RawBuilder<unknown>,
+  more: RawBuilder<unknown> = sql``,
 ): RawBuilder<unknown> {
-  const { person } = plan.map
   const [column = ''] = link.columns
   // Most tables name the person themselves: nothing has to be looked up on the way.
-  if (link.target === person.table && link.targetColumns.join() === person.key)
+  if (namesPerson(plan.map, link))
     return sql`t.${sql.id(column)} as person, t.tableoid as part, t.ctid as place${more}
       from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = any(${userIds}::bigint[])${fits(link)}`
   return sql`b.person, t.tableoid as part, t.ctid as place${more}
@@ -75,9 +79,7 @@ function inCircle(plan: Plan, circle: string[], userIds: readonly number[]): Raw
   const number = (table: string) => sql.lit(circle.indexOf(table))
   const begins = links
     .filter(({ target }) => !circle.includes(target))
-    .map(
-      (link) => sql`select ${number(link.table)} as number, ${wayOf(plan, link, userIds, sql``)}`,
-    )
+    .map((link) => sql`select ${number(link.table)} as number, ${wayOf(plan, link, userIds)}`)
   const goesOn = links
     .filter(({ target }) => circle.includes(target))
     .map(
@@ -113,21 +115,25 @@ function pointedAt(plan: Plan, table: string): RawBuilder<unknown> {
   )
 }
 
-/** A row `t` points at the row that `as` stands for. */
-export function meets({ columns, targetColumns }: Link, as: string): RawBuilder<boolean> {
+/** A row `from` points at the row that `as` stands for. */
+export function meets(
+  { columns, targetColumns }: Link,
+  as: string,
+  from = 't',
+): RawBuilder<boolean> {
   return sql.join(
     columns.map(
       (column, place) =>
-        sql`t.${sql.id(column)} = ${sql.id(as)}.${sql.id(targetColumns[place] ?? '')}`,
+        sql`${sql.id(from)}.${sql.id(column)} = ${sql.id(as)}.${sql.id(targetColumns[place] ?? '')}`,
     ),
     sql` and `,
   ) as RawBuilder<boolean>
 }
 
-/** A row `t` is one of those of which the link speaks. */
-export function fits({ where }: Link): RawBuilder<unknown> {
+/** A row `from` is one of those of which the link speaks. */
+export function fits({ where }: Link, from = 't'): RawBuilder<unknown> {
   const conditions = Object.entries(where).map(
-    ([column, value]) => sql` and t.${sql.id(column)} = ${value}`,
+    ([column, value]) => sql` and ${sql.id(from)}.${sql.id(column)} = ${value}`,
   )
   return sql.join(conditions, sql``)
 }

@@ -3,7 +3,8 @@ import { type RawBuilder, sql } from 'kysely'
 import { belongings, fits, rowsOf } from './belongings.ts'
 import { holdStill } from './hold-still.ts'
 import type { Plan, Step } from './plan.ts'
-import { changeOf, namesFiles, stepRows, titleOf } from './step-rows.ts'
+import { namesPerson } from './reach.ts'
+import { changeOf, fileSums, inPlaces, stepRows, titleOf } from './step-rows.ts'
 
 /** Of one table there are more rows than may go at once: the transaction is to be rolled back. */
 export class TooManyRows extends Error {
@@ -95,10 +96,7 @@ async function runOnce(
   const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
   const parts = own.map(({ name, table, ...own }, n) => {
     const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
-    // By their places alone where one table holds them all: no way is shorter.
-    const these = plan.tables.get(table)?.partitioned
-      ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
-      : sql`t.ctid = any(array(select place from ${found}))`
+    const these = inPlaces(plan, table, found)
     const direct = step.rule === 'delete' ? directLink(plan, table) : undefined
     const whose = direct && sql`t.${sql.id(direct.column)}`
     const rows = whose
@@ -141,10 +139,8 @@ function directLink(
   plan: Plan,
   table: string,
 ): { column: string; fits: RawBuilder<unknown> } | undefined {
-  const { person } = plan.map
   const [link, ...others] = plan.hangs.get(table) ?? []
-  const leads = link?.target === person.table && link.targetColumns.join() === person.key
-  if (!link || !leads || others.length > 0) return undefined
+  if (!link || others.length > 0 || !namesPerson(plan.map, link)) return undefined
   return { column: link.columns[0] ?? '', fits: fits(link) }
 }
 
@@ -163,12 +159,9 @@ function tellOf(
   found: RawBuilder<unknown>,
   changed: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
-  // Files are counted by the rows that named them: they themselves are gone by now, perhaps since an earlier try.
-  const files = namesFiles(plan, step, table)
-    ? sql`count(bytes), coalesce(sum(bytes), 0)`
-    : sql`0, 0`
+  const { files, bytes } = fileSums(plan, step, table)
   return sql`select ${sql.lit(name)} as name,
       (select count(*) from ${found}) as found, (select count(*) from ${changed}) as changed,
       coalesce(json_agg(each), '[]') as each
-    from (select json_build_array(person, count(*), ${files}) as each from ${changed} group by person) e`
+    from (select json_build_array(person, count(*), ${files}, ${bytes}) as each from ${changed} group by person) e`
 }

@@ -1,7 +1,7 @@
 import { type Catalogue, isUnique } from './catalogue.ts'
 import type { DataMap } from './data-map.ts'
 import { type Fault, fault } from './fault.ts'
-import { type Link, linkName } from './reach.ts'
+import { type Link, linkName, namesPerson } from './reach.ts'
 
 /**
  * Each link on which a row could still come to a person who is being erased, or to one who is gone, has a trigger that
@@ -30,7 +30,7 @@ interface Condition {
   when: string
 }
 
-function conditionOf({ person }: DataMap, link: Link): Condition | undefined {
+function conditionOf(map: DataMap, link: Link): Condition | undefined {
   const { columns, target, targetColumns, rule, where, foreignKey } = link
   const [column = ''] = columns
   const [by = ''] = targetColumns
@@ -39,7 +39,7 @@ function conditionOf({ person }: DataMap, link: Link): Condition | undefined {
     ([name, value]) => `new.${quoted(name)} = ${literal(value)} and `,
   )
   const row = `\\(*new\\.${escaped(quoted(column))}\\b`
-  if (target === person.table && by === person.key)
+  if (namesPerson(map, link))
     return {
       call: new RegExp(`lethe\\.is_erasing\\(${row}`),
       when: `${speaks.join('')}lethe.is_erasing(new.${quoted(column)})`,

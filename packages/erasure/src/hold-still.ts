@@ -1,6 +1,6 @@
 import type { Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { belongings, belongingsIn, rowsOf } from './belongings.ts'
+import { belongings, rowsFound, rowsOf } from './belongings.ts'
 import { type Plan, waysOf } from './plan.ts'
 
 /**
@@ -33,7 +33,6 @@ export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<
 async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {
   const { rows } = await sql`
     ${belongings(plan, userIds, [table])}
-    select from ${belongingsIn(plan, table)} b join ${rowsOf(plan, table)} t on t.tableoid = b.part and t.ctid = b.place
-    order by b.part, b.place for update of t`.execute(tx)
+    select from ${rowsFound(plan, table)} order by b.part, b.place for update of t`.execute(tx)
   return rows.length
 }

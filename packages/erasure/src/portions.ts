@@ -1,9 +1,8 @@
 import type { Counts, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { belongings, belongingsIn, fits, meets, rowsOf } from './belongings.ts'
+import { belongings, fits, meets, rowsFound, rowsOf, wayOf } from './belongings.ts'
 import { type Plan, type Step, waysOf } from './plan.ts'
-import type { Link } from './reach.ts'
-import { changeOf, cleared, clearedName, namesFiles, titleOf } from './step-rows.ts'
+import { changeOf, cleared, clearedName, fileSums, inPlaces, titleOf } from './step-rows.ts'
 
 /**
  * Erases up to `atMost` rows of this person ahead of the erasure, by the `place`th way of the plan on which rows can be
@@ -26,16 +25,12 @@ export async function erasePortion(
   const { rows: locked } = await sql<{ part: number; place: string }>`${titleOf([name])}
     ${portion.rows}${alone} limit ${atMost} for update of t skip locked`.execute(tx)
   // Asked once more of each row that we hold: nothing can come to hang on it any more.
-  const places = locked.map(({ place }) => place)
-  const these = plan.tables.get(table)?.partitioned
-    ? sql`(t.tableoid, t.ctid) in (select * from unnest(${locked.map(({ part }) => part)}::oid[], ${places}::tid[]))`
-    : sql`t.ctid = any(${places}::tid[])`
-  const bytes = namesFiles(plan, step, table) ? sql`bytes` : sql`null::bigint`
+  const held = sql`unnest(${locked.map(({ part }) => part)}::oid[], ${locked.map(({ place }) => place)}::tid[]) as held (part, place)`
+  const these = sql`${inPlaces(plan, table, held)}${alone}`
+  const { files, bytes } = fileSums(plan, step, table)
   const { rows } = await sql<{ rows: number; files: number; bytes: number }>`${titleOf([name])}
-    with changed as (${changeOf(plan, step, table, sql`${these}${alone}`)})
-    select count(*) as rows, count(${bytes}) as files, coalesce(sum(${bytes}), 0)::bigint as bytes from changed`.execute(
-    tx,
-  )
+    with changed as (${changeOf(plan, step, table, these)})
+    select count(*) as rows, ${files} as files, ${bytes} as bytes from changed`.execute(tx)
   const [changed = { rows: 0, files: 0, bytes: 0 }] = rows
   return { tables: { [name]: changed.rows }, files: changed.files, bytes: changed.bytes }
 }
@@ -44,7 +39,7 @@ interface Portion {
   name: string
   table: string
   step: Step
-  /** `select … where true`, of rows `t`. */
+  /** A `select` of rows `t` that ends with a condition. */
   rows: RawBuilder<unknown>
 }
 
@@ -53,33 +48,24 @@ function portionsOf(plan: Plan, step: Step, userId: number): Portion[] {
   if (step.rule === 'clear') {
     const { link } = step
     const needed = [link.target, link.table].filter((table) => plan.hangs.has(table))
-    const rows = sql`${belongings(plan, [userId], needed)} ${places} from (select ${cleared(plan, step)}) c
-      join ${rowsOf(plan, link.table)} t on t.tableoid = c.part and t.ctid = c.place where true`
+    const rows = sql`${belongings(plan, [userId], needed)} select ${cleared(plan, step)}`
     return [{ name: clearedName(step), table: link.table, step, rows }]
   }
-  const isCircle = plan.circles.includes(step.tables)
   return step.tables.flatMap((table) => {
     if (table === plan.map.person.table) return []
     const links = (plan.hangs.get(table) ?? []).filter(
       ({ target }) => !step.tables.includes(target),
     )
-    const ways = links.map((link) => alongLink(plan, link, userId))
-    if (isCircle)
-      ways.push(sql`${belongings(plan, [userId], [table])} ${places} from ${belongingsIn(plan, table)} b
-        join ${rowsOf(plan, table)} t on t.tableoid = b.part and t.ctid = b.place where true`)
+    const ways = links.map(
+      (link) =>
+        sql`${belongings(plan, [userId], [link.target])} select ${wayOf(plan, link, [userId])}`,
+    )
+    if (plan.circles.includes(step.tables))
+      ways.push(
+        sql`${belongings(plan, [userId], [table])} select b.part, b.place from ${rowsFound(plan, table)}`,
+      )
     return ways.map((rows) => ({ name: table, table, step, rows }))
   })
-}
-
-const places = sql`select t.tableoid as part, t.ctid::text as place`
-
-function alongLink(plan: Plan, link: Link, userId: number): RawBuilder<unknown> {
-  const { person } = plan.map
-  const [column = ''] = link.columns
-  if (link.target === person.table && link.targetColumns.join() === person.key)
-    return sql`${places} from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${userId}${fits(link)}`
-  return sql`${belongings(plan, [userId], [link.target])} ${places} from ${belongingsIn(plan, link.target)} b
-    join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)} where true`
 }
 
 /** Nothing hangs on a row `t` any more. */
@@ -87,15 +73,10 @@ function childless(plan: Plan, step: Step, table: string): RawBuilder<unknown> {
   if (step.rule === 'clear') return sql``
   const children = waysOf(plan).filter(({ target }) => target === table)
   return sql.join(
-    children.map(({ table, columns, targetColumns, where }) => {
-      const meets = columns.map(
-        (column, n) => sql`c.${sql.id(column)} = t.${sql.id(targetColumns[n] ?? '')}`,
-      )
-      const fits = Object.entries(where).map(
-        ([column, value]) => sql`c.${sql.id(column)} = ${value}`,
-      )
-      return sql` and not exists (select from ${rowsOf(plan, table)} c where ${sql.join([...meets, ...fits], sql` and `)})`
-    }),
+    children.map(
+      (link) =>
+        sql` and not exists (select from ${rowsOf(plan, link.table)} c where ${meets(link, 't', 'c')}${fits(link, 'c')})`,
+    ),
     sql``,
   )
 }

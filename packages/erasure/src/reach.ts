@@ -54,6 +54,11 @@ export function linksOf({ foreignKeys, tables }: Catalogue, map: DataMap): Link[
   )
 }
 
+/** A row of the link's table names the person by their key: nothing lies in between. */
+export function namesPerson({ person }: DataMap, { target, targetColumns }: Link): boolean {
+  return target === person.table && targetColumns.join() === person.key
+}
+
 export function isDeclared(link: LinkEntry): link is Extract<LinkEntry, { to: string }> {
   return typeof link === 'object' && 'to' in link
 }

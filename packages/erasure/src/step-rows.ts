@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { belongingsIn, fits, meets, rowsOf } from './belongings.ts'
 import type { Clear, Plan, Step } from './plan.ts'
 
-export interface StepRows {
+interface StepRows {
   /** Under which they are counted. */
   name: string
   table: string
@@ -52,8 +52,29 @@ export function changeOf(
   return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytes}`
 }
 
-export function namesFiles(plan: Plan, step: Step, table: string): boolean {
-  return step.rule === 'delete' && plan.map.tables[table]?.files !== undefined
+/** Rows `t` that lie where the lines of `found` say: by their places alone where one table holds them all, no way is shorter. */
+export function inPlaces(
+  plan: Plan,
+  table: string,
+  found: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return plan.tables.get(table)?.partitioned
+    ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
+    : sql`t.ctid = any(array(select place from ${found}))`
+}
+
+/**
+ * Over what `changeOf` tells: files are counted by the rows that named them, since they themselves are gone by now, perhaps
+ * since an earlier try.
+ */
+export function fileSums(
+  plan: Plan,
+  step: Step,
+  table: string,
+): { files: RawBuilder<unknown>; bytes: RawBuilder<unknown> } {
+  return step.rule === 'delete' && plan.map.tables[table]?.files
+    ? { files: sql`count(bytes)`, bytes: sql`coalesce(sum(bytes), 0)::bigint` }
+    : { files: sql`0`, bytes: sql`0` }
 }
 
 /** Whoever looks at what the database does sees which step it is. */
