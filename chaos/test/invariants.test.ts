@@ -182,7 +182,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
       does: 'an archive on offer that is not there',
       act: ({ db, pending }) =>
         sql`update exports set status = 'ready', created_at = now(), expires_at = now() + interval '1 day',
-          file_name = ${`${'a'.repeat(64)}.zip`}, bytes = 10, sha256 = sha256('x') where deletion_id = ${pending.id}`.execute(
+          file_name = id || '.' || gen_random_uuid() || '.zip.age', bytes = 10, sha256 = sha256('x') where deletion_id = ${pending.id}`.execute(
           db,
         ),
       says: /I9 .*on offer and not there/,
@@ -236,8 +236,8 @@ async function history(t: Test): Promise<History> {
   const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
   const offers: Offer[] = []
   await mkdir(uploadDir)
-  const recorder = await startRecorder({ db, uploadDir, exportDir, offers })
   const f = await fixture(db)
+  const recorder = await startRecorder({ db, keys: f.keys, uploadDir, exportDir, offers })
   const [ada, bert, carl, dora] = [
     await f.person(),
     await f.person(),

@@ -119,8 +119,8 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'offer an archive without asking for the lease',
     breaks: 'I9: a worker that lost its lease offers another archive',
     file: 'packages/accounts/src/exports.ts',
-    find: "e.id = ${made.exportId} and e.lease = ${made.lease} and e.status = 'pending'",
-    replace: "e.id = ${made.exportId} and e.status = 'pending'",
+    find: "e.id = this.id and e.lease = ${made.lease} and e.status = 'pending'",
+    replace: "e.id = this.id and e.status = 'pending'",
   },
   {
     name: 'a new Message-ID for each try',

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { findArchive, type Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import { openArchive, openStorage, type Storage } from '@lethe/exports'
 import yauzl from 'yauzl'
 
 /** The people who have a folder with something in it. */
@@ -23,25 +26,42 @@ export interface ArchiveFault {
 }
 
 /** Reads every archive that is on offer: the very bytes that were announced, and a ZIP from end to end. */
-export async function faultsOfArchives({ db, exportDir }: { db: Db; exportDir: string }) {
+export async function faultsOfArchives({
+  db,
+  keys,
+  exportDir,
+}: {
+  db: Db
+  keys: Keys
+  exportDir: string
+}) {
   const offered = await db
     .selectFrom('exports')
-    .select(['id', 'file_name', 'bytes', 'sha256'])
+    .select(['id', 'sha256'])
     .where('status', '=', 'ready')
     .execute()
+  const storage = openStorage(exportDir)
   const found: ArchiveFault[] = []
-  for (const { id, file_name, sha256 } of offered) {
-    const bytes = await readFile(path.join(exportDir, file_name ?? '')).catch(() => undefined)
-    found.push({ exportId: id, fault: await faultOf(bytes, sha256) })
-  }
+  for (const { id, sha256 } of offered)
+    found.push({ exportId: id, fault: await faultOf(() => read(db, keys, storage, id), sha256) })
   return found
 }
 
-async function faultOf(bytes: Buffer | undefined, sha256: Buffer | null) {
-  if (!bytes) return 'is on offer and not there'
-  if (!sha256?.equals(createHash('sha256').update(bytes).digest())) return 'has other bytes'
-  const names = await entriesOf(bytes).catch(() => [])
-  return names.some((name) => name.endsWith('manifest.json')) ? undefined : 'is no whole ZIP'
+async function read(db: Db, keys: Keys, storage: Storage, exportId: string) {
+  const opened = await openArchive(storage, await findArchive(db, keys, exportId))
+  return opened && buffer(opened.stream)
+}
+
+async function faultOf(read: () => Promise<Buffer | undefined>, sha256: Buffer | null) {
+  try {
+    const bytes = await read()
+    if (!bytes) return 'is on offer and not there'
+    if (!sha256?.equals(createHash('sha256').update(bytes).digest())) return 'has other bytes'
+    const names = await entriesOf(bytes).catch(() => [])
+    return names.at(-1) === 'manifest.json' ? undefined : 'is no whole ZIP'
+  } catch (error) {
+    return `cannot be opened: ${(error as Error).message}`
+  }
 }
 
 async function entriesOf(bytes: Buffer): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { verifyAuditChain } from '@lethe/accounts'
+import { type Keys, verifyAuditChain } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 import type { Offer } from '../system/mail-sink.ts'
@@ -44,6 +44,7 @@ interface Sources {
   db: Db
   uploadDir: string
   exportDir: string
+  keys: Keys
   offers: Offer[]
 }
 

@@ -155,7 +155,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
     when (new.status = 'ready') execute function wait_for_door()`.execute(db)
   const young = async () => {
     const names = await readdir(exportDir).catch((): string[] => [])
-    return names.filter((name) => name.endsWith('.zip')).length
+    return names.filter((name) => name.endsWith('.zip.age')).length
   }
   const { toDatabase, env } = await world.openWays()
   let sweeps = 0

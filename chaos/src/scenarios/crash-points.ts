@@ -51,7 +51,7 @@ async function play(stage: Stage): Promise<Played> {
     const groups = full ? groupsOf(points, random) : [points]
     const { hits, missed, checked, slowest } = await playAll(rooms, groups, tell)
     // A mail that comes late on a busy machine is not sent at all, and so its points cannot be met.
-    const few = full ? Math.floor(points.length / 50) : 0
+    const few = full ? Math.ceil(points.length / 50) : 0
     claim(missed.length <= few, `never reached:\n  ${missed.map(inWords).join('\n  ')}`)
     claim(!full || hits.length >= numberOn(queue, AT_LEAST), `only ${hits.length} points were hit`)
     const paths = Object.entries(Object.groupBy(hits, pathOf)).map(

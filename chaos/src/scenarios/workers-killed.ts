@@ -39,8 +39,8 @@ const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
 const locksClaimed = /^select id, user_id as "userId", erased_counts as counts from deletions/
 const takesExport = /^update "exports" set lease = \$1/
-const readsPasswords = /^declare exported_rows .* from "saved_passwords"/
-const readsWish = /^select "deletions"."user_id" as "userId"/
+const readsPasswords = /^copy \(select .* from only "saved_passwords"/
+const readsWish = /^select "exports"."user_id" as "userId"/
 const offersArchive = /^with made as \( update exports/
 const takesMail = /^update "outbox" set lease = \$1/
 const readsFacts = /^select o.mail, o.deletion_id/
@@ -61,7 +61,7 @@ const moments: Record<Work, MidWork[]> = {
     database(takesExport, 'unheard', false),
     database(readsWish, 'unheard'),
     database(readsPasswords, 'done'),
-    database(/^fetch/, 'done', true, 9),
+    database(/^copy \(/, 'done', true, 4),
     database(offersArchive, 'unheard'),
     database(offersArchive, 'done', false),
   ],

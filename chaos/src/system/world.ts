@@ -100,12 +100,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   for (const way of Object.values(ways)) if (way) stops.push(way.close)
   const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
   await mkdir(uploadDir, { mode: 0o700 })
-  const recorder = await startRecorder({ db, uploadDir, exportDir, offers: sink.offers })
+  const secret = randomBytes(32)
+  const keys = deriveKeys(secret)
+  const recorder = await startRecorder({ db, keys, uploadDir, exportDir, offers: sink.offers })
 
   const lines: string[] = []
   const apiPort = await ownPort()
   const api = `http://127.0.0.1:${apiPort}`
-  const secret = randomBytes(32)
   const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
   const shared = {
     PATH: process.env.PATH ?? '',
@@ -142,7 +143,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   }
 
   return {
-    ...{ queue, db, databaseUrl: url, keys: deriveKeys(secret), sink, redis, ways, recorder },
+    ...{ queue, db, databaseUrl: url, keys, sink, redis, ways, recorder },
     ...{ uploadDir, exportDir, lines, people },
     ...{ apiUrl: api, client: createClient(api, recorder) },
     startApi: (env = {}) => {

@@ -19,6 +19,8 @@ const linkColumns = {
 export const lifecycleTables: DataMap['tables'] = {
   deletions: {
     is: 'a deletion that was asked for',
+    export: 'deletion',
+    order: ['requested_at', 'id'],
     links: { user_id: { otherwise: 'the finish of an erasure makes a tombstone of it' } },
     columns: {
       id: { is: 'its number, which mails and logs name', export: 'id' },
@@ -38,14 +40,19 @@ export const lifecycleTables: DataMap['tables'] = {
   },
   exports: {
     is: 'an archive like this one',
+    export: 'exports',
+    order: ['requested_at', 'id'],
     links: { user_id: { otherwise: 'the finish of an erasure empties it' } },
     columns: {
       id: random,
       deletion_id: { is: 'the deletion that promised it', export: bookkeeping() },
       user_id: belongsTo,
-      status: { is: 'how far it is', export: bookkeeping() },
-      created_at: { is: 'when it was made', export: { not: 'the manifest says it' } },
-      expires_at: { is: 'until when it can be fetched', export: { not: 'the mail says it' } },
+      status: { is: 'how far it is', export: 'status' },
+      requested_at: { is: 'when it was asked for', export: 'requestedAt' },
+      created_at: { is: 'when it was made', export: 'createdAt' },
+      expires_at: { is: 'until when it can be fetched', export: 'expiresAt' },
+      downloads: { is: 'how often it was fetched', export: 'downloads' },
+      downloaded_at: { is: 'when it was fetched last', export: 'downloadedAt' },
       file_name: { is: 'where it lies', export: secret() },
       bytes: { is: 'its size', export: bookkeeping() },
       sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
@@ -61,10 +68,13 @@ const uploads = '{person}'
 /** All that Lethe itself holds of a person. */
 export const dataMap: DataMap = {
   person: { table: 'users', key: 'id' },
+  exportNote:
+    'Of your saved passwords this copy has the sites and user names, and not the passwords themselves: whoever reads your mail must not be able to open them. Log in to see them; while the account waits to be erased, open the page that the mail about this archive links to and enter the password of your account.',
   folders: { [uploads]: { is: 'the pictures', export: 'avatars' } },
   tables: {
     users: {
       is: 'an account',
+      export: 'profile',
       links: {},
       columns: {
         id: { is: 'its number', export: 'id' },
@@ -93,6 +103,7 @@ export const dataMap: DataMap = {
     },
     saved_passwords: {
       is: 'a saved password',
+      order: ['created_at', 'id'],
       links: { user_id: 'delete' },
       columns: {
         id: random,
@@ -108,6 +119,7 @@ export const dataMap: DataMap = {
     },
     sessions: {
       is: 'a log-in',
+      order: ['authenticated_at', 'id'],
       links: { user_id: 'delete' },
       columns: {
         id: random,
@@ -120,6 +132,7 @@ export const dataMap: DataMap = {
     },
     avatars: {
       is: 'a picture',
+      export: 'avatar',
       links: { user_id: 'delete' },
       files: { bytes: 'bytes' },
       columns: {

@@ -11,7 +11,13 @@ export interface DeletionReport {
   eraseAfter: Date
   cancelledAt: Date | null
   erasedAt: Date | null
-  export: { status: ExportStatus; bytes: number | null; expiresAt: Date | null }
+  export: {
+    status: ExportStatus
+    bytes: number | null
+    expiresAt: Date | null
+    downloads: number
+    downloadedAt: Date | null
+  }
 }
 
 /** Where the deletion of this token stands; its tombstone still answers. */
@@ -19,14 +25,18 @@ export async function deletionStatus(db: Db, token: string): Promise<DeletionRep
   const row = await db
     .selectFrom('deletions')
     .innerJoin('exports', 'exports.deletion_id', 'deletions.id')
-    .select(['deletions.id', 'deletions.status', 'requested_at as requestedAt'])
+    .select(['deletions.id', 'deletions.status', 'deletions.requested_at as requestedAt'])
     .select(['erase_after as eraseAfter', 'cancelled_at as cancelledAt', 'erased_at as erasedAt'])
     .select(['exports.status as exportStatus', 'bytes', 'expires_at as expiresAt'])
+    .select(['downloads', 'downloaded_at as downloadedAt'])
     .where('deletions.token_hash', '=', tokenHash(token))
     .executeTakeFirst()
   if (!row) throw new AccountError('deletion-not-found')
-  const { exportStatus, bytes, expiresAt, ...deletion } = row
-  return { ...deletion, export: { status: exportStatus, bytes, expiresAt } }
+  const { exportStatus, bytes, expiresAt, downloads, downloadedAt, ...deletion } = row
+  return {
+    ...deletion,
+    export: { status: exportStatus, bytes, expiresAt, downloads, downloadedAt },
+  }
 }
 
 /** What a deletion of this account would erase, now. Throws `NoPlan` while that cannot be told. */

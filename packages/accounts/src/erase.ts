@@ -142,8 +142,16 @@ async function keepAddressesForPendingMails(
     where deletions.id = any(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
 }
 
-/** Earlier deletions that were cancelled, and all exports, stand without a name from here on. */
+/**
+ * Earlier deletions that were cancelled, and all exports, stand without a name from here on; archives that were asked for on
+ * their own end with the account.
+ */
 async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[]): Promise<void> {
+  await sql`
+    update exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
+    where user_id = any(${userIds}) and deletion_id is null and status in ('pending', 'ready')`.execute(
+    tx,
+  )
   await sql`update exports set user_id = null where user_id = any(${userIds})`.execute(tx)
   await sql`
     update deletions set user_id = null

@@ -4,21 +4,51 @@ import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
 import { listSavedPasswords, type SavedPassword } from './saved-passwords.ts'
-import { tokenHash } from './tokens.ts'
+import { archiveKey, tokenHash } from './tokens.ts'
 
 export interface Archive {
   exportId: string
   fileName: string
+  /** What opens it, gone once it expires or is withdrawn. */
+  key: Buffer
   bytes: number
   sha256: Buffer
   createdAt: Date
   expiresAt: Date
+  downloads: number
+  downloadedAt: Date | null
+}
+
+export interface WantedExport {
+  userId: number
+  /** Undefined where it was asked for on its own. */
+  eraseAfter: Date | undefined
+  key: Buffer
+}
+
+/** What an export is made of; undefined where nobody waits for it any more. */
+export async function findWantedExport(
+  db: Db,
+  keys: Keys,
+  exportId: string,
+): Promise<WantedExport | undefined> {
+  const row = await db
+    .selectFrom('exports')
+    .leftJoin('deletions', 'deletions.id', 'exports.deletion_id')
+    .select(['exports.user_id as userId', 'exports.token_nonce as nonce'])
+    .select(['deletions.status as deletion', 'deletions.erase_after as eraseAfter'])
+    .where('exports.id', '=', exportId)
+    .where('exports.status', '=', 'pending')
+    .executeTakeFirst()
+  if (!row?.userId || !row.nonce || (row.deletion ?? 'pending') !== 'pending') return undefined
+  const { userId, nonce, eraseAfter } = row
+  return { userId, eraseAfter: eraseAfter ?? undefined, key: archiveKey(keys, nonce) }
 }
 
 /**
  * The archive is whole and stored: offers it, and stages the mail with its link. False when the export was withdrawn or
  * given up meanwhile, or the lease lost: then the archive is to be removed.
- * `ttl` counts from the date of the erasure (ISO 8601).
+ * `ttl` (ISO 8601) counts from the date of the erasure, or from now where there is none.
  */
 export async function finishExport(
   db: Db,
@@ -28,30 +58,56 @@ export async function finishExport(
   const { rows } = await sql`
     with made as (
       update exports e
-      set status = 'ready', created_at = now(), expires_at = d.erase_after + ${ttl}::interval, lease = null, next_attempt_at = now(),
+      set status = 'ready', created_at = now(), lease = null, next_attempt_at = now(),
+        expires_at = coalesce(d.erase_after, now()) + ${ttl}::interval,
         file_name = ${made.fileName}, bytes = ${made.bytes}, sha256 = ${made.sha256}
-      from deletions d
-      where e.id = ${made.exportId} and e.lease = ${made.lease} and e.status = 'pending'
-        and d.id = e.deletion_id and d.status = 'pending'
-      returning e.deletion_id
+      from (select ${made.exportId}::uuid as id) as this
+        left join deletions d on d.id = (select deletion_id from exports where exports.id = this.id)
+      where e.id = this.id and e.lease = ${made.lease} and e.status = 'pending'
+        and (e.deletion_id is null or d.status = 'pending')
+      returning e.id, e.deletion_id
     ), mailed as (
-      insert into outbox (mail, deletion_id) select 'export-ready', deletion_id from made
+      insert into outbox (mail, deletion_id, export_id)
+      select 'export-ready', deletion_id, case when deletion_id is null then id end from made
     ), noted as (
-      insert into audit_events (deletion_id, event) select deletion_id, 'export.ready' from made
+      insert into audit_events (deletion_id, event)
+      select deletion_id, 'export.ready' from made where deletion_id is not null
     )
     select from made`.execute(db)
   return rows.length === 1
 }
 
 /** `export-not-found`, `export-not-ready`, `export-gone` (expired, withdrawn or given up). */
-export async function openExport(db: Db, token: string): Promise<Archive> {
-  return readyArchive(
-    await findExport(db).where('token_hash', '=', tokenHash(token)).executeTakeFirst(),
-  )
+export async function openExport(db: Db, keys: Keys, token: string): Promise<Archive> {
+  const found = findExport(db).where('token_hash', '=', tokenHash(token))
+  return readyArchive(keys, await found.executeTakeFirst())
 }
 
-export async function findArchive(db: Db, exportId: string): Promise<Archive> {
-  return readyArchive(await findExport(db).where('id', '=', exportId).executeTakeFirst())
+export async function findArchive(db: Db, keys: Keys, exportId: string): Promise<Archive> {
+  return readyArchive(keys, await findExport(db).where('id', '=', exportId).executeTakeFirst())
+}
+
+/** Somebody began to fetch it, from its first byte on: they see on the page of the link how often that was, and when last. */
+export async function noteDownload(db: Db, exportId: string): Promise<void> {
+  await sql`
+    update exports set downloads = downloads + 1, downloaded_at = now()
+    where id = ${exportId} and status = 'ready'`.execute(db)
+}
+
+/**
+ * Whoever has the link wants the archive gone before its time: nobody can read it from here on, wherever a copy lies.
+ * Returns where it lies. `export-not-found`, `export-not-ready`, `export-gone`.
+ */
+export async function destroyExport(
+  db: Db,
+  keys: Keys,
+  token: string,
+): Promise<{ exportId: string; fileName: string }> {
+  const { rows } = await sql<{ exportId: string; fileName: string }>`
+    update exports set status = 'withdrawn', token_nonce = null, next_attempt_at = now()
+    where token_hash = ${tokenHash(token)} and status = 'ready'
+    returning id as "exportId", file_name as "fileName"`.execute(db)
+  return rows[0] ?? (await openExport(db, keys, token))
 }
 
 /** Whose export this is, as long as the deletion is pending; else `export-gone`, or `export-not-found`. */
@@ -61,7 +117,7 @@ export async function findExportOwner(
 ): Promise<{ userId: number; email: string; passwordHash: string }> {
   const row = await db
     .selectFrom('exports')
-    .innerJoin('deletions', 'deletions.id', 'exports.deletion_id')
+    .leftJoin('deletions', 'deletions.id', 'exports.deletion_id')
     .leftJoin('users', 'users.id', 'deletions.user_id')
     .select(['deletions.status', 'users.id as userId', 'users.email'])
     .select('users.password_hash as passwordHash')
@@ -132,19 +188,22 @@ function findExport(db: Db) {
   return db
     .selectFrom('exports')
     .select(['id as exportId', 'status', 'file_name as fileName', 'bytes', 'sha256'])
-    .select(['created_at as createdAt', 'expires_at as expiresAt'])
+    .select(['created_at as createdAt', 'expires_at as expiresAt', 'token_nonce as nonce'])
+    .select(['downloads', 'downloaded_at as downloadedAt'])
     .select(sql<boolean>`coalesce(expires_at <= now(), false)`.as('expired'))
 }
 
 type ExportRow = NonNullable<Awaited<ReturnType<ReturnType<typeof findExport>['executeTakeFirst']>>>
 
-function readyArchive(row: ExportRow | undefined): Archive {
+function readyArchive(keys: Keys, row: ExportRow | undefined): Archive {
   if (!row) throw new AccountError('export-not-found')
-  const { exportId, status, expired, fileName, bytes, sha256, createdAt, expiresAt } = row
+  const { exportId, status, expired, fileName, bytes, sha256, createdAt, expiresAt, nonce } = row
   if (status === 'pending') throw new AccountError('export-not-ready')
   if (status !== 'ready' || expired) throw new AccountError('export-gone')
   // A check constraint says that a ready export has them all.
-  if (!fileName || !bytes || !sha256 || !createdAt || !expiresAt)
+  if (!fileName || !bytes || !sha256 || !createdAt || !expiresAt || !nonce)
     throw new Error('a ready export without its archive')
-  return { exportId, fileName, bytes, sha256, createdAt, expiresAt }
+  const { downloads, downloadedAt } = row
+  const key = archiveKey(keys, nonce)
+  return { exportId, fileName, key, bytes, sha256, createdAt, expiresAt, downloads, downloadedAt }
 }

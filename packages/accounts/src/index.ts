@@ -34,10 +34,13 @@ export {
   type Archive,
   archiveRemoved,
   archivesToRemove,
+  destroyExport,
   expireExports,
   findArchive,
   findExportOwner,
+  findWantedExport,
   finishExport,
+  noteDownload,
   openExport,
   openVault,
 } from './exports.ts'
@@ -50,6 +53,7 @@ export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
 export { stageReminders } from './reminders.ts'
 export { requestDeletion } from './request-deletion.ts'
+export { listExports, type OwnExport, requestExport } from './request-export.ts'
 export {
   listSavedPasswords,
   removeSavedPassword,
@@ -67,5 +71,5 @@ export {
   listSessions,
   logIn,
 } from './sessions.ts'
-export { deletionToken, exportToken, tokenHash } from './tokens.ts'
+export { archiveKey, deletionToken, exportToken, tokenHash } from './tokens.ts'
 export { addressOf, getUser, setRole, signUp, type User } from './users.ts'

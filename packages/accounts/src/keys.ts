@@ -4,6 +4,7 @@ import type { Db } from '@lethe/db'
 const purposes = [
   'vault',
   'links',
+  'archives',
   'refreshTokens',
   'accessTokens',
   'downloads',

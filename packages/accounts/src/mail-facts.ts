@@ -6,17 +6,18 @@ const LEAST_ATTEMPTS = 5
 /** All that a mail can speak of, as it is at this moment. */
 export interface MailFacts {
   mail: MailName
-  deletionId: string
+  /** Of which it tells; null for an archive that was asked for on its own. */
+  deletionId: string | null
   /** Null once nobody is left to write to. */
   address: string | null
   /** For five days, and often enough that an outage of ours did not take all of them. */
   triedEnough: boolean
   now: Date
-  deletionStatus: DeletionStatus
-  eraseAfter: Date
+  deletionStatus: DeletionStatus | null
+  eraseAfter: Date | null
   requestedBy: 'owner' | 'administrator'
   deletionNonce: Buffer | null
-  deletionHash: Buffer
+  deletionHash: Buffer | null
   erasedCounts: Counts | null
   exportStatus: ExportStatus | null
   exportExpiresAt: Date | null
@@ -36,9 +37,9 @@ export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
       e.status as "exportStatus", e.expires_at as "exportExpiresAt", e.bytes as "exportBytes",
       e.token_nonce as "exportNonce", e.token_hash as "exportHash"
     from outbox o
-    join deletions d on d.id = o.deletion_id
-    left join lethe.people p on p.id = d.user_id
-    left join exports e on e.deletion_id = d.id
+    left join deletions d on d.id = o.deletion_id
+    left join exports e on e.id = coalesce(o.export_id, (select id from exports where exports.deletion_id = d.id))
+    left join lethe.people p on p.id = coalesce(d.user_id, e.user_id)
     where o.id = ${outboxId}`.execute(db)
   return rows[0] as MailFacts
 }

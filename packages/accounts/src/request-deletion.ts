@@ -1,6 +1,6 @@
 import type { Db, Tx } from '@lethe/db'
-import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
+import { checkShown, isFresh } from './fresh-log-in.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
 import { type Deletion, scheduleDeletion } from './schedule-deletion.ts'
@@ -37,7 +37,9 @@ export async function requestDeletion(
 ): Promise<Deletion> {
   if (session.userId !== request.userId && session.role !== 'administrator')
     throw new AccountError('not-authorized')
-  const shownHash = await checkPassword(db, hasher, session.userId, request)
+  if (request.eraseNow && request.password === undefined)
+    throw new AccountError('reauthentication-required')
+  const shownHash = await checkShown(db, hasher, session.userId, request.password)
   return db.transaction().execute(async (tx) => {
     await authorize(tx, session, request.userId, rules, shownHash)
     const eraseAfter = request.eraseNow ? 'PT0S' : rules.gracePeriod
@@ -47,27 +49,6 @@ export async function requestDeletion(
       (await openDeletion(tx, request.userId))
     )
   })
-}
-
-/** The hash that the password was checked against, outside of any lock: argon2 is slow on purpose. */
-async function checkPassword(
-  db: Db,
-  hasher: Hasher,
-  userId: number,
-  { password, eraseNow }: DeletionRequest,
-): Promise<string | undefined> {
-  if (password === undefined) {
-    if (eraseNow) throw new AccountError('reauthentication-required')
-    return undefined
-  }
-  const user = await db
-    .selectFrom('active_users')
-    .select('password_hash')
-    .where('id', '=', userId)
-    .executeTakeFirst()
-  if (!user) throw new AccountError('unauthenticated')
-  if (!(await hasher.verify(user.password_hash, password))) throw new AccountError('wrong-password')
-  return user.password_hash
 }
 
 /**
@@ -89,20 +70,13 @@ async function authorize(
     .forNoKeyUpdate()
     .execute()
   const actor = people.find(({ id, active }) => id === session.userId && active)
-  const held = await tx
-    .selectFrom('sessions')
-    .select(
-      sql<boolean>`authenticated_at > now() - ${reauthenticationWindow}::interval`.as('fresh'),
-    )
-    .where('id', '=', session.id)
-    .where('expires_at', '>', sql<Date>`now()`)
-    .executeTakeFirst()
-  if (!actor || !held) throw new AccountError('unauthenticated')
+  const fresh = await isFresh(tx, session, reauthenticationWindow)
+  if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
   if (actor.id !== userId && actor.role !== 'administrator')
     throw new AccountError('not-authorized')
   if (!people.some(({ id }) => id === userId)) throw new AccountError('user-not-found')
   const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
-  if (!passwordShown && !held.fresh) throw new AccountError('reauthentication-required')
+  if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
 }
 
 async function openDeletion(tx: Tx, userId: number): Promise<Deletion> {

@@ -21,6 +21,11 @@ export function exportToken(keys: Keys, nonce: Buffer): string {
   return linkToken(keys, 'export', nonce)
 }
 
+/** What an archive is sealed under: made from the row's nonce, and gone with it. */
+export function archiveKey(keys: Keys, nonce: Buffer): Buffer {
+  return createHmac('sha256', keys.archives).update(nonce).digest()
+}
+
 function linkToken(keys: Keys, purpose: 'deletion' | 'export', nonce: Buffer): string {
   return createHmac('sha256', keys.links).update(purpose).update(nonce).digest('base64url')
 }

@@ -26,14 +26,26 @@ export interface ConnectOptions {
  * `bigint` is read as a number: ids and counts stay below 2^53 (a check constraint holds ids to it).
  */
 export function connect(connectionString: string, options: ConnectOptions = {}): Db {
-  const { max = 10, patience, statementTimeout, onError = () => {} } = options
+  return new Kysely<Schema>({
+    dialect: new PostgresDialect({ pool: openPool(connectionString, options) }),
+  })
+}
+
+/** `settings` are more of the server's own, for these connections alone. */
+export function openPool(
+  connectionString: string,
+  { max = 10, patience, statementTimeout, onError = () => {} }: ConnectOptions,
+  settings: Record<string, string> = {},
+): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     max,
     connectionTimeoutMillis: patience ?? 2_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    options: '-c timezone=UTC',
+    options: Object.entries({ timezone: 'UTC', ...settings })
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
     // Whoever vanishes in a transaction, and could not say so, leaves no locks behind for longer.
     idle_in_transaction_session_timeout: 60_000,
     types: { getTypeParser: parserOf },
@@ -44,7 +56,7 @@ export function connect(connectionString: string, options: ConnectOptions = {}):
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
   if (patience !== undefined) endOnSilence(pool, patience)
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  return pool
 }
 
 function parserOf(oid: number, format?: 'text' | 'binary') {

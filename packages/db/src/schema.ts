@@ -95,9 +95,10 @@ export interface Schema {
   }
   exports: Leased & {
     id: Generated<string>
-    deletion_id: string
+    deletion_id: string | null
     user_id: number | null
     status: Generated<ExportStatus>
+    requested_at: Generated<Date>
     created_at: Date | null
     expires_at: Date | null
     file_name: string | null
@@ -105,11 +106,14 @@ export interface Schema {
     sha256: Buffer | null
     token_nonce: Buffer | null
     token_hash: Buffer
+    downloads: Generated<number>
+    downloaded_at: Date | null
   }
   outbox: Leased & {
     id: Generated<string>
     mail: MailName
-    deletion_id: string
+    deletion_id: string | null
+    export_id: string | null
     address: string | null
     status: Generated<MailStatus>
     created_at: Generated<Date>

@@ -17,6 +17,7 @@ export interface Table {
   about: number | null
   /** The first columns of each index that can be searched for equal values and holds every row. */
   indexes: string[][]
+  /** The primary key first. */
   uniqueKeys: string[][]
   /** The triggers that keep late rows out, as the database would write them. */
   fences: string[]
@@ -79,8 +80,8 @@ const tables = sql`
       coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')}) from pg_index
         join pg_class as i on i.oid = indexrelid join pg_am on pg_am.oid = i.relam
         where indrelid = c.oid and indisvalid and indpred is null and indexprs is null and amname in ('btree', 'hash')), '[]') as indexes,
-      coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')}) from pg_index
-        where indrelid = c.oid and indisunique and indisvalid and indpred is null and indexprs is null), '[]') as "uniqueKeys",
+      coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')} order by not indisprimary, indexrelid)
+        from pg_index where indrelid = c.oid and indisunique and indisvalid and indpred is null and indexprs is null), '[]') as "uniqueKeys",
       -- Before each row, of an insert and of an update (1 + 2 + 4 + 16).
       coalesce((select json_agg(pg_get_triggerdef(pg_trigger.oid)) from pg_trigger
         where tgrelid = c.oid and tgenabled in ('O', 'A') and tgtype & 23 = 23

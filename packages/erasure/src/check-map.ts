@@ -1,5 +1,6 @@
 import { type Catalogue, isUnique, type Table } from './catalogue.ts'
 import { checkClearing, checkColumns } from './check-columns.ts'
+import { checkExport } from './check-export.ts'
 import { checkFolders } from './check-folders.ts'
 import { checkFirst, checkLink, checkLinks } from './check-links.ts'
 import type { DataMap } from './data-map.ts'
@@ -63,6 +64,7 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
     ...checkFirst(map, links),
     ...checkFences(catalogue, map, links),
     ...checkFolders(map),
+    ...checkExport(catalogue, map),
   ]
 }
 

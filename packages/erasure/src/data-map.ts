@@ -12,6 +12,8 @@ export interface DataMap {
    * part of the name, and stands for the person's number.
    */
   readonly folders?: Readonly<Record<string, FolderEntry>>
+  /** What whoever reads an export should know besides: plain text, for the page and the README in it. */
+  readonly exportNote?: string
 }
 
 export interface FolderEntry {
@@ -33,6 +35,10 @@ export interface TableEntry {
   readonly columns: Readonly<Record<string, ColumnEntry>>
   /** Where each row names a file in the person's folder: the column that says its size in bytes. */
   readonly files?: { readonly bytes: string }
+  /** What it is called in the export; its own name, with dashes, where nothing is said. */
+  readonly export?: string
+  /** The columns by which the rows are in order there; those of its key where nothing is said. */
+  readonly order?: readonly string[]
 }
 
 /**

@@ -92,28 +92,13 @@ async function runOnce(
   atMost: number,
 ): Promise<{ changed: Changed[]; missed: number }> {
   const own = stepRows(plan, step)
-  // One row more shows that there are too many.
-  const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
-  const parts = own.map(({ name, table, ...own }, n) => {
-    const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
-    const these = inPlaces(plan, table, found)
-    const direct = step.rule === 'delete' ? directLink(plan, table) : undefined
-    const whose = direct && sql`t.${sql.id(direct.column)}`
-    const rows = whose
-      ? sql`select t.tableoid as part, t.ctid as place from ${rowsOf(plan, table)} t where ${whose} = any(${userIds}::bigint[])${direct.fits}`
-      : own.rows
-    const change = whose
-      ? changeOf(plan, step, table, these, { person: whose })
-      : changeOf(plan, step, table, sql`${these} and t.tableoid = f.part and t.ctid = f.place`, {
-          person: sql`f.person`,
-          found: sql`${found} f`,
-        })
-    const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
-    return {
-      needs: whose ? [] : needs.filter((needed) => plan.hangs.has(needed)),
-      ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
-      told: tellOf(plan, step, { name, table }, found, changed),
-    }
+  const parts = own.map(({ name, table, rows }, n) => {
+    const as = { found: sql.id(`found_${n}`), changed: sql.id(`changed_${n}`) }
+    const link = step.rule === 'delete' ? directLink(plan, table) : undefined
+    const part = link
+      ? whatNames(plan, step, table, link, userIds, atMost, as)
+      : whatWasFound(plan, step, table, rows, atMost, as)
+    return { ...part, told: tellOf(plan, step, { name, table }, part, as.changed) }
   })
   const needs = parts.flatMap((part) => part.needs)
   const { rows } = await sql<Told>`
@@ -124,21 +109,91 @@ async function runOnce(
       parts.map(({ told }) => told),
       sql` union all `,
     )}`.execute(tx)
-  const crowded = rows.find(({ found }) => found > atMost)
+  const crowded = rows.find(({ crowded }) => crowded)
   if (crowded) throw new TooManyRows(`more than ${atMost} rows of ${crowded.name}`)
   return {
     changed: rows.flatMap(({ name, each }) =>
       each.map(([person, rows, files, bytes]) => ({ name, person, rows, files, bytes })),
     ),
-    missed: rows.reduce((sum, { found, changed }) => sum + found - changed, 0),
+    missed: rows.reduce((sum, { missed }) => sum + missed, 0),
   }
 }
 
-/** The column by which each row of a table names a person, where that alone makes it theirs: most tables are so. */
-function directLink(
+/** Expressions that find rows and change them, and what is to be said of that. */
+interface Part {
+  /** The tables of which they need the belongings. */
+  needs: string[]
+  ctes: RawBuilder<unknown>
+  crowded: RawBuilder<unknown>
+  missed: RawBuilder<unknown>
+}
+
+interface Names {
+  found: RawBuilder<unknown>
+  changed: RawBuilder<unknown>
+}
+
+/**
+ * Rows that name the person themselves are not looked for first: that would cost a third of the deletes. One that somebody
+ * changes meanwhile is followed by PostgreSQL to where it lies now. Where there are too many, none goes.
+ */
+function whatNames(
   plan: Plan,
+  step: Step,
   table: string,
-): { column: string; fits: RawBuilder<unknown> } | undefined {
+  { column, fits }: DirectLink,
+  userIds: number[],
+  atMost: number,
+  { found, changed }: Names,
+): Part {
+  const whose = sql`t.${sql.id(column)}`
+  const these = sql`${whose} = any(${userIds}::bigint[])${fits}`
+  const more = Number.isFinite(atMost)
+    ? sql`(select count(*) from (select from ${rowsOf(plan, table)} t where ${these} limit ${atMost + 1}::bigint) l) > ${atMost}::bigint`
+    : sql`false`
+  const few = sql`${these} and not (select crowded from ${found})`
+  return {
+    needs: [],
+    ctes: sql`${found} as materialized (select ${more} as crowded),
+      ${changed} as (${changeOf(plan, step, table, few, { person: whose })})`,
+    crowded: sql`(select crowded from ${found})`,
+    missed: sql`0`,
+  }
+}
+
+/** Rows that belong to the person by what they hang on are looked for, and then changed where they lie. */
+function whatWasFound(
+  plan: Plan,
+  step: Step,
+  table: string,
+  rows: RawBuilder<unknown>,
+  atMost: number,
+  { found, changed }: Names,
+): Part {
+  // One row more shows that there are too many.
+  const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
+  const these = sql`${inPlaces(plan, table, found)} and t.tableoid = f.part and t.ctid = f.place`
+  const change = changeOf(plan, step, table, these, {
+    person: sql`f.person`,
+    found: sql`${found} f`,
+  })
+  const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
+  const count = (of: RawBuilder<unknown>) => sql`(select count(*) from ${of})`
+  return {
+    needs: needs.filter((needed) => plan.hangs.has(needed)),
+    ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
+    crowded: Number.isFinite(atMost) ? sql`${count(found)} > ${atMost}::bigint` : sql`false`,
+    missed: sql`${count(found)} - ${count(changed)}`,
+  }
+}
+
+interface DirectLink {
+  column: string
+  fits: RawBuilder<unknown>
+}
+
+/** The column by which each row of a table names a person, where that alone makes it theirs: most tables are so. */
+function directLink(plan: Plan, table: string): DirectLink | undefined {
   const [link, ...others] = plan.hangs.get(table) ?? []
   if (!link || others.length > 0 || !namesPerson(plan.map, link)) return undefined
   return { column: link.columns[0] ?? '', fits: fits(link) }
@@ -146,8 +201,8 @@ function directLink(
 
 interface Told {
   name: string
-  found: number
-  changed: number
+  crowded: boolean
+  missed: number
   each: [person: number, rows: number, files: number, bytes: number][]
 }
 
@@ -156,12 +211,11 @@ function tellOf(
   plan: Plan,
   step: Step,
   { name, table }: { name: string; table: string },
-  found: RawBuilder<unknown>,
+  { crowded, missed }: Part,
   changed: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   const { files, bytes } = fileSums(plan, step, table)
-  return sql`select ${sql.lit(name)} as name,
-      (select count(*) from ${found}) as found, (select count(*) from ${changed}) as changed,
+  return sql`select ${sql.lit(name)} as name, ${crowded} as crowded, ${missed} as missed,
       coalesce(json_agg(each), '[]') as each
     from (select json_build_array(person, count(*), ${files}, ${bytes}) as each from ${changed} group by person) e`
 }

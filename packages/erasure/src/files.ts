@@ -37,6 +37,17 @@ export async function removeFiles(uploadDir: string, map: DataMap, userId: numbe
   }
 }
 
+/** The folders of the map that are exported: where each lies for this person, its name in the export, and what is in it. */
+export function exportedFolders(
+  uploadDir: string,
+  { folders = {} }: DataMap,
+  userId: number,
+): { folder: string; name: string; is: string }[] {
+  return Object.entries(folders).flatMap(([folder, { export: name, is }]) =>
+    typeof name === 'string' ? [{ folder: personFolder(uploadDir, folder, userId), name, is }] : [],
+  )
+}
+
 function erasedFolders({ folders = {} }: DataMap): string[] {
   return Object.entries(folders).flatMap(([folder, { erase }]) => (erase ? [] : [folder]))
 }

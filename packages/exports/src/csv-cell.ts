@@ -1,6 +1,3 @@
-/** What a table's cell can hold. */
-export type Cell = string | number | boolean | Date | null
-
 const operator = '[=+\\-@＝＋－＠﹦﹢﹣﹫]'
 const blank = '[\\p{White_Space}\\p{Cc}\\p{Cf}]'
 
@@ -15,10 +12,7 @@ const formula = new RegExp(
 )
 
 /** One cell of RFC 4180, with an apostrophe where a spreadsheet would take text for a formula. */
-export function csvCell(value: Cell): string {
-  if (value === null) return ''
-  if (value instanceof Date) return value.toISOString()
-  if (typeof value !== 'string') return String(value)
+export function csvCell(value: string): string {
   const text = value.replace(formula, "'")
   return /[",;\r\n\t]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

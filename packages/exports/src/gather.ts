@@ -1,74 +1,64 @@
-import { openAvatar } from './avatar.ts'
-import { type Format, formats } from './formats.ts'
-import { type Kind, kinds } from './kinds.ts'
-import { alwaysLeftOut, avatarMissing, type Manifest, manifestText } from './manifest.ts'
-import { readme } from './readme.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Readers } from '@lethe/db'
+import { type Plan, personRows } from '@lethe/erasure'
+import { gatherFiles } from './gather-files.ts'
+import { type GatheredKind, gatherKind } from './gather-tables.ts'
+import { indexPage } from './index-page.ts'
+import { kindsOf } from './kinds.ts'
+import { leftOutOf, manifestText } from './manifest.ts'
+import { type ArchiveFacts, readme } from './readme.ts'
 import type { Add } from './zip.ts'
 
 export interface GatherOptions {
+  /** What is a person's, and how it is called in an export. */
+  plan: Plan
   userId: number
   uploadDir: string
-  /** When the account is erased, for the README. */
-  eraseAfter: Date
+  /** When the account is erased, where that is why the archive is made. */
+  eraseAfter?: Date | undefined
 }
 
 /** Adds everything that is the person's, entry by entry, and last the manifest of what was added. */
 export async function gather(
-  { tx, takenAt: madeAt }: Snapshot,
-  options: GatherOptions,
+  readers: Readers,
+  { plan, userId, uploadDir, eraseAfter }: GatherOptions,
+  signal: AbortSignal,
   add: Add,
 ): Promise<void> {
-  const { userId, uploadDir, eraseAfter } = options
-  const manifest: Manifest = {
-    formatVersion: 1,
-    madeAt,
-    userId,
-    entries: [],
-    leftOut: [...alwaysLeftOut],
-  }
+  const { madeAt, kinds } = await gatherTables(readers, plan, userId, signal, add)
+  const files = await gatherFiles({ plan, userId, uploadDir, mtime: madeAt }, add)
+  const facts: ArchiveFacts = { madeAt, eraseAfter, note: plan.map.exportNote }
+  const put = (name: string, content: Buffer) => add({ name, mtime: madeAt, content })
+  const pages = [
+    await put('README.txt', readme(facts, kinds, files)),
+    await put('index.html', indexPage(facts, kinds, files)),
+  ]
+  const entries = [
+    ...kinds.flatMap((kind) => kind.entries),
+    ...files.map(({ is, ...file }) => file),
+    ...pages,
+  ].toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
+  await put(
+    'manifest.json',
+    manifestText({ formatVersion: 2, madeAt, userId, entries, leftOut: leftOutOf(plan) }),
+  )
+}
 
-  async function addText(name: string, text: string) {
-    return await add({ name, mtime: madeAt, content: [Buffer.from(text)] })
-  }
-
-  async function addTable(kind: Kind, format: Format) {
-    let rows = 0
-    async function* counted() {
-      for await (const row of kind.rows(tx, userId)) {
-        rows++
-        yield row
-      }
-    }
-    const name = `${kind.name}.${format.extension}`
-    const content = format.write(kind.columns, counted())
-    const added = await add({ name, mtime: madeAt, content })
-    manifest.entries.push({ ...added, rows })
-    return rows
-  }
-
-  async function addAvatar() {
-    const avatar = await openAvatar(tx, userId, uploadDir)
-    if (!avatar) return
-    const { name, file } = avatar
-    if (!file) return void manifest.leftOut.push(avatarMissing)
-    try {
-      const content = file.createReadStream()
-      manifest.entries.push(await add({ name, mtime: madeAt, content, compress: false }))
-    } finally {
-      await file.close()
-    }
-  }
-
-  const about = readme({ madeAt, eraseAfter })
-  manifest.entries.push(await addText('README.txt', about))
-  for (const kind of kinds) {
-    for (const format of formats) {
-      const rows = await addTable(kind, format)
-      if (kind.name === 'profile' && rows === 0)
-        throw new Error('There is no such account any more')
-    }
-  }
-  await addAvatar()
-  await addText('manifest.json', manifestText(manifest))
+/** All of one snapshot, which is let go of before the files: they lie outside of it, and may take long. */
+async function gatherTables(
+  readers: Readers,
+  plan: Plan,
+  userId: number,
+  signal: AbortSignal,
+  add: Add,
+): Promise<{ madeAt: Date; kinds: GatheredKind[] }> {
+  return readers.snapshot(signal, async (snapshot) => {
+    const { table, key } = plan.map.person
+    const themselves = personRows(plan, table, userId, [key])
+    let isThere = false
+    if (themselves) for await (const _ of snapshot.copy(themselves)) isThere = true
+    if (!isThere) throw new Error('There is no such account any more')
+    const kinds: GatheredKind[] = []
+    for (const kind of kindsOf(plan)) kinds.push(await gatherKind(snapshot, kind, userId, add))
+    return { madeAt: snapshot.takenAt, kinds }
+  })
 }

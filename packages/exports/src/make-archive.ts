@@ -1,36 +1,49 @@
-import type { Db } from '@lethe/db'
+import type { Readers } from '@lethe/db'
 import { type GatherOptions, gather } from './gather.ts'
-import { partName } from './names.ts'
-import { inSnapshot } from './snapshot.ts'
-import { type MadeArchive, writeAside } from './write-aside.ts'
+import { archiveName } from './names.ts'
+import { sealInto } from './seal.ts'
+import type { Stamped } from './stamp-digest.ts'
+import type { Storage } from './storage/storage.ts'
 import { writeZip } from './zip.ts'
 
 export interface ArchiveOptions extends GatherOptions {
   exportId: string
-  /** The lease under which this try runs: each try writes a file of its own. */
+  /** The lease under which this try runs: each try stores under a name of its own. */
   lease: string
-  exportDir: string
+  /** The archive's own: 32 bytes. Without it nobody can read what is stored. */
+  key: Buffer
   /** Stops at once, leaving nothing; the promise is rejected with the signal's reason. */
   signal: AbortSignal
 }
 
+export interface MadeArchive extends Stamped {
+  fileName: string
+}
+
 /**
- * Streams everything that is `userId`'s into one ZIP under `exportDir`; visible under its final,
- * unguessable name only when whole. Whoever calls it puts that name into the row of the export:
- * an archive that no row names is a stray. Fails where the person was erased in the meantime.
+ * Streams everything that is `userId`'s into one ZIP, sealed; it can be read only when it is whole. Whoever calls it puts the
+ * name into the row of the export: an archive that no row names is removed. Fails where the person was erased in
+ * the meantime. `bytes` and `sha256` are of the ZIP, as it is when it is opened.
  */
-export async function makeArchive(db: Db, options: ArchiveOptions): Promise<MadeArchive> {
-  const { exportDir, exportId, lease, signal } = options
+export async function makeArchive(
+  readers: Readers,
+  storage: Storage,
+  options: ArchiveOptions,
+): Promise<MadeArchive> {
+  const { exportId, lease, key, signal } = options
   signal.throwIfAborted()
+  const fileName = archiveName(exportId, lease)
+  let made: Stamped | undefined
   try {
-    return await writeAside(exportDir, partName(exportId, lease), signal, (sink) =>
-      // The ZIP is closed after the snapshot, so that a failing one never leaves a whole file.
-      writeZip(sink, signal, (add) =>
-        inSnapshot(db, signal, (snapshot) => gather(snapshot, options, add)),
-      ),
+    await storage.put(fileName, signal, (sink) =>
+      sealInto(sink, key, signal, async (plain) => {
+        made = await writeZip(plain, signal, (add) => gather(readers, options, signal, add))
+      }),
     )
   } catch (error) {
     signal.throwIfAborted()
     throw error
   }
+  if (!made) throw new Error('the storage took an archive that was not written')
+  return { fileName, ...made }
 }

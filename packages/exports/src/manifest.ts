@@ -1,42 +1,33 @@
+import type { Plan } from '@lethe/erasure'
 import type { Added } from './zip.ts'
 
-interface LeftOut {
+/** What a program finds in an archive; `pnpm lethe export verify` holds the archive to it. */
+export interface Manifest {
+  formatVersion: 2
+  madeAt: Date
+  userId: number
+  /** In the order of the archive, without the manifest itself. `sha256` is of the entry as unpacked. */
+  entries: (Added & { rows?: number; wasCalled?: string })[]
+  leftOut: LeftOut[]
+}
+
+export interface LeftOut {
   what: string
   why: string
 }
 
-export interface Manifest {
-  formatVersion: 1
-  madeAt: Date
-  userId: number
-  /** In the order of the archive, without the manifest itself. `sha256` is of the entry as unpacked. */
-  entries: (Added & { rows?: number })[]
-  leftOut: LeftOut[]
+/** What the data map leaves out of every export, and why. */
+export function leftOutOf({ map }: Plan): LeftOut[] {
+  const columns = Object.entries(map.tables).flatMap(([table, entry]) =>
+    Object.entries(entry.columns).flatMap(([column, { is, export: out }]) =>
+      typeof out === 'object' ? [{ what: `${table}.${column}: ${is}`, why: out.not }] : [],
+    ),
+  )
+  const folders = Object.values(map.folders ?? {}).flatMap(({ is, export: out }) =>
+    typeof out === 'object' ? [{ what: is, why: out.not }] : [],
+  )
+  return [...columns, ...folders]
 }
 
-/** What is never handed over, and why. */
-export const alwaysLeftOut: readonly LeftOut[] = [
-  {
-    what: 'the hash of your password',
-    why: 'It tells nothing about you, and would help whoever wants to guess the password.',
-  },
-  {
-    what: 'the hashes of session tokens and of the tokens in mailed links',
-    why: 'They are part of the lock, not of your data.',
-  },
-  {
-    what: 'the passwords in saved-passwords, and the key they are encrypted under',
-    why: 'A link in a mailbox must not open them. README.txt says how to get them.',
-  },
-  {
-    what: 'the working notes of the service on mails, archives, tries and limits',
-    why: 'They keep the service going, and tell nothing of you but what deletion.json says.',
-  },
-]
-
-export const avatarMissing: LeftOut = {
-  what: 'your picture',
-  why: 'The database knows of it, but its file is missing from the storage of the service.',
-}
-
-export const manifestText = (manifest: Manifest) => `${JSON.stringify(manifest, null, 2)}\n`
+export const manifestText = (manifest: Manifest) =>
+  Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)

@@ -1,83 +1,102 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import t from 'tap'
-import { makeArchive } from '../src/index.ts'
-import { addSession, addUser, askForDeletion, putAvatar, savePassword, scene } from './setup.ts'
+import {
+  addSession,
+  addUser,
+  askForDeletion,
+  putAvatar,
+  putFile,
+  type Scene,
+  savePassword,
+  scene,
+} from './setup.ts'
 import { unzip } from './unzip.ts'
 
-const names = [
-  'README.txt',
-  ...['profile', 'sessions', 'saved-passwords', 'avatar', 'deletion'].flatMap((kind) => [
-    `${kind}.json`,
-    `${kind}.csv`,
-  ]),
-  'avatar.jpg',
-  'manifest.json',
-]
+const kinds = ['profile', 'saved-passwords', 'sessions', 'avatar', 'deletion', 'exports']
 
 t.test('the archive holds what is the person’s, whole and exact', async (t) => {
   const ada = await adaWithNeighbour(t)
-  const entries = await unzip(ada.file)
-  t.strictSame([...entries.keys()], names)
+  const { entries } = ada
+  t.strictSame(
+    new Set(entries.keys()),
+    new Set([
+      ...['README.txt', 'index.html', 'manifest.json'],
+      ...['files/avatars/1.jpg', 'files/avatars/2', 'files/avatars/3.pdf'],
+      ...kinds.flatMap((kind) => [`data/${kind}.json`, `data/${kind}.csv`, `schema/${kind}.json`]),
+    ]),
+  )
 
-  const json = (name: string) => JSON.parse(String(entries.get(name)))
+  const json = (kind: string) => JSON.parse(String(entries.get(`data/${kind}.json`)))
   const user = await ada.db.selectFrom('users').selectAll().where('id', '=', ada.id).execute()
-  const createdAt = user[0]?.created_at.toISOString()
   const profile = { id: ada.id, email: 'ada@example.com', displayName: 'ada', role: 'member' }
-  t.strictSame(json('profile.json'), [{ ...profile, active: false, createdAt }])
-  t.strictSame(json('sessions.json'), [
+  const [{ createdAt, ...rest }] = json('profile')
+  t.strictSame(rest, { ...profile, active: false })
+  t.equal(Date.parse(createdAt), user[0]?.created_at.getTime())
+  t.strictSame(json('sessions'), [
     {
       kind: 'cookie',
       authenticatedAt: '2026-01-02T03:04:05.678Z',
-      expiresAt: '2026-02-27T12:00:00.000Z',
+      expiresAt: '2026-02-27T12:00:00Z',
     },
   ])
-  const passwords: { site: string }[] = json('saved-passwords.json')
+  const passwords: { site: string }[] = json('saved-passwords')
   t.equal(passwords.length, 2)
   // Saved at the same moment, so in the order of their random ids.
   t.strictSame(
-    passwords.find(({ site }) => site === '../../x'),
-    { site: '../../x', username: '=1+1', createdAt: '2026-01-03T00:00:00.000Z' },
+    passwords.find(({ site }) => site === '../../x\\'),
+    { site: '../../x\\', username: '=1+1', createdAt: '2026-01-03T00:00:00Z' },
   )
-  t.strictSame(json('avatar.json'), [
-    { contentType: 'image/jpeg', bytes: ada.image.length, createdAt: '2026-01-04T00:00:00.000Z' },
+  t.strictSame(
+    passwords.find(({ site }) => site.startsWith('a "quoted"')),
+    {
+      site: 'a "quoted", one',
+      username: 'line\nbreak\t\u0007ü',
+      createdAt: '2026-01-03T00:00:00Z',
+    },
+  )
+  t.strictSame(json('avatar'), [
+    { contentType: 'image/jpeg', bytes: ada.image.length, createdAt: '2026-01-04T00:00:00Z' },
   ])
-  t.strictSame(json('deletion.json'), [
+  t.strictSame(json('deletion'), [
     {
       id: ada.cancelled,
       status: 'cancelled',
-      requestedAt: '2026-01-05T00:00:00.000Z',
-      eraseAfter: '2026-02-27T12:00:00.000Z',
-      cancelledAt: '2026-01-06T00:00:00.000Z',
+      requestedAt: '2026-01-05T00:00:00Z',
+      eraseAfter: '2026-02-27T12:00:00Z',
+      cancelledAt: '2026-01-06T00:00:00Z',
     },
     {
       id: ada.pending,
       status: 'pending',
-      requestedAt: '2026-01-31T12:00:00.000Z',
-      eraseAfter: '2026-02-27T12:00:00.000Z',
+      requestedAt: '2026-01-31T12:00:00Z',
+      eraseAfter: '2026-02-27T12:00:00Z',
       cancelledAt: null,
     },
   ])
-  t.ok(entries.get('avatar.jpg')?.equals(ada.image), 'the picture as it is')
+  t.ok(entries.get('files/avatars/1.jpg')?.equals(ada.image), 'the picture as it is')
 })
 
 t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
-  const entries = await unzip((await adaWithNeighbour(t)).file)
-  const csv = String(entries.get('saved-passwords.csv'))
+  const { entries } = await adaWithNeighbour(t)
+  const csv = String(entries.get('data/saved-passwords.csv'))
   t.ok(csv.startsWith('site,username,createdAt\r\n'))
-  t.ok(csv.includes("\r\n../../x,'=1+1,2026-01-03T00:00:00.000Z\r\n"))
-  t.ok(csv.includes('\r\n"a ""quoted"", one","line\nbreak",2026-01-03T00:00:00.000Z\r\n'))
+  t.ok(csv.includes("\r\n../../x\\,'=1+1,2026-01-03T00:00:00Z\r\n"))
+  t.ok(csv.includes('\r\n"a ""quoted"", one","line\nbreak\t\u0007ü",2026-01-03T00:00:00Z\r\n'))
   t.equal(
-    String(entries.get('sessions.csv')),
-    'kind,authenticatedAt,expiresAt\r\ncookie,2026-01-02T03:04:05.678Z,2026-02-27T12:00:00.000Z\r\n',
+    String(entries.get('data/sessions.csv')),
+    'kind,authenticatedAt,expiresAt\r\ncookie,2026-01-02T03:04:05.678Z,2026-02-27T12:00:00Z\r\n',
+  )
+  t.match(
+    String(entries.get('data/deletion.csv')),
+    /,pending,[^,]*,[^,]*,\r\n$/,
+    'no value is empty',
   )
 })
 
 t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) => {
-  const ada = await adaWithNeighbour(t)
-  const all = Buffer.concat([...(await unzip(ada.file)).values()])
-  for (const [what, bytes] of Object.entries(ada.hidden)) {
+  const { entries, hidden } = await adaWithNeighbour(t)
+  const all = Buffer.concat([...entries.values()])
+  for (const [what, bytes] of Object.entries(hidden)) {
     for (const form of [bytes, ...encodings.map((encoding) => bytes.toString(encoding))]) {
       t.notOk(all.includes(form), what)
     }
@@ -86,69 +105,113 @@ t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) =
 })
 
 t.test(
-  'the manifest tells of every entry, its rows and its hash, and what was left out',
+  'the manifest tells of every entry, its rows and its hash, and what was left out and why',
   async (t) => {
-    const ada = await adaWithNeighbour(t)
-    const entries = await unzip(ada.file)
+    const { entries, id } = await adaWithNeighbour(t)
     const manifest = JSON.parse(String(entries.get('manifest.json')))
-    entries.delete('manifest.json')
-
-    t.match(manifest, { formatVersion: 1, userId: ada.id, madeAt: /^\d{4}-.*Z$/ })
+    t.match(manifest, { formatVersion: 2, userId: id, madeAt: /^\d{4}-.*Z$/ })
+    const told = manifest.entries as { name: string; rows?: number; wasCalled?: string }[]
     t.strictSame(
-      manifest.entries.map(({ rows, ...entry }: { rows?: number }) => entry),
-      [...entries].map(([name, content]) => ({
-        name,
-        bytes: content.length,
-        sha256: createHash('sha256').update(content).digest('hex'),
-      })),
+      told.map(({ rows, wasCalled, ...entry }) => entry),
+      [...entries]
+        .filter(([name]) => name !== 'manifest.json')
+        .map(([name, content]) => ({
+          name,
+          bytes: content.length,
+          sha256: createHash('sha256').update(content).digest('hex'),
+        }))
+        .toSorted((a, b) => a.name.localeCompare(b.name, 'en')),
     )
-    const rows = manifest.entries.map((entry: { rows?: number }) => entry.rows)
-    t.strictSame(rows, [undefined, 1, 1, 1, 1, 2, 2, 1, 1, 2, 2, undefined])
-    const leftOut = manifest.leftOut.map((left: { what: string }) => left.what).join('; ')
-    for (const what of ['hash of your password', 'session tokens', 'saved-passwords']) {
-      t.match(leftOut, what)
-    }
+    const rows = (name: string) => told.find((entry) => entry.name === name)?.rows
+    t.strictSame(
+      kinds.map((kind) => [rows(`data/${kind}.json`), rows(`data/${kind}.csv`)]),
+      [
+        [1, 1],
+        [2, 2],
+        [1, 1],
+        [1, 1],
+        [2, 2],
+        [0, 0],
+      ],
+    )
+    t.equal(
+      told.find(({ name }) => name === 'files/avatars/3.pdf')?.wasCalled,
+      'sub/<b>thesis</b>.PDF',
+    )
+    const leftOut = manifest.leftOut.map((left: { what: string; why: string }) => left)
+    for (const what of ['users.password_hash', 'sessions.token_hash', 'saved_passwords.secret'])
+      t.ok(
+        leftOut.some(
+          (left: { what: string; why: string }) => left.what.startsWith(what) && left.why,
+        ),
+        what,
+      )
   },
 )
 
-t.test('the answer tells of the stored bytes', async (t) => {
-  const { file, made } = await adaWithNeighbour(t)
-  const stored = await readFile(file)
-  t.equal(made.bytes, stored.length)
-  t.ok(made.sha256.equals(createHash('sha256').update(stored).digest()))
+t.test('the README and the page say what, when, and what to know', async (t) => {
+  const { entries } = await adaWithNeighbour(t)
+  for (const name of ['README.txt', 'index.html']) {
+    const text = String(entries.get(name)).replaceAll(/\s+/g, ' ')
+    t.match(text, 'erased after 2026-02-27 12:00:00 UTC', name)
+    t.match(text, 'the page that the mail about this archive links to', name)
+  }
+  const readme = String(entries.get('README.txt'))
+  t.match(readme, /apostrophe/)
+  for (const kind of kinds) t.match(readme, `data/${kind}.json, data/${kind}.csv`)
+  t.notOk(
+    readme.split('\n').some((line) => line.length > 90),
+    'no line is too long to read',
+  )
 })
 
-t.test('the README says what, when, and how to get the saved passwords', async (t) => {
-  const { db, exportDir, optionsFor } = await scene(t)
-  const options = optionsFor(await addUser(db, 'ada'))
-  const { fileName } = await makeArchive(db, options)
-  const readme = String((await unzip(path.join(exportDir, fileName))).get('README.txt'))
-  t.match(readme, /the page that the mail about this archive links to\nand enter the password/)
-  t.match(readme, 'erased after 2026-02-27 12:00:00 UTC')
-  t.match(readme, /apostrophe/)
-  for (const name of names.filter((name) => name !== 'README.txt' && name !== 'avatar.jpg')) {
-    t.match(readme, name)
-  }
+t.test('the page shows every value as text', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  await savePassword(at.db, id, { site: '<img src=x onerror=alert(1)>', username: `"'&` })
+  await putFile(at, id, '<script>alert(1)<.png', randomBytes(10))
+  const page = String((await unzip(await at.opened(await at.make(id)))).get('index.html'))
+  t.match(page, '&lt;img src=x onerror=alert(1)&gt;')
+  t.match(page, '&quot;&#39;&amp;')
+  t.match(page, '<img src="files/avatars/1.png"')
+  t.notMatch(page, /<script/i)
+  t.notMatch(page, /<img src=x/)
+  t.match(page, `content="default-src 'none';`)
+})
+
+t.test('what is asked for on its own says nothing of a deletion', async (t) => {
+  const { db, readers, storage, optionsFor, opened } = await scene(t)
+  const { makeArchive } = await import('../src/index.ts')
+  const { eraseAfter, ...options } = optionsFor(await addUser(db, 'ada'))
+  const entries = await unzip(await opened(await makeArchive(readers, storage, options)))
+  t.match(String(entries.get('README.txt')), /You asked for a copy of your data/)
+  t.notMatch(String(entries.get('index.html')), /erased after/)
+})
+
+t.test('the same data give the same bytes, but for the times', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  for (let n = 0; n < 5; n++) await savePassword(at.db, id, { site: `https://site-${n}.example` })
+  await putAvatar(at, id, randomBytes(100))
+  const [one, other] = [await at.make(id), await at.make(id)]
+  const [first, second] = [await unzip(await at.opened(one)), await unzip(await at.opened(other))]
+  t.strictSame([...first.keys()], [...second.keys()])
+  const untimed = (bytes: Buffer = Buffer.alloc(0)) =>
+    String(bytes).replaceAll(/"madeAt": .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, '')
+  for (const [name, bytes] of first)
+    if (name === 'manifest.json') {
+      const told = (all: Buffer | undefined) =>
+        JSON.parse(String(all)).entries.filter(({ name }: { name: string }) => /\//.test(name))
+      t.strictSame(told(second.get(name)), told(bytes))
+    } else t.equal(untimed(second.get(name)), untimed(bytes), name)
 })
 
 t.test('a person who has nothing gets empty tables', async (t) => {
-  const { db, exportDir, make } = await scene(t)
-  const { fileName } = await make(await addUser(db, 'ada'))
-  const entries = await unzip(path.join(exportDir, fileName))
-  t.equal(String(entries.get('saved-passwords.json')), '[]\n')
-  t.equal(String(entries.get('saved-passwords.csv')), 'site,username,createdAt\r\n')
-  t.notOk([...entries.keys()].some((name) => /^avatar\.(png|jpg|webp)$/.test(name)))
-})
-
-t.test('a picture whose file is missing is left out, and the manifest says why', async (t) => {
-  const at = await scene(t)
-  const id = await addUser(at.db, 'ada')
-  await putAvatar(at, id, undefined)
-  const { fileName } = await at.make(id)
-  const entries = await unzip(path.join(at.exportDir, fileName))
-  t.notOk(entries.has('avatar.jpg'))
-  const { leftOut } = JSON.parse(String(entries.get('manifest.json')))
-  t.match(leftOut.at(-1), { what: 'your picture', why: /missing/ })
+  const { db, make, opened } = await scene(t)
+  const entries = await unzip(await opened(await make(await addUser(db, 'ada'))))
+  t.equal(String(entries.get('data/saved-passwords.json')), '[]\n')
+  t.equal(String(entries.get('data/saved-passwords.csv')), 'site,username,createdAt\r\n')
+  t.notOk([...entries.keys()].some((name) => name.startsWith('files/')))
 })
 
 t.test('somebody who was erased in the meantime has no archive', async (t) => {
@@ -161,9 +224,9 @@ const encodings = ['hex', 'base64', 'base64url'] as const
 
 /** Ada's archive, and what must not be in it. */
 async function adaWithNeighbour(t: Parameters<typeof scene>[0]) {
-  const at = await scene(t)
+  const at: Scene = await scene(t)
   const hidden = Object.fromEntries(
-    ['session token', 'deletion token', 'secret', 'key', 'picture.jpg'].map((what) => [
+    ['session token', 'deletion token', 'secret', 'key', 'picture of the neighbour'].map((what) => [
       what,
       randomBytes(32),
     ]),
@@ -171,32 +234,28 @@ async function adaWithNeighbour(t: Parameters<typeof scene>[0]) {
   const neighbour = await addUser(at.db, 'neighbour')
   await addSession(at.db, neighbour)
   await savePassword(at.db, neighbour, { site: 'neighbours-site', username: 'neighbours-name' })
-  await putAvatar(at, neighbour, hidden.picture)
+  await putAvatar(at, neighbour, hidden['picture of the neighbour'])
   const elsewhere = await askForDeletion(at.db, neighbour, null)
 
   const id = await addUser(at.db, 'ada')
   await addSession(at.db, id, hidden['session token'])
   const { secret } = hidden
-  await savePassword(at.db, id, { site: '../../x', username: '=1+1', ...(secret && { secret }) })
-  await savePassword(at.db, id, { site: 'a "quoted", one', username: 'line\nbreak' })
+  await savePassword(at.db, id, { site: '../../x\\', username: '=1+1', ...(secret && { secret }) })
+  await savePassword(at.db, id, { site: 'a "quoted", one', username: 'line\nbreak\t\u0007ü' })
   const sealed_key = hidden.key as Buffer
   await at.db.insertInto('vault.person_keys').values({ user_id: id, sealed_key }).execute()
   const image = randomBytes(5_000)
   await putAvatar(at, id, image)
+  await putFile(at, id, 'picture.tar;rm -rf ~', randomBytes(10))
+  await putFile(at, id, 'sub/<b>thesis</b>.PDF', randomBytes(10))
   const cancelled = await askForDeletion(at.db, id, new Date('2026-01-06T00:00:00Z'))
   const pending = await askForDeletion(at.db, id, null, hidden['deletion token'])
 
   for (const text of ['neighbour', 'argon2id', 'hash-of', elsewhere])
     hidden[text] = Buffer.from(text)
   const made = await at.make(id)
-  return {
-    ...at,
-    id,
-    image,
-    cancelled,
-    pending,
-    hidden,
-    made,
-    file: path.join(at.exportDir, made.fileName),
-  }
+  const bytes = await at.opened(made)
+  t.equal(made.bytes, bytes.length)
+  t.ok(made.sha256.equals(createHash('sha256').update(bytes).digest()))
+  return { ...at, id, image, cancelled, pending, hidden, made, entries: await unzip(bytes) }
 }

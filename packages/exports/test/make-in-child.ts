@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import path from 'node:path'
-import { connect } from '@lethe/db'
-import { makeArchive } from '../src/index.ts'
-import { unzip } from './unzip.ts'
+import { dataMap } from '@lethe/accounts'
+import { connect, connectReaders } from '@lethe/db'
+import { makePlan } from '@lethe/erasure'
+import { makeArchive, openStorage } from '../src/index.ts'
+import { key } from './setup.ts'
 
-// Makes one archive in a process of its own and prints what it took at most; opens it only afterwards.
+// Makes one archive in a process of its own, and prints what it is and what it took at most.
 const [url = '', userId, exportDir = '', uploadDir = ''] = process.argv.slice(2)
-const db = connect(url)
-const started = performance.now()
-const { fileName } = await makeArchive(db, {
-  ...{ userId: Number(userId), exportDir, uploadDir, eraseAfter: new Date() },
+const db = connect(url, { max: 1 })
+const plan = await makePlan(db, dataMap)
+await db.destroy()
+const readers = connectReaders(url, { max: 1 })
+const made = await makeArchive(readers, openStorage(exportDir), {
+  ...{ plan, userId: Number(userId), uploadDir, key, eraseAfter: new Date() },
   ...{ exportId: randomUUID(), lease: randomUUID(), signal: new AbortController().signal },
 })
-const seconds = Math.round(performance.now() - started) / 1_000
+await readers.end()
 const peakBytes = process.resourceUsage().maxRSS * 1_024
-await db.destroy()
-
-const entries = await unzip(path.join(exportDir, fileName))
-const rows = JSON.parse(String(entries.get('saved-passwords.json'))).length
-console.log(JSON.stringify({ rows, peakBytes, seconds }))
+console.log(JSON.stringify({ ...made, sha256: made.sha256.toString('hex'), peakBytes }))

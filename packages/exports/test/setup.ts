@@ -1,37 +1,63 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Db } from '@lethe/db'
+import { buffer } from 'node:stream/consumers'
+import { dataMap } from '@lethe/accounts'
+import { connectReaders, type Db, type Readers } from '@lethe/db'
 import { type TestDb, testDb } from '@lethe/db/testing'
+import { makePlan } from '@lethe/erasure'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
-import { makeArchive } from '../src/index.ts'
+import {
+  type MadeArchive,
+  makeArchive,
+  openArchive,
+  openStorage,
+  type Storage,
+} from '../src/index.ts'
 import type { ArchiveOptions } from '../src/make-archive.ts'
 
 export const eraseAfter = new Date('2026-02-27T12:00:00Z')
+export const key = createHash('sha256').update('a key').digest()
 
 export interface Scene extends TestDb {
+  readers: Readers
+  storage: Storage
   exportDir: string
   uploadDir: string
   /** What makeArchive takes for this user, a fresh export each time. */
   optionsFor(userId: number, signal?: AbortSignal): ArchiveOptions
-  make(userId: number): ReturnType<typeof makeArchive>
+  make(userId: number): Promise<MadeArchive>
+  /** The archive as it is when it is opened. */
+  opened(made: MadeArchive): Promise<Buffer>
   /** What lies in the folder of archives. */
   stored(): Promise<string[]>
 }
 
 export async function scene(t: Test): Promise<Scene> {
   const { db, url } = await testDb(t)
+  const readers = connectReaders(url, { max: 4 })
+  t.teardown(() => readers.end())
   const exportDir = path.join(t.testdir(), 'exports')
   const uploadDir = path.join(t.testdirName, 'uploads')
-  const optionsFor = (userId: number, signal = new AbortController().signal) => ({
-    ...{ userId, exportDir, uploadDir, signal, eraseAfter },
+  const storage = openStorage(exportDir)
+  const plan = await makePlan(db, dataMap)
+  const optionsFor: Scene['optionsFor'] = (userId, signal = new AbortController().signal) => ({
+    ...{ userId, uploadDir, signal, eraseAfter, key },
+    plan,
     exportId: randomUUID(),
     lease: randomUUID(),
   })
-  const make = (userId: number) => makeArchive(db, optionsFor(userId))
-  const stored = () => readdir(exportDir)
-  return { db, url, exportDir, uploadDir, optionsFor, make, stored }
+  return {
+    ...{ db, url, readers, storage, exportDir, uploadDir, optionsFor },
+    make: async (userId) => makeArchive(readers, storage, optionsFor(userId)),
+    async opened(made) {
+      const opened = await openArchive(storage, { ...made, key })
+      if (!opened) throw new Error('it is not there')
+      return buffer(opened.stream)
+    },
+    stored: () => readdir(exportDir).catch(() => []),
+  }
 }
 
 /** A user with an address of the given name; `$argon2id$` is all that the database asks of a hash. */
@@ -73,12 +99,13 @@ export async function savePassword(
 export async function saveManyPasswords(db: Db, userId: number, rows: number) {
   await sql`
     insert into saved_passwords (id, user_id, site, username, secret)
-    select gen_random_uuid(), ${userId}, 'https://' || repeat('site', 60) || i, 'user' || i, ${randomBytes(40)}
+    select gen_random_uuid(), ${userId}, 'https://' || (select string_agg(md5(i || ' ' || n), '') from generate_series(1, 8) n), 'user' || i, ${randomBytes(40)}
     from generate_series(1, ${sql.lit(rows)}) i`.execute(db)
 }
 
-export async function putAvatar(scene: Scene, userId: number, image: Buffer | undefined) {
-  await scene.db
+/** The row of a picture, and its file where there is one. */
+export async function putAvatar(at: Scene, userId: number, image: Buffer | undefined) {
+  await at.db
     .insertInto('avatars')
     .values({
       user_id: userId,
@@ -88,9 +115,13 @@ export async function putAvatar(scene: Scene, userId: number, image: Buffer | un
       created_at: new Date('2026-01-04T00:00:00Z'),
     })
     .execute()
-  const folder = path.join(scene.uploadDir, String(userId))
-  await mkdir(folder, { recursive: true })
-  if (image) await writeFile(path.join(folder, 'picture.jpg'), image)
+  if (image) await putFile(at, userId, 'picture.jpg', image)
+}
+
+export async function putFile({ uploadDir }: Scene, userId: number, name: string, bytes: Buffer) {
+  const file = path.join(uploadDir, String(userId), name)
+  await mkdir(path.dirname(file), { recursive: true })
+  await writeFile(file, bytes)
 }
 
 /** Asked for on the day; a cancelled one where `cancelledAt` says so. Its token's hash is the last argument. */

@@ -7,13 +7,17 @@ interface ExportReady {
   token: string
   expiresAt: Date
   bytes: number
+  /** Asked for on its own, and not for a deletion. */
+  isOwn: boolean
 }
 
-export function exportReady({ publicUrl, token, expiresAt, bytes }: ExportReady): Mail {
+export function exportReady({ publicUrl, token, expiresAt, bytes, isOwn }: ExportReady): Mail {
   return compose('Your data is ready to download', [
     `The archive of the data in ${yourAccount(publicUrl)} is made (${bytesInWords(bytes)}). It can be fetched until ${dateInWords(expiresAt)}.`,
     { label: 'Open my archive', href: exportLink(publicUrl, token) },
-    'This link alone opens the archive, without a password: pass it on to nobody.',
-    'Of your saved passwords the archive names the sites and user names only. The page behind the link gives you the passwords themselves, against the password of your account, as long as the account has not been erased.',
+    'This link alone opens the archive, without a password: pass it on to nobody. The page behind it tells how often the archive was fetched, and can destroy it.',
+    isOwn
+      ? 'Of your saved passwords the archive names the sites and user names only: log in to see the passwords themselves. Was it not you who asked for this archive? Then someone else may know your password: destroy the archive, log in, and choose a new password.'
+      : 'Of your saved passwords the archive names the sites and user names only. The page behind the link gives you the passwords themselves, against the password of your account, as long as the account has not been erased.',
   ])
 }

@@ -54,7 +54,7 @@ const mails: { name: string; mail: Mail; link?: string; facts: string[] }[] = [
   },
   {
     name: 'export-ready',
-    mail: exportReady({ publicUrl, token, expiresAt, bytes: 3_440_000 }),
+    mail: exportReady({ publicUrl, token, expiresAt, bytes: 3_440_000, isOwn: false }),
     link: archive,
     facts: ['3.44 MB', '3 January 2027, 00:00 UTC', 'This link alone opens the archive'],
   },
@@ -155,7 +155,7 @@ t.test('hostile values stay text', async (t) => {
   for (const mail of [
     deletionScheduled({ publicUrl, token: hostile, eraseAfter, requestedBy: 'owner' }),
     deletionReminder({ publicUrl, token: hostile, eraseAfter }),
-    exportReady({ publicUrl, token: hostile, expiresAt, bytes: 1 }),
+    exportReady({ publicUrl, token: hostile, expiresAt, bytes: 1, isOwn: true }),
   ]) {
     t.notMatch(mail.html, /<script/)
     t.notMatch(mail.text, /^Bcc/m)

@@ -21,6 +21,7 @@ import { compatUserRoutes } from './routes/compat-users.ts'
 import { deletionRoutes } from './routes/deletions.ts'
 import { exportRoutes } from './routes/exports.ts'
 import { healthRoutes } from './routes/health.ts'
+import { ownExportRoutes } from './routes/own-exports.ts'
 import { savedPasswordRoutes } from './routes/saved-passwords.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -85,6 +86,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     avatarRoutes,
     deletionRoutes,
     exportRoutes,
+    ownExportRoutes,
     compatUserRoutes,
     compatProfileRoutes,
   ])

@@ -1,5 +1,6 @@
 import type { Hasher, Keys, Readiness } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import type { Storage } from '@lethe/exports'
 import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
 import type { IsStopping } from './drain.ts'
@@ -11,6 +12,8 @@ export interface Deps {
   keys: Keys
   hasher: Hasher
   config: ApiConfig
+  /** Where archives lie. */
+  storage: Storage
 }
 
 /** What every plugin of routes is given. */

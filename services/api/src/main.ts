@@ -1,6 +1,7 @@
 import { adoptSecretKey, createHasher, deriveKeys, foreignSecretKey } from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
 import { connect } from '@lethe/db'
+import { openStorage } from '@lethe/exports'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
@@ -14,7 +15,9 @@ const db = connect(config.databaseUrl, {
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
 })
 const keys = deriveKeys(config.secretKey)
-const app = buildApp({ db, keys, hasher: await createHasher(), config }, { lingerMs: LINGER_MS })
+const storage = openStorage(config.exportDir)
+const hasher = await createHasher()
+const app = buildApp({ db, keys, hasher, config, storage }, { lingerMs: LINGER_MS })
 app.addHook('onClose', () => db.destroy())
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)

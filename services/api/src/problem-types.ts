@@ -83,6 +83,11 @@ const frameProblems = {
     title: 'The headers are too large',
     help: 'Send less than 16 KiB of them; deleting the cookies of this site often helps.',
   },
+  'export-damaged': {
+    status: 500,
+    title: 'The export is damaged',
+    help: 'What is stored is not what was made, so nothing of it is given out: tell whoever runs this service.',
+  },
   internal: {
     status: 500,
     title: 'Something went wrong on our side',

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { cheapHasher } from '@lethe/accounts/testing'
 import { testDb, withClockAhead } from '@lethe/db/testing'
+import { openStorage } from '@lethe/exports'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
@@ -59,7 +60,13 @@ async function appBehind(t: Test): Promise<FastifyInstance> {
   const { db, url } = await testDb(t)
   const ahead = await withClockAhead(t, { db, url }, days)
   const env = { DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', RATE_LIMITS: 'off' }
-  const app = buildApp({ db: ahead, config: readConfig(env), keys, hasher: cheapHasher })
+  const app = buildApp({
+    db: ahead,
+    config: readConfig(env),
+    keys,
+    hasher: cheapHasher,
+    storage: openStorage('.data/none'),
+  })
   t.teardown(() => app.close())
   return app
 }

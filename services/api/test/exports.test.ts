@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { finishExport } from '@lethe/accounts'
-import type { Db } from '@lethe/db'
-import { makeArchive } from '@lethe/exports'
+import { findWantedExport, finishExport, planErasure } from '@lethe/accounts'
+import { connectReaders, type Db } from '@lethe/db'
+import { makeArchive, openStorage } from '@lethe/exports'
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
@@ -16,8 +16,8 @@ const folders = new WeakMap<Test, Promise<string>>()
 t.test(
   'the link of the mail opens the archive; the cookie fetches it, whole or in part',
   async (t) => {
-    const { app, ada, db } = await leaving(t)
-    const token = await archived(t, db, ada)
+    const { app, ada, databases } = await leaving(t)
+    const token = await archived(t, databases, ada)
     const opened = await inject(app, 'POST', '/v1/exports/open', { token })
     t.equal(opened.statusCode, 200)
     const { bytes, sha256, expiresAt } = opened.json().export
@@ -68,8 +68,8 @@ t.test(
 )
 
 t.test('no archive without its cookie, and no cookie without the token', async (t) => {
-  const { app, ada, db } = await leaving(t)
-  await archived(t, db, ada)
+  const { app, ada, db, databases } = await leaving(t)
+  await archived(t, databases, ada)
   const unknown = await inject(app, 'POST', '/v1/exports/open', { token: 'x'.repeat(43) })
   t.match(unknown.json(), { status: 404, type: '/problems/export-not-found' })
   const cancelling = await cancelToken(db, keys, ada.id)
@@ -85,13 +85,13 @@ t.test('no archive without its cookie, and no cookie without the token', async (
 t.test(
   'before it is made it is not ready; withdrawn or expired it is gone, for an open cookie too',
   async (t) => {
-    const { app, ada, db } = await leaving(t)
+    const { app, ada, db, databases } = await leaving(t)
     const early = await inject(app, 'POST', '/v1/exports/open', {
       token: await archiveToken(db, keys, ada.id),
     })
     t.match(early.json(), { status: 409, type: '/problems/export-not-ready' })
 
-    const token = await archived(t, db, ada)
+    const token = await archived(t, databases, ada)
     const open = () => inject(app, 'POST', '/v1/exports/open', { token })
     const opened = await open()
     await sql`update exports set expires_at = now()`.execute(db)
@@ -109,8 +109,8 @@ t.test(
 )
 
 t.test('the saved passwords need the account’s password, not the link alone', async (t) => {
-  const { app, ada, db } = await leaving(t)
-  const token = await archived(t, db, ada)
+  const { app, ada, db, databases } = await leaving(t)
+  const token = await archived(t, databases, ada)
   const ask = (pass: string, link = token) =>
     inject(app, 'POST', '/v1/exports/passwords', { token: link, password: pass })
   t.match((await ask('wrong password')).json(), { status: 403, type: '/problems/wrong-password' })
@@ -137,30 +137,39 @@ t.test('the saved passwords need the account’s password, not the link alone', 
 
 async function leaving(t: Test) {
   const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t) }
-  const { app, db } = await testApp(t, { env })
+  const { app, db, databaseUrl } = await testApp(t, { env })
   const ada = await person(app, 'ada@example.com')
   const entry = { site: 'https://bank.example', username: 'ada', password: '=1+1,"x"' }
   await ada.ask('POST', `/v1/users/${ada.id}/passwords`, entry)
   await ada.ask('DELETE', `/v1/users/${ada.id}`)
-  return { app, ada, db }
+  return { app, ada, db, databases: { db, databaseUrl } }
 }
 
 /** Makes the archive as the worker does, and returns the token of the mail that tells of it. */
-async function archived(t: Test, db: Db, ada: Person): Promise<string> {
+async function archived(t: Test, { db, databaseUrl }: Databases, ada: Person): Promise<string> {
   const lease = randomUUID()
-  const { id } = await db
+  const { id: exportId } = await db
     .updateTable('exports')
     .set({ lease })
+    .where('status', '=', 'pending')
     .returning('id')
     .executeTakeFirstOrThrow()
-  const exportDir = await exportDirOf(t)
-  const made = await makeArchive(db, {
-    ...{ userId: ada.id, exportId: id, lease, exportDir, uploadDir: exportDir },
-    eraseAfter: new Date(),
+  const uploadDir = await exportDirOf(t)
+  const wanted = await findWantedExport(db, keys, exportId)
+  if (!wanted) throw new Error('nobody wants it')
+  const readers = connectReaders(databaseUrl, { max: 1 })
+  const made = await makeArchive(readers, openStorage(uploadDir), {
+    ...{ exportId, lease, uploadDir, plan: await planErasure(db), ...wanted },
     signal: new AbortController().signal,
   })
-  await finishExport(db, { exportId: id, lease, ...made }, 'P7D')
+  await readers.end()
+  await finishExport(db, { exportId, lease, ...made }, 'P7D')
   return archiveToken(db, keys, ada.id)
+}
+
+interface Databases {
+  db: Db
+  databaseUrl: string
 }
 
 function fetchArchive(

@@ -3,6 +3,7 @@ import { adoptSecretKey, deriveKeys } from '@lethe/accounts'
 import { cheapHasher } from '@lethe/accounts/testing'
 import { connect, type Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { openStorage } from '@lethe/exports'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
@@ -46,7 +47,13 @@ t.test('asking for the health changes nothing', async (t) => {
 async function appOn(t: Test, url: string): Promise<{ app: ReturnType<typeof buildApp>; db: Db }> {
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
   const db = connect(url)
-  const app = buildApp({ db, config, keys, hasher: cheapHasher })
+  const app = buildApp({
+    db,
+    config,
+    keys,
+    hasher: cheapHasher,
+    storage: openStorage('.data/none'),
+  })
   t.teardown(async () => {
     await app.close()
     await db.destroy()

@@ -2,6 +2,7 @@ import { deriveKeys } from '@lethe/accounts'
 import { cheapHasher } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { openStorage } from '@lethe/exports'
 import { sql } from 'kysely'
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
@@ -42,7 +43,13 @@ t.test('not ready, and not kept waiting, where the database does not answer', as
   const { url } = await testDb(t)
   const db = connect(url, { max: 1 })
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
-  const app = buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher: cheapHasher })
+  const app = buildApp({
+    db,
+    config,
+    keys: deriveKeys(config.secretKey),
+    hasher: cheapHasher,
+    storage: openStorage('.data/none'),
+  })
   t.teardown(() => app.close())
   const blocked = sql`select pg_sleep(1.5)`.execute(db)
   t.match(await notReady(app), /does not answer/)
@@ -55,7 +62,13 @@ function appOn(t: Pick<typeof import('tap').t, 'teardown'>, url: string) {
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })
   const db = connect(url)
   t.teardown(() => db.destroy())
-  return buildApp({ db, config, keys: deriveKeys(config.secretKey), hasher: cheapHasher })
+  return buildApp({
+    db,
+    config,
+    keys: deriveKeys(config.secretKey),
+    hasher: cheapHasher,
+    storage: openStorage('.data/none'),
+  })
 }
 
 async function notReady(app: ReturnType<typeof buildApp>): Promise<string> {

@@ -2,6 +2,7 @@ import { deriveKeys } from '@lethe/accounts'
 import { cheapHasher } from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { openStorage } from '@lethe/exports'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../src/app.ts'
@@ -24,10 +25,11 @@ export interface TestAppOptions extends AppOptions {
 export async function testApp(
   t: Pick<Test, 'teardown'>,
   { env, routes, fresh = false, ...options }: TestAppOptions = {},
-): Promise<{ app: FastifyInstance; db: Db }> {
+): Promise<{ app: FastifyInstance; db: Db; databaseUrl: string }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
-  const deps = { db, config, keys, hasher: cheapHasher }
+  const storage = openStorage(config.exportDir)
+  const deps = { db, config, keys, hasher: cheapHasher, storage }
   const app = buildApp(deps, options)
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())
@@ -35,5 +37,5 @@ export async function testApp(
   // The first look at the database may take a busy machine longer than the gate waits.
   for (let look = 0; !fresh && look < 20; look++)
     if ((await app.inject('/readyz')).statusCode === 200) break
-  return { app, db }
+  return { app, db, databaseUrl: url }
 }

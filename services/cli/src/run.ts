@@ -5,6 +5,7 @@ import { showBreaker } from './commands/breaker-show.ts'
 import { listDeletions } from './commands/deletions-list.ts'
 import { showDeletion } from './commands/deletions-show.ts'
 import { runDoctor } from './commands/doctor.ts'
+import { verifyExport } from './commands/export-verify.ts'
 import { applyMigrations } from './commands/migrate.ts'
 import { showPlan } from './commands/plan.ts'
 import { promoteUser } from './commands/users-promote.ts'
@@ -49,6 +50,11 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
     run: releaseBreaker,
     usage: 'breaker release NUMBER',
     does: 'go on with as many deletions as are held',
+  },
+  'export verify': {
+    run: verifyExport,
+    usage: 'export verify FILE',
+    does: 'hold a downloaded archive to its own manifest; needs no database; exit 1 where it was changed',
   },
   'audit verify': {
     run: verifyAudit,

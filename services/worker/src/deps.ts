@@ -1,6 +1,7 @@
 import type { BlastRadius, Keys } from '@lethe/accounts'
-import type { Db } from '@lethe/db'
+import type { Db, Readers } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
+import type { Storage } from '@lethe/exports'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
 
@@ -11,7 +12,10 @@ export interface Deps {
   log: Logger
   mailer: Mailer
   publicUrl: string
-  exportDir: string
+  /** Connections for exports, which hold one for as long as they take. */
+  readers: Readers
+  /** Where archives lie. */
+  storage: Storage
   uploadDir: string
   /** What belongs to a person, and what becomes of it. */
   dataMap: DataMap

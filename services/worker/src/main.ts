@@ -6,23 +6,25 @@ import {
   forgetExpiredSessions,
 } from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
-import { connect } from '@lethe/db'
+import { connect, connectReaders } from '@lethe/db'
+import { openStorage } from '@lethe/exports'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
 import { openMailer } from './mailer.ts'
-import { databaseConnections, startWorker } from './worker.ts'
+import { databaseConnections, exportsAtOnce, startWorker } from './worker.ts'
 
 const EXIT_WITHIN_MS = 9_900
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
 const keys = deriveKeys(config.secretKey)
-const db = connect(config.databaseUrl, {
-  max: databaseConnections,
+const connecting = {
   // Work that is under way can wait for a database that stalls; a lease lasts for ten seconds.
   patience: 5_000,
   onError: seldom((err) => log.warn({ err }, 'database.connection-lost')),
-})
+}
+const db = connect(config.databaseUrl, { max: databaseConnections, ...connecting })
+const readers = connectReaders(config.databaseUrl, { max: exportsAtOnce, ...connecting })
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(event, (err) => {
@@ -39,12 +41,12 @@ if (config.production && config.smtpUrl.startsWith('smtp:'))
     'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
   )
 
-const { publicUrl, exportDir, uploadDir, exportTtl, blastRadius, rateLimits } = config
+const { publicUrl, uploadDir, exportTtl, blastRadius, rateLimits } = config
 const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
   {
-    ...{ db, keys, log, mailer, publicUrl, exportDir, uploadDir, blastRadius, rateLimits },
-    ...{ dataMap, exportTtl: exportTtl.iso },
+    ...{ db, readers, keys, log, mailer, publicUrl, uploadDir, blastRadius, rateLimits },
+    ...{ dataMap, exportTtl: exportTtl.iso, storage: openStorage(config.exportDir) },
     forgetExpiredSessions,
   },
   { ...config, refuse: (reasons) => exit(`nobody may be erased:\n${reasons.join('\n')}`) },
@@ -64,5 +66,5 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 async function close(): Promise<void> {
   await worker.close()
   mailer.close()
-  await db.destroy()
+  await Promise.all([readers.end(), db.destroy()])
 }

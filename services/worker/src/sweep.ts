@@ -9,7 +9,7 @@ import {
   tripBreaker,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { removeArchive, removeDeadParts, removeStrays } from '@lethe/exports'
+import { removeDead } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
@@ -17,7 +17,6 @@ import { forgetMails } from './forget-mails.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
 
 const EXPORTS = 100
 const DELETIONS = 1_000
@@ -36,7 +35,7 @@ interface Task {
 
 /** What no event announces is found here: each task is one small guarded statement, and any number of workers may run it. */
 export function sweepTasks(deps: Deps, queue: OpenQueue) {
-  const { db, exportDir } = deps
+  const { db, storage } = deps
   const each = (everyMs: number, run: () => Promise<unknown>): Task => ({
     everyMs,
     run: async () => {
@@ -59,9 +58,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'forget-old-hits': inBatches(MINUTE, forgetOldHits),
     'forget-expired-sessions': inBatches(MINUTE, deps.forgetExpiredSessions),
     'forget-mails': inBatches(10 * MINUTE, forgetMails),
-    'remove-dead-parts': each(MINUTE, () => removeDeadParts(db, exportDir)),
-    // Whoever made one enters it as soon as it is whole.
-    'remove-strays': each(10 * MINUTE, () => removeStrays(db, exportDir, HOUR)),
+    'remove-dead': each(MINUTE, () => removeDead(db, storage)),
   } satisfies Record<string, Task>
 }
 
@@ -89,13 +86,12 @@ async function watchBlastRadius({ db, blastRadius, log }: Deps): Promise<void> {
   if (trip) log.error(trip, 'erasure.stopped')
 }
 
-async function removeArchives({ db, exportDir, log }: Deps): Promise<boolean> {
+async function removeArchives({ db, storage, log }: Deps): Promise<boolean> {
   const archives = await archivesToRemove(db, ARCHIVES)
   for (const { exportId, fileName } of archives) {
     try {
-      await removeArchive(exportDir, fileName)
+      await storage.remove([fileName])
     } catch (error) {
-      // Its message gives the name away, by which alone the archive is found.
       const { code } = error as NodeJS.ErrnoException
       log.error({ export: exportId, code }, 'archive.not-removed')
       continue

@@ -35,13 +35,14 @@ interface RunningWorker {
 }
 
 // Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
+export const exportsAtOnce = 4
 const concurrency: Record<JobName, number> = {
   'send-mail': mailsAtOnce,
-  'export-account': 4,
+  'export-account': exportsAtOnce,
   'erase-accounts': 2,
 }
-/** Exports and erasures hold one while they run; mails and leases ask for one for a moment. */
-export const databaseConnections = 16
+/** Erasures hold one while they run; mails and leases ask for one for a moment. */
+export const databaseConnections = 12
 
 const GRACE_MS = 8_000
 const LETTING_GO_MS = 1_000

@@ -21,8 +21,8 @@ export function writeMail(facts: MailFacts, writer: Writer): Mail | undefined {
 
 const write: Record<MailName, (facts: MailFacts, writer: Writer) => Mail | undefined> = {
   'deletion-scheduled'(facts, { keys, publicUrl }) {
-    if (facts.deletionStatus !== 'pending') return undefined
     const { eraseAfter, requestedBy } = facts
+    if (facts.deletionStatus !== 'pending' || !eraseAfter) return undefined
     return deletionScheduled({
       publicUrl,
       token: cancelToken(keys, facts),
@@ -31,15 +31,15 @@ const write: Record<MailName, (facts: MailFacts, writer: Writer) => Mail | undef
     })
   },
   'deletion-reminder'(facts, { keys, publicUrl }) {
-    if (facts.deletionStatus !== 'pending') return undefined
     const { eraseAfter } = facts
+    if (facts.deletionStatus !== 'pending' || !eraseAfter) return undefined
     return deletionReminder({ publicUrl, token: cancelToken(keys, facts), eraseAfter })
   },
   'export-ready'(facts, { keys, publicUrl }) {
     const { exportStatus, exportExpiresAt: expiresAt, exportBytes: bytes } = facts
     if (exportStatus !== 'ready' || !expiresAt || !bytes) return undefined
     const token = checked(exportToken, keys, facts.exportNonce, facts.exportHash)
-    return exportReady({ publicUrl, token, expiresAt, bytes })
+    return exportReady({ publicUrl, token, expiresAt, bytes, isOwn: facts.deletionId === null })
   },
   'deletion-cancelled': (_facts, { publicUrl }) => deletionCancelled({ publicUrl }),
   'account-erased'({ erasedCounts: counts, exportStatus, exportExpiresAt }) {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { cancelDeletionByPassword, exportToken, openExport } from '@lethe/accounts'
 import { password } from '@lethe/accounts/testing'
+import { openStorage } from '@lethe/exports'
 import { lendEach } from '@lethe/jobs'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -18,27 +19,28 @@ t.test('an export is made once, stored, and told of', async (t) => {
 
   const row = await exportRow(s)
   t.match(row, { status: 'ready', lease: null, attempts: 1 })
-  t.strictSame(await readdir(s.deps.exportDir), [row.file_name])
-  const { size, mode } = await stat(path.join(s.deps.exportDir, row.file_name ?? ''))
-  t.equal(size, row.bytes)
+  t.strictSame(await s.stored(), [row.file_name])
+  const { size, mode } = await stat(path.join(s.exportDir, row.file_name ?? ''))
+  t.ok(size > (row.bytes ?? 0), 'it lies there sealed')
   t.equal(mode & 0o777, 0o600)
   const mails = await s.db.selectFrom('outbox').select('mail').execute()
   t.equal(mails.filter(({ mail }) => mail === 'export-ready').length, 1)
   const token = exportToken(s.keys, row.token_nonce ?? Buffer.alloc(0))
-  t.match(await openExport(s.db, token), { fileName: row.file_name })
+  t.match(await openExport(s.db, s.keys, token), { fileName: row.file_name })
 })
 
 t.test('an export that fails is tried again, and leaves no half of it', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   // A file where the folder should be.
-  await writeFile(s.deps.exportDir, '')
+  await writeFile(s.exportDir, '')
   await exportAccount({ lease: await lend(s) }, s.deps)
   t.match(await exportRow(s), { status: 'pending', lease: null, attempts: 1 })
   t.match(s.lines.join(), 'export.postponed')
 
   await sql`update exports set next_attempt_at = now()`.execute(s.db)
-  await exportAccount({ lease: await lend(s) }, { ...s.deps, exportDir: `${s.deps.exportDir}-2` })
+  const storage = openStorage(`${s.exportDir}-2`)
+  await exportAccount({ lease: await lend(s) }, { ...s.deps, storage })
   t.match(await exportRow(s), { status: 'ready' })
 })
 
@@ -49,15 +51,15 @@ t.test('after a cancel nothing is made, and what was made is removed', async (t)
   const lease = await lend(s)
   await cancelDeletionByPassword(s.db, s.hasher, { email: before.user.email, password })
   await exportAccount({ lease }, s.deps)
-  await t.rejects(readdir(s.deps.exportDir), 'nothing was written')
+  t.strictSame(await s.stored(), [], 'nothing was written')
 
   const after = await s.person()
   const deletion = await s.deletion(after)
   await exportAccount({ lease: await lend(s) }, s.deps)
-  t.equal((await readdir(s.deps.exportDir)).length, 1)
+  t.equal((await s.stored()).length, 1)
   await cancelDeletionByPassword(s.db, s.hasher, { email: after.user.email, password })
   await sweepTasks(s.deps, noQueue)['remove-archives'].run()
-  t.strictSame(await readdir(s.deps.exportDir), [])
+  t.strictSame(await s.stored(), [])
   const row = await s.db
     .selectFrom('exports')
     .selectAll()
@@ -79,7 +81,7 @@ t.test('a cancel while the archive is being written wins', async (t) => {
     await cancelDeletionByPassword(s.db, s.hasher, { email: person.user.email, password })
   })
   await running
-  t.strictSame(await readdir(s.deps.exportDir), [])
+  t.strictSame(await s.stored(), [])
   t.match(await exportRow(s), { status: 'withdrawn', file_name: null })
   const mails = await s.db.selectFrom('outbox').select('mail').execute()
   t.notOk(mails.some(({ mail }) => mail === 'export-ready'))
@@ -94,19 +96,18 @@ t.test('an expired archive is closed and removed', async (t) => {
   await tasks['expire-exports'].run()
   await tasks['remove-archives'].run()
   t.match(await exportRow(s), { status: 'expired', file_name: null })
-  t.strictSame(await readdir(s.deps.exportDir), [])
+  t.strictSame(await s.stored(), [])
 })
 
 t.test('a worker that stops gives the export back and leaves nothing', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
-  await mkdir(s.deps.exportDir)
   const lease = await lend(s)
   s.stop.abort(new Error('stopping'))
   await exportAccount({ lease }, s.deps)
   t.match(await exportRow(s), { status: 'pending', lease: null })
   t.ok(await lend(s), 'it is free at once')
-  t.strictSame(await readdir(s.deps.exportDir), [])
+  t.strictSame(await s.stored(), [])
 })
 
 async function lend({ db }: Setup): Promise<string> {

@@ -123,7 +123,7 @@ function run(s: Setup & { secret: string }, env: Record<string, string> = {}): C
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...{ DATABASE_URL: s.databaseUrl, SMTP_URL: s.sink.url, SECRET_KEY: s.secret },
-      ...{ WORKER_PORT: '0', EXPORT_DIR: s.deps.exportDir, UPLOAD_DIR: s.deps.uploadDir },
+      ...{ WORKER_PORT: '0', EXPORT_DIR: s.exportDir, UPLOAD_DIR: s.deps.uploadDir },
       ...env,
     },
   })

@@ -11,9 +11,10 @@ import {
   verifyAuditChain,
 } from '@lethe/accounts'
 import { blastRadius } from '@lethe/accounts/testing'
-import { connect, type Db, migrate } from '@lethe/db'
+import { connect, connectReaders, type Db, migrate } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
+import { openStorage } from '@lethe/exports'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createLog } from '../src/logging.ts'
@@ -74,6 +75,7 @@ async function forum(t: Test) {
   const databaseUrl = new URL(server)
   databaseUrl.pathname = name
   const db = connect(databaseUrl.href)
+  const readers = connectReaders(databaseUrl.href, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
   await migrate(db, { withoutUsers: true })
@@ -99,7 +101,8 @@ async function forum(t: Test) {
     {
       ...{ db, keys, mailer, publicUrl, uploadDir, blastRadius, dataMap: map },
       log: createLog('silent'),
-      exportDir: path.join(folder, 'exports'),
+      readers,
+      storage: openStorage(path.join(folder, 'exports')),
       exportTtl: 'P7D',
       rateLimits: true,
       forgetExpiredSessions: async () => 0,
@@ -109,6 +112,7 @@ async function forum(t: Test) {
   t.teardown(async () => {
     await worker.close()
     mailer.close()
+    await readers.end()
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
     await admin.destroy()

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import {
@@ -10,7 +10,9 @@ import {
   requestDeletion,
 } from '@lethe/accounts'
 import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
+import { connectReaders } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { openStorage } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
@@ -28,6 +30,9 @@ export interface Setup extends Fixture {
   databaseUrl: string
   sink: SmtpSink
   deps: HandlerDeps
+  /** What lies in the storage of archives, whole or begun. */
+  stored(): Promise<string[]>
+  exportDir: string
   /** Every log line that was written. */
   lines: string[]
   /** What fires when the worker has to let go. */
@@ -50,11 +55,15 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   const mailer = openMailer(sink.url, { name: 'Lethe', address: 'no-reply@lethe.test' }, publicUrl)
   t.teardown(() => mailer.close())
   const lines: string[] = []
+  const exportDir = path.join(folder, 'exports')
   const stop = new AbortController()
+  const readers = connectReaders(databaseUrl, { max: 4 })
+  t.teardown(() => readers.end())
   const deps: HandlerDeps = {
     ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
-    exportDir: path.join(folder, 'exports'),
+    readers,
+    storage: openStorage(exportDir),
     uploadDir: path.join(folder, 'uploads'),
     exportTtl: 'P7D',
     dataMap,
@@ -65,7 +74,8 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   }
   return {
     ...base,
-    ...{ databaseUrl, sink, deps, lines, stop },
+    ...{ databaseUrl, sink, deps, lines, stop, exportDir },
+    stored: () => readdir(exportDir).catch(() => []),
     deletion: ({ session, user }, eraseNow = false) =>
       requestDeletion(
         db,

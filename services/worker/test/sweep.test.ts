@@ -51,7 +51,7 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
     s.db,
   )
   await sql`insert into exports (deletion_id, status, token_hash, file_name, next_attempt_at)
-    select id, 'withdrawn', token_hash, encode(token_hash, 'hex') || '.zip', now() from deletions`.execute(
+    select id, 'withdrawn', token_hash, id || '.' || gen_random_uuid() || '.zip.age', now() from deletions`.execute(
     s.db,
   )
   const exports = () =>
@@ -59,15 +59,15 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   const names = (await exports()).map(({ file_name }) => file_name ?? '')
   const [stuck = '', ...others] = names
   // A folder in its place, which no removal of a file takes.
-  await mkdir(path.join(s.deps.exportDir, stuck), { recursive: true })
-  for (const name of others) await writeFile(path.join(s.deps.exportDir, name), 'x')
+  await mkdir(path.join(s.exportDir, stuck), { recursive: true })
+  for (const name of others) await writeFile(path.join(s.exportDir, name), 'x')
   await sql`update exports set next_attempt_at = now() - interval '1 hour' where file_name = ${stuck}`.execute(
     s.db,
   )
   const { run } = sweepTasks(s.deps, noQueue)['remove-archives']
 
   t.equal(await run(), false)
-  t.strictSame(await readdir(s.deps.exportDir), [stuck])
+  t.strictSame(await readdir(s.exportDir), [stuck])
   const left = (await exports()).filter(({ file_name }) => file_name)
   t.match(left, [{ file_name: stuck }])
   await run()
@@ -76,7 +76,7 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   t.equal(told.length, 1, 'once')
   t.notMatch(s.lines.join(), stuck)
 
-  await rm(path.join(s.deps.exportDir, stuck), { recursive: true })
+  await rm(path.join(s.exportDir, stuck), { recursive: true })
   await sql`update exports set next_attempt_at = now()`.execute(s.db)
   await run()
   t.strictSame(

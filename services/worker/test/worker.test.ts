@@ -36,7 +36,7 @@ async function onAnyBackend(t: Test, redisUrl: string | undefined) {
     )
     t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
     t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ id, status: 'erased' }])
-    t.equal((await readdir(s.deps.exportDir)).length, 1)
+    t.equal((await readdir(s.exportDir)).length, 1)
     await until('every row is settled', async () => (await unsettled(s)) === 0)
     await until('the audit events are sealed', async () => {
       const { rows } = await sql`select from audit_events where position is null`.execute(s.db)

@@ -136,8 +136,9 @@ function isClean(what: string, { status, failure, body, took }: Reply, others: n
     clean || others.includes(status ?? 0),
     `${what} was answered with ${status ?? failure} ${JSON.stringify(body)}`,
   )
+  // What is done takes as long as the machine is busy; that it cannot be done is said in time.
   claim(
-    took <= ANSWERED_WITHIN_MS,
+    !clean || took <= ANSWERED_WITHIN_MS,
     `${what} was answered with ${status} after ${Math.round(took)} ms`,
   )
 }

@@ -12,6 +12,7 @@ export const exportPage: LinkPage = {
 <div><dt>Size</dt><dd data-fact="size"></dd></div>
 <div><dt>Made</dt><dd data-fact="createdAt"></dd></div>
 <div><dt>To be fetched until</dt><dd data-fact="expiresAt"></dd></div>
+<div><dt>Fetched</dt><dd data-fact="downloads"></dd></div>
 <div><dt>SHA-256, to check the file</dt><dd><code data-fact="sha256"></code></dd></div>
 </dl>
 <p><a class="key" href="/v1/exports/archive" download data-download>Download the archive</a></p>
@@ -26,6 +27,14 @@ export const exportPage: LinkPage = {
 </form>
 <p class="notice" tabindex="-1" data-passwords-over hidden>The saved passwords are given out only as long as the deletion is pending, and that is over.</p>
 <p class="quiet">Anybody who opens that file can read the passwords: delete it once they are imported.</p>
+<h2>Done with it?</h2>
+<p>You can destroy the archive before its time. Nobody can read it then, wherever a copy of our storage lies; what you have downloaded stays yours.</p>
+<p><button type="button" class="key other" data-destroy>Destroy the archive now</button></p>
+<p class="notice" id="destroy-notice" role="status" aria-live="polite"></p>
+</section>
+<section data-state="destroyed" hidden>
+<h1 tabindex="-1">The archive is destroyed</h1>
+<p>Nobody can open it any more. A deletion that is under way goes on as it was.</p>
 </section>
 <section data-state="not-ready" hidden>
 <h1 tabindex="-1">Your archive is still being made</h1>

@@ -1,17 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import {
-  type Cancelled,
   cancelDeletionByPassword,
   cancelDeletionByToken,
   deletionStatus,
   previewDeletion,
 } from '@lethe/accounts'
-import { removeArchive } from '@lethe/exports'
-import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
 import { askForDeletion, hideOthers } from '../ask-for-deletion.ts'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
+import { known } from '../known.ts'
+import { removeArchive } from '../remove-archive.ts'
 import {
   Credentials,
   DeletionState,
@@ -46,6 +45,8 @@ const Report = Type.Object({
         status: ExportState,
         bytes: Type.Optional(Type.Integer()),
         expiresAt: Type.Optional(Time),
+        downloads: Type.Integer(),
+        downloadedAt: Type.Optional(Time),
       }),
     ),
   }),
@@ -57,7 +58,7 @@ const Preview = Type.Object({
 })
 
 export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, hasher, config, auth, spend, spendPassword } = deps
+  const { db, hasher, config, storage, auth, spend, spendPassword } = deps
 
   app.delete(
     '/v1/users/:userId',
@@ -113,7 +114,8 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
         'token' in body
           ? await cancelDeletionByToken(db, body.token)
           : await cancelDeletionByPassword(db, hasher, body)
-      await dropArchive(config.exportDir, cancelled, request.log)
+      const { exportId, archive } = cancelled
+      if (archive) await removeArchive(storage, exportId, archive, request.log)
       return { deletion: { id: cancelled.id, status: cancelled.status } }
     },
   )
@@ -133,26 +135,4 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
       return { deletion: { ...known(deletion), export: known(made) } }
     },
   )
-}
-
-/** The archive goes with the cancel. Should that fail, nobody can open it any more, and the worker removes it. */
-async function dropArchive(
-  exportDir: string,
-  { exportId, archive }: Cancelled,
-  log: FastifyBaseLogger,
-): Promise<void> {
-  if (archive === null) return
-  await removeArchive(exportDir, archive).catch((err: NodeJS.ErrnoException) =>
-    log.warn({ exportId, code: err.code }, 'archive.left-for-the-worker'),
-  )
-}
-
-/** `null` members may be missing, the others are there. */
-type Known<T> = { [K in keyof T as null extends T[K] ? never : K]: T[K] } & {
-  [K in keyof T as null extends T[K] ? K : never]?: Exclude<T[K], null>
-}
-
-/** Leaves out what is not known yet. */
-function known<T extends object>(facts: T): Known<T> {
-  return Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== null)) as Known<T>
 }

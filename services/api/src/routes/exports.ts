@@ -1,13 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { findArchive, findExportOwner, openExport, openVault } from '@lethe/accounts'
-import { openArchive } from '@lethe/exports'
+import {
+  destroyExport,
+  findArchive,
+  findExportOwner,
+  noteDownload,
+  openExport,
+  openVault,
+} from '@lethe/accounts'
+import { ArchiveDamaged, openArchive } from '@lethe/exports'
 import { Type } from 'typebox'
 import type { RouteDeps } from '../deps.ts'
 import { downloadTickets } from '../download-tickets.ts'
+import { known } from '../known.ts'
 import { passwordsCsv } from '../passwords-csv.ts'
 import { problem } from '../problems.ts'
+import { removeArchive } from '../remove-archive.ts'
 import { requestedRange } from '../requested-range.ts'
-import { LinkToken, ShownPassword, Time } from './schemas.ts'
+import { Id, LinkToken, ShownPassword, Time } from './schemas.ts'
 
 const Opened = Type.Object({
   export: Type.Object({
@@ -15,7 +24,12 @@ const Opened = Type.Object({
     createdAt: Time,
     expiresAt: Time,
     sha256: Type.String({ description: 'Of the whole archive, hexadecimal' }),
+    downloads: Type.Integer({ description: 'How often it was fetched from its first byte on' }),
+    downloadedAt: Type.Optional(Time),
   }),
+})
+const Destroyed = Type.Object({
+  export: Type.Object({ id: Id, status: Type.Literal('withdrawn') }),
 })
 const VaultKey = Type.Object(
   { ...LinkToken.properties, password: ShownPassword },
@@ -23,7 +37,7 @@ const VaultKey = Type.Object(
 )
 
 export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, keys, hasher, config, spend, spendPassword } = deps
+  const { db, keys, hasher, storage, spend, spendPassword } = deps
   const tickets = downloadTickets(app, deps)
 
   app.post(
@@ -37,12 +51,11 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     },
     async (request, reply) => {
       await spend(request, 'linkPerCaller')
-      const { exportId, bytes, createdAt, expiresAt, sha256 } = await openExport(
-        db,
-        request.body.token,
-      )
+      const { exportId, bytes, createdAt, expiresAt, sha256, downloads, downloadedAt } =
+        await openExport(db, keys, request.body.token)
       await tickets.give(reply, exportId)
-      return { export: { bytes, createdAt, expiresAt, sha256: sha256.toString('hex') } }
+      const facts = { bytes, createdAt, expiresAt, downloads, downloadedAt }
+      return { export: { ...known(facts), sha256: sha256.toString('hex') } }
     },
   )
 
@@ -53,10 +66,8 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     onRequest: tickets.ask,
     schema: { summary: 'The archive, with the cookie of `open`' },
     handler: async (request, reply) => {
-      const { fileName, bytes, sha256, createdAt } = await findArchive(
-        db,
-        tickets.exportIdOf(request),
-      )
+      const archive = await findArchive(db, keys, tickets.exportIdOf(request))
+      const { bytes, sha256, createdAt } = archive
       const etag = `"${sha256.toString('hex')}"`
       const range = requestedRange(request.headers, bytes, etag)
       if (range === 'unsatisfiable')
@@ -71,11 +82,32 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
         .header('content-disposition', `attachment; filename="account-export-${day}.zip"`)
         .type('application/zip')
       if (request.method === 'HEAD') return reply.send()
-      const archive = await openArchive(config.exportDir, fileName, range)
-      if (!archive) throw problem('export-gone')
-      return reply.send(archive.stream)
+      const opened = await openArchive(storage, archive, range).catch((error) => {
+        throw error instanceof ArchiveDamaged ? problem('export-damaged') : error
+      })
+      if (!opened) throw problem('export-gone')
+      // Whoever goes on with a broken download has been counted when they began.
+      if ((range?.start ?? 0) === 0) await noteDownload(db, archive.exportId)
+      return reply.send(opened.stream)
     },
   })
+
+  app.post(
+    '/v1/exports/destroy',
+    {
+      schema: {
+        summary: 'Destroy the export with the token from the mail, before its time',
+        body: LinkToken,
+        response: { 200: Destroyed },
+      },
+    },
+    async (request) => {
+      await spend(request, 'linkPerCaller')
+      const { exportId, fileName } = await destroyExport(db, keys, request.body.token)
+      await removeArchive(storage, exportId, fileName, request.log)
+      return { export: { id: exportId, status: 'withdrawn' as const } }
+    },
+  )
 
   app.post(
     '/v1/exports/passwords',

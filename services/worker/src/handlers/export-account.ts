@@ -1,6 +1,6 @@
-import { finishExport } from '@lethe/accounts'
-import type { Db } from '@lethe/db'
-import { makeArchive, removeArchive } from '@lethe/exports'
+import { findWantedExport, finishExport } from '@lethe/accounts'
+import { makePlan } from '@lethe/erasure'
+import { makeArchive } from '@lethe/exports'
 import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
@@ -35,29 +35,18 @@ export async function exportAccount(
 async function makeAndOffer(
   exportId: string,
   lease: string,
-  { db, exportDir, exportTtl, uploadDir }: HandlerDeps,
+  { db, keys, readers, storage, dataMap, exportTtl, uploadDir }: HandlerDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const wanted = await readWanted(db, exportId)
+  const wanted = await findWantedExport(db, keys, exportId)
   if (!wanted) return false
-  const { userId, eraseAfter } = wanted
-  const made = await makeArchive(db, {
-    ...{ exportId, lease, userId, eraseAfter, exportDir, uploadDir, signal },
+  const plan = await makePlan(db, dataMap)
+  const made = await makeArchive(readers, storage, {
+    ...{ exportId, lease, plan, uploadDir, signal },
+    ...wanted,
   })
   if (await finishExport(db, { exportId, lease, ...made }, exportTtl)) return true
   // Cancelled, given up or lost meanwhile: nobody may find it.
-  await removeArchive(exportDir, made.fileName)
+  await storage.remove([made.fileName])
   return false
-}
-
-async function readWanted(db: Db, exportId: string) {
-  const row = await db
-    .selectFrom('exports')
-    .innerJoin('deletions', 'deletions.id', 'exports.deletion_id')
-    .select(['deletions.user_id as userId', 'deletions.erase_after as eraseAfter'])
-    .where('exports.id', '=', exportId)
-    .where('exports.status', '=', 'pending')
-    .where('deletions.status', '=', 'pending')
-    .executeTakeFirst()
-  return row?.userId ? { userId: row.userId, eraseAfter: row.eraseAfter } : undefined
 }

@@ -107,6 +107,6 @@ function finish({ db }: Pick<HandlerDeps, 'db'>, { id, lease }: Held, status: Ma
 async function giveUp({ db }: HandlerDeps, held: Held, { deletionId }: MailFacts): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const { numUpdatedRows } = await finish({ db: tx }, held, 'undeliverable')
-    if (numUpdatedRows > 0n) await noteEvents(tx, [deletionId], 'mail.undeliverable')
+    if (numUpdatedRows > 0n && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')
   })
 }

@@ -50,7 +50,7 @@ export async function beginAgain(real: Real, first: World): Promise<World> {
     )};
     update clock.hand set at = ${sql.lit(new Date(first.now).toISOString())};
     commit`.execute(db)
-  await rm(deps.exportDir, { recursive: true, force: true })
+  for await (const names of deps.storage.list()) await deps.storage.remove(names)
   await rm(deps.uploadDir, { recursive: true, force: true })
   sink.received.length = 0
   sink.answer = { at: 'RCPT', code: 0 }

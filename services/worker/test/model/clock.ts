@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Db, migrate } from '@lethe/db'
+import type { TestDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 
@@ -7,7 +8,7 @@ import type { Test } from 'tap'
  * A migrated database of the test's own in which time stands still until it is moved: the product says `now()`
  * without a schema, and here another one is found before PostgreSQL's, by column defaults too.
  */
-export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<Db> {
+export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   const server = process.env.TEST_DATABASE_URL
   if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
@@ -26,7 +27,7 @@ export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<Db> 
   })
   await makeClock(db)
   await migrate(db)
-  return db
+  return { db, url: url.href }
 }
 
 async function makeClock(db: Db) {

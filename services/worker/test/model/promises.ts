@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { listSavedPasswords, planErasure, verifyAuditChain } from '@lethe/accounts'
 import { countRows } from '@lethe/erasure'
-import { removeStrays } from '@lethe/exports'
+import { removeDead } from '@lethe/exports'
 import type { Real } from './real.ts'
 import type { Rows } from './rows.ts'
 import { sorted } from './sorted.ts'
@@ -64,9 +64,9 @@ async function erasedWhollyOrNotAtAll({ people }: World, { db, keys }: Real): Pr
 }
 
 async function keepsNoFiles({ people }: World, { db, deps }: Real): Promise<void> {
-  const { exportDir, uploadDir } = deps
-  await removeStrays(db, exportDir, 0)
-  assert.deepEqual(await namesIn(exportDir), [], 'no archive is kept')
+  const { storage, uploadDir } = deps
+  await removeDead(db, storage)
+  for await (const names of storage.list()) assert.deepEqual(names, [], 'no archive is kept')
   const living = people.flatMap(({ id, erased, avatar }) => (erased || !avatar ? [] : String(id)))
   assert.deepEqual(await namesIn(uploadDir), sorted(living), 'only who is there has a folder')
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { dataMap, deriveKeys, forgetExpiredSessions, type Hasher, type Keys } from '@lethe/accounts'
 import { blastRadius, cheapHasher } from '@lethe/accounts/testing'
-import type { Db } from '@lethe/db'
+import { connectReaders, type Db } from '@lethe/db'
+import { openStorage } from '@lethe/exports'
 import type { Test } from 'tap'
 import type { HandlerDeps } from '../../src/deps.ts'
 import { createLog } from '../../src/logging.ts'
@@ -28,7 +29,9 @@ export interface Real {
 }
 
 export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
-  const db = await databaseWithClock(t)
+  const { db, url } = await databaseWithClock(t)
+  const readers = connectReaders(url, { max: 4 })
+  t.teardown(() => readers.end())
   const keys = deriveKeys(randomBytes(32))
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-model-'))
@@ -40,7 +43,8 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
   const deps: HandlerDeps = {
     ...{ db, keys, mailer, publicUrl, stop: new AbortController().signal },
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
-    exportDir: path.join(folder, 'exports'),
+    readers,
+    storage: openStorage(path.join(folder, 'exports')),
     uploadDir: path.join(folder, 'uploads'),
     ...{ dataMap, exportTtl: exportTtl.iso },
     blastRadius,

@@ -1,8 +1,9 @@
 // @ts-check
-import { moment, size, until } from './words.js'
+import { fetched, moment, size, until } from './words.js'
 
 /**
- * @typedef {{ status: string, bytes?: number | null, expiresAt?: string | null }} Archive
+ * @typedef {{ status: string, bytes?: number | null, expiresAt?: string | null, downloads?: number,
+ *   downloadedAt?: string | null }} Archive
  * @typedef {{ status: string, requestedAt: string, eraseAfter: string, cancelledAt?: string | null,
  *   erasedAt?: string | null, export?: Archive | null }} Deletion
  * @typedef {'done' | 'now' | 'ahead' | 'stopped'} Stage
@@ -26,7 +27,7 @@ export function course(deletion) {
 }
 
 /** @param {Archive} archive */
-function archiveStep({ status, bytes, expiresAt }) {
+function archiveStep({ status, bytes, expiresAt, downloads = 0, downloadedAt }) {
   switch (status) {
     case 'ready':
       return step(
@@ -34,6 +35,8 @@ function archiveStep({ status, bytes, expiresAt }) {
         `Archive of your data ready${bytes ? ` (${size(bytes)})` : ''}`,
         'Its link came in a mail of its own',
         ...(expiresAt ? [', and works until ', moment(expiresAt)] : []),
+        '. Fetched: ',
+        fetched(downloads, downloadedAt),
       )
     case 'pending':
       return step(
@@ -44,7 +47,11 @@ function archiveStep({ status, bytes, expiresAt }) {
     case 'failed':
       return step('stopped', 'Archive of your data', 'It could not be made. We are sorry.')
     case 'withdrawn':
-      return step('stopped', 'Archive of your data', 'Withdrawn when the deletion was cancelled.')
+      return step(
+        'stopped',
+        'Archive of your data',
+        'Withdrawn with the deletion, or destroyed by whoever had its link.',
+      )
     default:
       return step('done', 'Archive of your data', 'Its time is over, and it has been removed.')
   }

@@ -2,7 +2,7 @@
 import { linkToken, post, reasonOf } from './api.js'
 import { lookUp } from './link.js'
 import { busy, one, show, start } from './view.js'
-import { moment, size } from './words.js'
+import { fetched, moment, size } from './words.js'
 
 // The cookie that opens the archive lives for ten minutes.
 const openFor = 9 * 60_000
@@ -13,18 +13,36 @@ const form = /** @type {HTMLFormElement} */ (one('[data-passwords]'))
 const password = /** @type {HTMLInputElement} */ (one('#password'))
 const button = /** @type {HTMLElement} */ (form.querySelector('button'))
 const notice = one('#password-notice')
+const destroy = one('[data-destroy]')
+const destroyNotice = one('#destroy-notice')
 
 async function load() {
   const answer = await lookUp('/v1/exports/open')
   if (!answer) return
   openedAt = Date.now()
-  const { bytes, createdAt, expiresAt, sha256 } = answer.export
+  const { bytes, createdAt, expiresAt, sha256, downloads, downloadedAt } = answer.export
   show('ready', {
     size: size(bytes),
     createdAt: moment(createdAt),
     expiresAt: moment(expiresAt),
+    downloads: fetched(downloads, downloadedAt),
     sha256,
   })
+}
+
+/** It cannot be undone: asked for twice. */
+async function destroyArchive() {
+  if (destroy.dataset.destroy !== 'sure') {
+    destroy.dataset.destroy = 'sure'
+    destroy.textContent = 'Yes, destroy it for good'
+    destroyNotice.textContent =
+      'Have you downloaded what you want to keep? Press once more to destroy the archive.'
+    return
+  }
+  const reply = await post('/v1/exports/destroy', { token: linkToken() })
+  if (reply.status === 200) show('destroyed')
+  else if (reply.status === 410) show('gone')
+  else destroyNotice.textContent = reasonOf(reply)
 }
 
 /** Whoever comes back after a while is let in anew, before the browser asks for the file. @param {Event} event */
@@ -82,4 +100,5 @@ form.addEventListener('submit', async (event) => {
   event.preventDefault()
   await busy(button, fetchPasswords)
 })
+destroy.addEventListener('click', () => busy(destroy, destroyArchive))
 await start(load)

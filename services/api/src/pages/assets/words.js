@@ -49,3 +49,15 @@ export function size(bytes) {
     maximumSignificantDigits: 3,
   }).format(bytes / 1000 ** power)
 }
+
+/**
+ * How often something was fetched, and when last: whoever sees a number that is not theirs knows that somebody else was here.
+ * @param {number} downloads
+ * @param {string | null | undefined} last
+ */
+export function fetched(downloads, last) {
+  const words = document.createDocumentFragment()
+  if (downloads === 0 || !last) words.append('not yet')
+  else words.append(downloads === 1 ? 'once, ' : `${downloads} times, last `, moment(last))
+  return words
+}

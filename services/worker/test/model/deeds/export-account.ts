@@ -1,5 +1,12 @@
-import { findExportOwner, finishExport, openExport, openVault } from '@lethe/accounts'
-import { makeArchive, openArchive, removeArchive } from '@lethe/exports'
+import {
+  findExportOwner,
+  findWantedExport,
+  finishExport,
+  openExport,
+  openVault,
+  planErasure,
+} from '@lethe/accounts'
+import { makeArchive, openArchive } from '@lethe/exports'
 import { take } from '@lethe/jobs'
 import { exportAccount as handle } from '../../../src/handlers/export-account.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
@@ -71,25 +78,24 @@ function offer(world: World, number: number, lease: number): boolean {
 }
 
 /** A worker makes the archive, and then stands still before it offers it. */
-export function fallAsleepOverExport(world: World, number: number, name: string): Deed {
-  const { person, eraseAfter } = deletionOf(world, number)
-  const userId = personOf(world, person).id ?? 0
+export function fallAsleepOverExport(_world: World, number: number, name: string): Deed {
   return {
     course: atOnce((world) => {
       takeAs(world, deletionOf(world, number).export, newLease(world))
       return {}
     }),
-    async perform({ db, deps }) {
+    async perform({ db, keys, deps }) {
       const taken = await take(db, 'exports', name)
       if (!taken?.rows[0]) return { answer: refused('export-not-found') }
       const { lease } = taken
       const exportId = taken.rows[0].id
-      const { exportDir, uploadDir } = deps
+      const wanted = await findWantedExport(db, keys, exportId)
+      if (!wanted) return { answer: refused('export-not-found') }
+      const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
-      const made = await makeArchive(db, {
-        ...{ exportId, lease, userId, eraseAfter: new Date(eraseAfter) },
-        ...{ exportDir, uploadDir, signal },
-      })
+      const plan = await planErasure(db)
+      const options = { exportId, lease, plan, uploadDir, signal, ...wanted }
+      const made = await makeArchive(readers, storage, options)
       return {
         answer: {},
         keep(world) {
@@ -115,7 +121,7 @@ export function wakeUpOverExport(sleeper: Sleeper & { name: 'export-account' }):
     }),
     async perform({ db, deps }) {
       const offered = await finishExport(db, made, exportTtl.iso)
-      if (!offered) await removeArchive(deps.exportDir, made.fileName)
+      if (!offered) await deps.storage.remove([made.fileName])
       return { answer: { offered } }
     },
   }
@@ -126,9 +132,10 @@ export function openArchiveOf(world: World, number: number): Deed {
   const token = deletionOf(world, number).export.token ?? ''
   return {
     course: atOnce(({ deletions, now }) => whatOpens((deletions[number] as Deletion).export, now)),
-    async perform({ db, deps }) {
-      const { fileName, createdAt, expiresAt } = await openExport(db, token)
-      const opened = await openArchive(deps.exportDir, fileName)
+    async perform({ db, keys, deps }) {
+      const archive = await openExport(db, keys, token)
+      const { createdAt, expiresAt } = archive
+      const opened = await openArchive(deps.storage, archive)
       opened?.stream.destroy()
       return { answer: inMilliseconds({ createdAt, expiresAt, there: opened !== undefined }) }
     },

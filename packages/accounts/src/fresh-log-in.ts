@@ -1,0 +1,41 @@
+import type { Db, Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { AccountError } from './errors.ts'
+import type { Hasher } from './hashing.ts'
+import type { Session } from './session.ts'
+
+/**
+ * The hash that the shown password was checked against, outside of any lock: argon2 is slow on purpose. Undefined where
+ * none was shown. Errors: `wrong-password`, `unauthenticated`.
+ */
+export async function checkShown(
+  db: Db,
+  hasher: Hasher,
+  userId: number,
+  password: string | undefined,
+): Promise<string | undefined> {
+  if (password === undefined) return undefined
+  const user = await db
+    .selectFrom('active_users')
+    .select('password_hash')
+    .where('id', '=', userId)
+    .executeTakeFirst()
+  if (!user) throw new AccountError('unauthenticated')
+  if (!(await hasher.verify(user.password_hash, password))) throw new AccountError('wrong-password')
+  return user.password_hash
+}
+
+/** Whether the log-in of this session is more recent than `window` (ISO 8601); undefined where the session has ended. */
+export async function isFresh(
+  tx: Tx,
+  session: Session,
+  window: string,
+): Promise<boolean | undefined> {
+  const held = await tx
+    .selectFrom('sessions')
+    .select(sql<boolean>`authenticated_at > now() - ${window}::interval`.as('fresh'))
+    .where('id', '=', session.id)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .executeTakeFirst()
+  return held?.fresh
+}

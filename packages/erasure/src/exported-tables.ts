@@ -1,0 +1,35 @@
+import type { Column } from './catalogue.ts'
+import type { TableEntry } from './data-map.ts'
+import type { Plan } from './plan.ts'
+
+/** A table of which an export tells. */
+export interface ExportedTable {
+  table: string
+  /** In the export, as its columns are by the names that they have there. */
+  name: string
+  is: string
+  columns: { name: string; is: string; column: Column }[]
+}
+
+/** In the order of the map. */
+export function exportedTables({ map, tables }: Plan): ExportedTable[] {
+  return Object.entries(map.tables)
+    .filter(([, entry]) => isExported(entry))
+    .map(([table, entry]) => ({
+      table,
+      name: exportName(table, entry),
+      is: entry.is,
+      columns: Object.entries(entry.columns).flatMap(([name, { is, export: out }]) => {
+        const column = tables.get(table)?.columns.get(name)
+        return typeof out === 'string' && column ? [{ name: out, is, column }] : []
+      }),
+    }))
+}
+
+export function isExported({ columns }: TableEntry): boolean {
+  return Object.values(columns).some((column) => typeof column.export === 'string')
+}
+
+export function exportName(table: string, entry: TableEntry): string {
+  return entry.export ?? table.replaceAll(/[^A-Za-z0-9]+/g, '-')
+}

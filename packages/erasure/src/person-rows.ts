@@ -1,0 +1,75 @@
+import { type RawBuilder, sql } from 'kysely'
+import { belongings, belongingsIn, fits, rowsOf } from './belongings.ts'
+import { type Clear, type Plan, waysOf } from './plan.ts'
+import { namesPerson } from './reach.ts'
+import { cleared } from './step-rows.ts'
+
+/**
+ * A statement for all rows of one table that tell of this person, each once: those that an erasure takes, those in which it
+ * overwrites something, and those that go by other means. `undefined` where the table has none of anybody.
+ */
+export function personRows(
+  plan: Plan,
+  table: string,
+  userId: number,
+  columns: readonly string[],
+): RawBuilder<unknown> | undefined {
+  const named = namedBy(plan, table, userId)
+  const wanted = sql`select ${sql.join(columns.map((column) => sql`t.${sql.id(column)}`))}`
+  const sorted = sql`order by ${orderOf(plan, table)}`
+  if (named)
+    return named.length === 0
+      ? undefined
+      : sql`${wanted} from ${rowsOf(plan, table)} t where ${sql.join(named, sql` or `)} ${sorted}`
+  const found = [
+    ...(plan.hangs.has(table) ? [sql`select part, place from ${belongingsIn(plan, table)}`] : []),
+    ...clearsOf(plan, table).map(
+      (clear) => sql`select part, place from (select ${cleared(plan, clear)}) c`,
+    ),
+    ...otherwise(plan, table).map(
+      (column) => sql`select t.tableoid, t.ctid from ${rowsOf(plan, table)} t
+        where t.${sql.id(column)} = ${userId}::bigint`,
+    ),
+  ]
+  const needs = [table, ...clearsOf(plan, table).map(({ link }) => link.target)]
+  return sql`${belongings(
+    plan,
+    [userId],
+    needs.filter((needed) => plan.hangs.has(needed)),
+  )}
+    ${wanted} from (${sql.join(found, sql` union `)}) f
+    join ${rowsOf(plan, table)} t on t.tableoid = f.part and t.ctid = f.place ${sorted}`
+}
+
+/** The conditions on a row `t` where the table's own columns say whose it is; undefined where other rows have to be asked. */
+function namedBy(plan: Plan, table: string, userId: number): RawBuilder<unknown>[] | undefined {
+  const { person } = plan.map
+  const is = (column: string) => sql`t.${sql.id(column)} = ${userId}::bigint`
+  if (table === person.table) return [is(person.key)]
+  const links = waysOf(plan).filter((link) => link.table === table)
+  if (!links.every((link) => namesPerson(plan.map, link))) return undefined
+  return [
+    ...links.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
+    ...otherwise(plan, table).map(is),
+  ]
+}
+
+function clearsOf(plan: Plan, table: string): Clear[] {
+  return plan.steps.filter(
+    (step): step is Clear => step.rule === 'clear' && step.link.table === table,
+  )
+}
+
+/** The columns that name a person whose rows go by other means. */
+function otherwise(plan: Plan, table: string): string[] {
+  return Object.entries(plan.map.tables[table]?.links ?? {}).flatMap(([column, link]) =>
+    typeof link === 'object' && 'otherwise' in link ? [column] : [],
+  )
+}
+
+/** The same rows come in the same order, as far as the table has a key. */
+function orderOf(plan: Plan, table: string): RawBuilder<unknown> {
+  const [key] = plan.tables.get(table)?.uniqueKeys ?? []
+  const by = plan.map.tables[table]?.order ?? key ?? ['tableoid', 'ctid']
+  return sql.join(by.map((column) => sql`t.${sql.id(column)}`))
+}

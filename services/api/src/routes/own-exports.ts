@@ -1,0 +1,66 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { addressOf, listExports, requestExport } from '@lethe/accounts'
+import { Type } from 'typebox'
+import { ownId, sessionOf } from '../auth.ts'
+import type { RouteDeps } from '../deps.ts'
+import { known } from '../known.ts'
+import { ExportState, Id, ShownPassword, Time, UserParams } from './schemas.ts'
+
+const Wish = Type.Object(
+  { password: Type.Optional(ShownPassword) },
+  { additionalProperties: false },
+)
+const Own = Type.Object({
+  id: Id,
+  status: ExportState,
+  requestedAt: Time,
+  createdAt: Type.Optional(Time),
+  expiresAt: Type.Optional(Time),
+  bytes: Type.Optional(Type.Integer()),
+  downloads: Type.Integer(),
+  downloadedAt: Type.Optional(Time),
+})
+
+/** Archives of one's own data, without a deletion (GDPR Art. 15 and 20). */
+export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
+  const { db, keys, hasher, config, auth, spend, spendPassword } = deps
+
+  app.post(
+    '/v1/users/:userId/exports',
+    {
+      onRequest: auth.authenticate,
+      schema: {
+        summary: 'Ask for an archive of your data; a mail brings its link. One is made at a time',
+        params: UserParams,
+        body: Type.Union([Wish, Type.Null()]),
+        response: { 202: Type.Object({ export: Own }) },
+      },
+    },
+    async (request, reply) => {
+      const userId = ownId(request)
+      const session = sessionOf(request)
+      const password = request.body?.password
+      if (password !== undefined) await spendPassword(request, await addressOf(db, session))
+      await spend(request, 'exportPerAccount', userId)
+      const asked = await requestExport(
+        ...([db, keys, hasher, session, password] as const),
+        config.reauthenticationWindow.iso,
+      )
+      reply.code(202)
+      return { export: known(asked) }
+    },
+  )
+
+  app.get(
+    '/v1/users/:userId/exports',
+    {
+      onRequest: auth.authenticate,
+      schema: {
+        summary: 'The archives that you asked for, the latest first',
+        params: UserParams,
+        response: { 200: Type.Object({ exports: Type.Array(Own) }) },
+      },
+    },
+    async (request) => ({ exports: (await listExports(db, ownId(request))).map(known) }),
+  )
+}

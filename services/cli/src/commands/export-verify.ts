@@ -1,0 +1,26 @@
+import { verifyArchive } from '@lethe/exports'
+import type { Command } from '../command.ts'
+
+/** Holds a downloaded archive to itself; needs no database and no network. */
+export const verifyExport: Command = async ([file, ...more], { print }) => {
+  if (!file || more.length > 0) {
+    print('Usage: pnpm lethe export verify FILE')
+    return 2
+  }
+  const verified = await verifyArchive(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EISDIR' || error.code === 'EACCES')
+      return undefined
+    throw error
+  })
+  if (!verified) {
+    print('There is no such file that can be read: name the ZIP that was downloaded.')
+    return 2
+  }
+  const { faults, entries, madeAt } = verified
+  if (faults.length === 0) {
+    print(`It is as it was made at ${madeAt}: ${entries} files and their manifest.`)
+    return 0
+  }
+  for (const fault of faults) print(fault)
+  return 1
+}
