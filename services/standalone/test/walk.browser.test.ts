@@ -49,7 +49,7 @@ async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
   t.match(archive.suggestedFilename(), /^account-export-.*\.zip$/)
   const files = await listArchive(await readFile(await archive.path()))
   t.ok(
-    files.some(({ name }) => name === 'data/data/saved-passwords.csv'),
+    files.some(({ name }) => name === 'data/saved-passwords.csv'),
     'the export page gives the archive',
   )
 
