@@ -1,15 +1,11 @@
 import type { Counts, Tx } from '@lethe/db'
-import { type RawBuilder, sql } from 'kysely'
-import { belongings, fits, rowsOf } from './belongings.ts'
+import { sql } from 'kysely'
+import { belongings, rowsOf } from './belongings.ts'
+import { addTo, type ToldRows, TooManyRows, toldOf } from './counted-rows.ts'
 import { holdStill } from './hold-still.ts'
+import { eraseNamed, namedTable, tellNamed } from './named-rows.ts'
 import type { Plan, Step } from './plan.ts'
-import { namesPerson } from './reach.ts'
-import { changeOf, fileSums, inPlaces, stepRows, titleOf } from './step-rows.ts'
-
-/** Of one table there are more rows than may go at once: the transaction is to be rolled back. */
-export class TooManyRows extends Error {
-  override name = 'TooManyRows'
-}
+import { changeOf, inPlaces, namesFiles, stepRows, titleOf } from './step-rows.ts'
 
 /**
  * Erases and overwrites, step by step, all that belongs to these people; tells how many rows it were for each of them.
@@ -28,6 +24,7 @@ export async function eraseRows(
   const counts = new Map<number, Counts>(
     userIds.map((id) => [id, { tables: { ...none }, files: 0, bytes: 0 }]),
   )
+  for (const told of await tellNamed(tx, plan, userIds, atMost)) addTo(counts, told)
   for (const step of plan.steps) {
     if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
       await erasePeople(tx, plan, there)
@@ -35,13 +32,9 @@ export async function eraseRows(
         Object.assign(counts.get(id)?.tables ?? {}, { [step.tables.join()]: 1 })
       continue
     }
-    for (const { name, person, rows, files, bytes } of await run(tx, plan, step, userIds, atMost)) {
-      const counted = counts.get(person)
-      if (!counted) continue
-      counted.tables[name] = (counted.tables[name] ?? 0) + rows
-      counted.files += files
-      counted.bytes += bytes
-    }
+    const named = namedTable(plan, step)
+    if (named) await eraseNamed(tx, plan, named, userIds)
+    else for (const told of await run(tx, plan, step, userIds, atMost)) addTo(counts, told)
   }
   return counts
 }
@@ -51,14 +44,6 @@ async function erasePeople(tx: Tx, plan: Plan, there: number[]): Promise<void> {
   const { table, key } = plan.map.person
   await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
     where t.${sql.id(key)} = any(${there}::bigint[])`.execute(tx)
-}
-
-interface Changed {
-  name: string
-  person: number
-  rows: number
-  files: number
-  bytes: number
 }
 
 // Somebody changes the very rows again and again: the erasure is for later.
@@ -74,12 +59,12 @@ async function run(
   step: Step,
   userIds: number[],
   atMost: number,
-): Promise<Changed[]> {
-  const all: Changed[] = []
+): Promise<ToldRows[]> {
+  const all: ToldRows[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    const { changed, missed } = await runOnce(tx, plan, step, userIds, atMost)
-    all.push(...changed)
-    if (missed === 0) return all
+    const rows = await runOnce(tx, plan, step, userIds, atMost)
+    all.push(...rows)
+    if (rows.every(({ found, people }) => people.length === found)) return all
   }
   throw new Error('rows are changed faster than they can be erased')
 }
@@ -90,18 +75,27 @@ async function runOnce(
   step: Step,
   userIds: number[],
   atMost: number,
-): Promise<{ changed: Changed[]; missed: number }> {
+): Promise<FoundRows[]> {
   const own = stepRows(plan, step)
+  // One row more shows that there are too many.
+  const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
   const parts = own.map(({ name, table, rows }, n) => {
-    const as = { found: sql.id(`found_${n}`), changed: sql.id(`changed_${n}`) }
-    const link = step.rule === 'delete' ? directLink(plan, table) : undefined
-    const part = link
-      ? whatNames(plan, step, table, link, userIds, atMost, as)
-      : whatWasFound(plan, step, table, rows, atMost, as)
-    return { ...part, told: tellOf(plan, step, { name, table }, part, as.changed) }
+    const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
+    const these = sql`${inPlaces(plan, table, found)} and t.tableoid = f.part and t.ctid = f.place`
+    const change = changeOf(plan, step, table, these, {
+      person: sql`f.person`,
+      found: sql`${found} f`,
+    })
+    const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
+    return {
+      needs: needs.filter((needed) => plan.hangs.has(needed)),
+      ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
+      told: sql`select ${sql.lit(name)} as name, (select count(*) from ${found}) as found,
+        ${toldOf(namesFiles(plan, step, table))} from ${changed}`,
+    }
   })
   const needs = parts.flatMap((part) => part.needs)
-  const { rows } = await sql<Told>`
+  const { rows } = await sql<FoundRows>`
     ${titleOf(own.map(({ name }) => name))}
     ${needs.length > 0 ? sql`${belongings(plan, userIds, needs)},` : sql`with`}
     ${sql.join(parts.map(({ ctes }) => ctes))}
@@ -109,113 +103,12 @@ async function runOnce(
       parts.map(({ told }) => told),
       sql` union all `,
     )}`.execute(tx)
-  const crowded = rows.find(({ crowded }) => crowded)
+  const crowded = rows.find(({ found }) => found > atMost)
   if (crowded) throw new TooManyRows(`more than ${atMost} rows of ${crowded.name}`)
-  return {
-    changed: rows.flatMap(({ name, each }) =>
-      each.map(([person, rows, files, bytes]) => ({ name, person, rows, files, bytes })),
-    ),
-    missed: rows.reduce((sum, { missed }) => sum + missed, 0),
-  }
+  return rows
 }
 
-/** Expressions that find rows and change them, and what is to be said of that. */
-interface Part {
-  /** The tables of which they need the belongings. */
-  needs: string[]
-  ctes: RawBuilder<unknown>
-  crowded: RawBuilder<unknown>
-  missed: RawBuilder<unknown>
-}
-
-interface Names {
-  found: RawBuilder<unknown>
-  changed: RawBuilder<unknown>
-}
-
-/**
- * Rows that name the person themselves are not looked for first: that would cost a third of the deletes. One that somebody
- * changes meanwhile is followed by PostgreSQL to where it lies now. Where there are too many, none goes.
- */
-function whatNames(
-  plan: Plan,
-  step: Step,
-  table: string,
-  { column, fits }: DirectLink,
-  userIds: number[],
-  atMost: number,
-  { found, changed }: Names,
-): Part {
-  const whose = sql`t.${sql.id(column)}`
-  const these = sql`${whose} = any(${userIds}::bigint[])${fits}`
-  const more = Number.isFinite(atMost)
-    ? sql`(select count(*) from (select from ${rowsOf(plan, table)} t where ${these} limit ${atMost + 1}::bigint) l) > ${atMost}::bigint`
-    : sql`false`
-  const few = sql`${these} and not (select crowded from ${found})`
-  return {
-    needs: [],
-    ctes: sql`${found} as materialized (select ${more} as crowded),
-      ${changed} as (${changeOf(plan, step, table, few, { person: whose })})`,
-    crowded: sql`(select crowded from ${found})`,
-    missed: sql`0`,
-  }
-}
-
-/** Rows that belong to the person by what they hang on are looked for, and then changed where they lie. */
-function whatWasFound(
-  plan: Plan,
-  step: Step,
-  table: string,
-  rows: RawBuilder<unknown>,
-  atMost: number,
-  { found, changed }: Names,
-): Part {
-  // One row more shows that there are too many.
-  const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
-  const these = sql`${inPlaces(plan, table, found)} and t.tableoid = f.part and t.ctid = f.place`
-  const change = changeOf(plan, step, table, these, {
-    person: sql`f.person`,
-    found: sql`${found} f`,
-  })
-  const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
-  const count = (of: RawBuilder<unknown>) => sql`(select count(*) from ${of})`
-  return {
-    needs: needs.filter((needed) => plan.hangs.has(needed)),
-    ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
-    crowded: Number.isFinite(atMost) ? sql`${count(found)} > ${atMost}::bigint` : sql`false`,
-    missed: sql`${count(found)} - ${count(changed)}`,
-  }
-}
-
-interface DirectLink {
-  column: string
-  fits: RawBuilder<unknown>
-}
-
-/** The column by which each row of a table names a person, where that alone makes it theirs: most tables are so. */
-function directLink(plan: Plan, table: string): DirectLink | undefined {
-  const [link, ...others] = plan.hangs.get(table) ?? []
-  if (!link || others.length > 0 || !namesPerson(plan.map, link)) return undefined
-  return { column: link.columns[0] ?? '', fits: fits(link) }
-}
-
-interface Told {
-  name: string
-  crowded: boolean
-  missed: number
-  each: [person: number, rows: number, files: number, bytes: number][]
-}
-
-/** One line for each table, with all people in it: hundreds of lines would take longer to read than the rows to go. */
-function tellOf(
-  plan: Plan,
-  step: Step,
-  { name, table }: { name: string; table: string },
-  { crowded, missed }: Part,
-  changed: RawBuilder<unknown>,
-): RawBuilder<unknown> {
-  const { files, bytes } = fileSums(plan, step, table)
-  return sql`select ${sql.lit(name)} as name, ${crowded} as crowded, ${missed} as missed,
-      coalesce(json_agg(each), '[]') as each
-    from (select json_build_array(person, count(*), ${files}, ${bytes}) as each from ${changed} group by person) e`
+interface FoundRows extends ToldRows {
+  /** Of which those that are told were changed. */
+  found: number
 }

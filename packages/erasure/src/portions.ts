@@ -2,7 +2,7 @@ import type { Counts, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 import { belongings, fits, meets, rowsFound, rowsOf, wayOf } from './belongings.ts'
 import { type Plan, type Step, waysOf } from './plan.ts'
-import { changeOf, cleared, clearedName, fileSums, inPlaces, titleOf } from './step-rows.ts'
+import { changeOf, cleared, clearedName, inPlaces, namesFiles, titleOf } from './step-rows.ts'
 
 /**
  * Erases up to `atMost` rows of this person ahead of the erasure, by the `place`th way of the plan on which rows can be
@@ -27,10 +27,12 @@ export async function erasePortion(
   // Asked once more of each row that we hold: nothing can come to hang on it any more.
   const held = sql`unnest(${locked.map(({ part }) => part)}::oid[], ${locked.map(({ place }) => place)}::tid[]) as held (part, place)`
   const these = sql`${inPlaces(plan, table, held)}${alone}`
-  const { files, bytes } = fileSums(plan, step, table)
+  const sums = namesFiles(plan, step, table)
+    ? sql`count(bytes) as files, coalesce(sum(bytes), 0)::bigint as bytes`
+    : sql`0 as files, 0 as bytes`
   const { rows } = await sql<{ rows: number; files: number; bytes: number }>`${titleOf([name])}
     with changed as (${changeOf(plan, step, table, these)})
-    select count(*) as rows, ${files} as files, ${bytes} as bytes from changed`.execute(tx)
+    select count(*) as rows, ${sums} from changed`.execute(tx)
   const [changed = { rows: 0, files: 0, bytes: 0 }] = rows
   return { tables: { [name]: changed.rows }, files: changed.files, bytes: changed.bytes }
 }

@@ -46,10 +46,18 @@ export function changeOf(
     const from = found ? sql` from ${found}` : sql``
     return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person`
   }
-  const { files } = plan.map.tables[table] ?? {}
-  const bytes = files ? sql`, t.${sql.id(files.bytes)}::bigint as bytes` : sql``
   const using = found ? sql` using ${found}` : sql``
-  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytes}`
+  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytesOf(plan, step, table)}`
+}
+
+export function namesFiles(plan: Plan, step: Step, table: string): boolean {
+  return step.rule === 'delete' && plan.map.tables[table]?.files !== undefined
+}
+
+/** The size of the file that a row `t` names, where the rows of the table name any: one more column, as `bytes`. */
+export function bytesOf(plan: Plan, step: Step, table: string): RawBuilder<unknown> {
+  const { bytes } = plan.map.tables[table]?.files ?? {}
+  return bytes && step.rule === 'delete' ? sql`, t.${sql.id(bytes)}::bigint as bytes` : sql``
 }
 
 /** Rows `t` that lie where the lines of `found` say: by their places alone where one table holds them all, no way is shorter. */
@@ -61,20 +69,6 @@ export function inPlaces(
   return plan.tables.get(table)?.partitioned
     ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
     : sql`t.ctid = any(array(select place from ${found}))`
-}
-
-/**
- * Over what `changeOf` tells: files are counted by the rows that named them, since they themselves are gone by now, perhaps
- * since an earlier try.
- */
-export function fileSums(
-  plan: Plan,
-  step: Step,
-  table: string,
-): { files: RawBuilder<unknown>; bytes: RawBuilder<unknown> } {
-  return step.rule === 'delete' && plan.map.tables[table]?.files
-    ? { files: sql`count(bytes)`, bytes: sql`coalesce(sum(bytes), 0)::bigint` }
-    : { files: sql`0`, bytes: sql`0` }
 }
 
 /** Whoever looks at what the database does sees which step it is. */
