@@ -1,7 +1,7 @@
 import { constants, type FileHandle, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { exportedFolders, type Plan } from '@lethe/erasure'
-import type { Add, Added } from './zip.ts'
+import type { Added, Zip } from './zip.ts'
 
 export interface GatheredFile extends Added {
   /** What lies in its folder. */
@@ -14,13 +14,12 @@ interface FilesOptions {
   plan: Plan
   userId: number
   uploadDir: string
-  mtime: Date
 }
 
 /** Adds the files of all exported folders, as they are, numbered in the order of their names. */
 export async function gatherFiles(
-  { plan, userId, uploadDir, mtime }: FilesOptions,
-  add: Add,
+  { plan, userId, uploadDir }: FilesOptions,
+  zip: Zip,
 ): Promise<GatheredFile[]> {
   const gathered: GatheredFile[] = []
   for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
@@ -31,8 +30,7 @@ export async function gatherFiles(
       if (!file) continue
       const safe = `files/${name}/${++number}${extension(wasCalled)}`
       try {
-        const content = file.createReadStream({ autoClose: false })
-        const added = await add({ name: safe, mtime, content, compress: !isCompressed(safe) })
+        const added = await addFile(file, safe, zip)
         gathered.push({ ...added, is, wasCalled })
       } finally {
         await file.close()
@@ -40,6 +38,17 @@ export async function gatherFiles(
     }
   }
   return gathered
+}
+
+async function addFile(file: FileHandle, name: string, zip: Zip): Promise<Added> {
+  const entry = await zip.open(name, { smaller: !isCompressed(name) })
+  try {
+    for await (const chunk of file.createReadStream({ autoClose: false }))
+      await entry.write(chunk as Buffer)
+    return await entry.end()
+  } finally {
+    await entry.close()
+  }
 }
 
 /** Letters and digits alone: nothing that a name may hold does anything where the archive is unpacked. */

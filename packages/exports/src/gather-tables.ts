@@ -4,7 +4,7 @@ import { csvHeader, csvRows } from './csv-rows.ts'
 import { jsonRows } from './json-rows.ts'
 import { jsonSchema } from './json-schema.ts'
 import type { Kind } from './kinds.ts'
-import type { Add, Added } from './zip.ts'
+import type { Added, Zip } from './zip.ts'
 
 /** What was added of one kind, and what the page of the archive shows of it. */
 export interface GatheredKind {
@@ -22,61 +22,60 @@ const SHOWN_AT_MOST = 200
 
 /** Adds all rows of one kind as JSON and as CSV, and the schema of its JSON. */
 export async function gatherKind(
-  { takenAt: mtime, copy }: Snapshot,
+  { copy }: Snapshot,
   kind: Kind,
   userId: number,
-  add: Add,
+  zip: Zip,
 ): Promise<GatheredKind> {
+  const schema = await zip.add(`schema/${kind.name}.json`, jsonSchema(kind))
   const query = kind.rows(userId)
-  const read = () => (query ? wholeLines(copy(query)) : nothing())
-  const [toJson, toCsv] = [jsonRows(kind.columns), csvRows(kind.columns)]
-  const header = csvHeader(kind.columns)
-  const begun = await beginningOf(read(), SMALL)
+  const begun = await beginningOf(query ? wholeLines(copy(query)) : nothing(), SMALL)
+  const toJson = jsonRows(kind.columns)
   const shown = begun.lines.map(toJson).join('').split('\n').slice(0, -1).slice(0, SHOWN_AT_MOST)
-  const put = (name: string, content: Buffer | AsyncIterable<Buffer>) =>
-    add({ name, mtime, content })
-  const schema = await put(`schema/${kind.name}.json`, jsonSchema(kind))
-
-  if (begun.whole) {
-    const lines = begun.lines.join('')
-    const rows = countLines(lines)
-    const objects = toJson(lines).trimEnd().replaceAll('\n', ',\n')
-    const json = await put(`data/${kind.name}.json`, text(rows > 0 ? `[\n${objects}\n]\n` : '[]\n'))
-    const csv = await put(`data/${kind.name}.csv`, text(header + toCsv(lines)))
-    return { kind, rows, shown, entries: [{ ...json, rows }, { ...csv, rows }, schema] }
-  }
-  const inJson = { rows: 0 }
-  const json = await put(`data/${kind.name}.jsonl`, counted(goOn(begun), toJson, inJson))
-  // Once more, from the same snapshot: to hold them for the second file would take as much memory as there are rows.
-  const inCsv = { rows: 0 }
-  const csv = await put(`data/${kind.name}.csv`, counted(read(), toCsv, inCsv, header))
-  if (inJson.rows !== inCsv.rows) throw new Error('one snapshot gave different rows')
-  return {
-    kind,
-    rows: inJson.rows,
-    shown,
-    entries: [{ ...json, ...inJson }, { ...csv, ...inCsv }, schema],
-  }
+  const { rows, entries } = begun.whole
+    ? await addSmall(kind, begun.lines.join(''), zip)
+    : await addLarge(kind, begun, zip)
+  return { kind, rows, shown, entries: [...entries.map((entry) => ({ ...entry, rows })), schema] }
 }
 
-const text = (all: string) => Buffer.from(all)
+interface AddedRows {
+  rows: number
+  entries: Added[]
+}
+
+async function addSmall({ name, columns }: Kind, lines: string, zip: Zip): Promise<AddedRows> {
+  const objects = jsonRows(columns)(lines).trimEnd().replaceAll('\n', ',\n')
+  const json = objects ? `[\n${objects}\n]\n` : '[]\n'
+  const csv = csvHeader(columns) + csvRows(columns)(lines)
+  const entries = [
+    await zip.add(`data/${name}.json`, Buffer.from(json)),
+    await zip.add(`data/${name}.csv`, Buffer.from(csv)),
+  ]
+  return { rows: countLines(lines), entries }
+}
+
+/** Both at once, so that the rows are read once, and none of them is held. */
+async function addLarge({ name, columns }: Kind, begun: Beginning, zip: Zip): Promise<AddedRows> {
+  const [toJson, toCsv] = [jsonRows(columns), csvRows(columns)]
+  const json = await zip.open(`data/${name}.jsonl`)
+  const csv = await zip.openBeside(`data/${name}.csv`)
+  try {
+    let rows = 0
+    await csv.write(Buffer.from(csvHeader(columns)))
+    for await (const lines of goOn(begun)) {
+      rows += countLines(lines)
+      await json.write(Buffer.from(toJson(lines)))
+      await csv.write(Buffer.from(toCsv(lines)))
+    }
+    return { rows, entries: [await json.end(), await csv.end()] }
+  } finally {
+    await Promise.all([json.close(), csv.close()])
+  }
+}
 
 async function* nothing(): AsyncGenerator<string> {}
 
 async function* goOn({ lines, rest }: Beginning): AsyncGenerator<string> {
   yield* lines
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
-}
-
-async function* counted(
-  lines: AsyncIterable<string>,
-  write: (lines: string) => string,
-  count: { rows: number },
-  header?: string,
-): AsyncGenerator<Buffer> {
-  if (header) yield text(header)
-  for await (const some of lines) {
-    count.rows += countLines(some)
-    yield text(write(some))
-  }
 }

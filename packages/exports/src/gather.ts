@@ -6,7 +6,7 @@ import { indexPage } from './index-page.ts'
 import { kindsOf } from './kinds.ts'
 import { leftOutOf, manifestText } from './manifest.ts'
 import { type ArchiveFacts, readme } from './readme.ts'
-import type { Add } from './zip.ts'
+import type { Zip } from './zip.ts'
 
 export interface GatherOptions {
   /** What is a person's, and how it is called in an export. */
@@ -17,27 +17,27 @@ export interface GatherOptions {
   eraseAfter?: Date | undefined
 }
 
-/** Adds everything that is the person's, entry by entry, and last the manifest of what was added. */
+/** Puts in everything that is the person's, file by file, and last the manifest of what was put in. */
 export async function gather(
   readers: Readers,
   { plan, userId, uploadDir, eraseAfter }: GatherOptions,
   signal: AbortSignal,
-  add: Add,
+  zipOf: (time: Date) => Zip,
 ): Promise<void> {
-  const { madeAt, kinds } = await gatherTables(readers, plan, userId, signal, add)
-  const files = await gatherFiles({ plan, userId, uploadDir, mtime: madeAt }, add)
+  const { madeAt, kinds } = await gatherTables(readers, plan, userId, signal, zipOf)
+  const zip = zipOf(madeAt)
+  const files = await gatherFiles({ plan, userId, uploadDir }, zip)
   const facts: ArchiveFacts = { madeAt, eraseAfter, note: plan.map.exportNote }
-  const put = (name: string, content: Buffer) => add({ name, mtime: madeAt, content })
   const pages = [
-    await put('README.txt', readme(facts, kinds, files)),
-    await put('index.html', indexPage(facts, kinds, files)),
+    await zip.add('README.txt', readme(facts, kinds, files)),
+    await zip.add('index.html', indexPage(facts, kinds, files)),
   ]
   const entries = [
     ...kinds.flatMap((kind) => kind.entries),
     ...files.map(({ is, ...file }) => file),
     ...pages,
   ].toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
-  await put(
+  await zip.add(
     'manifest.json',
     manifestText({ formatVersion: 2, madeAt, userId, entries, leftOut: leftOutOf(plan) }),
   )
@@ -49,7 +49,7 @@ async function gatherTables(
   plan: Plan,
   userId: number,
   signal: AbortSignal,
-  add: Add,
+  zipOf: (time: Date) => Zip,
 ): Promise<{ madeAt: Date; kinds: GatheredKind[] }> {
   return readers.snapshot(signal, async (snapshot) => {
     const { table, key } = plan.map.person
@@ -57,8 +57,9 @@ async function gatherTables(
     let isThere = false
     if (themselves) for await (const _ of snapshot.copy(themselves)) isThere = true
     if (!isThere) throw new Error('There is no such account any more')
+    const zip = zipOf(snapshot.takenAt)
     const kinds: GatheredKind[] = []
-    for (const kind of kindsOf(plan)) kinds.push(await gatherKind(snapshot, kind, userId, add))
+    for (const kind of kindsOf(plan)) kinds.push(await gatherKind(snapshot, kind, userId, zip))
     return { madeAt: snapshot.takenAt, kinds }
   })
 }

@@ -2,9 +2,8 @@ import type { Readers } from '@lethe/db'
 import { type GatherOptions, gather } from './gather.ts'
 import { archiveName } from './names.ts'
 import { sealInto } from './seal.ts'
-import type { Stamped } from './stamp-digest.ts'
 import type { Storage } from './storage/storage.ts'
-import { writeZip } from './zip.ts'
+import { type Written, writeZip } from './zip.ts'
 
 export interface ArchiveOptions extends GatherOptions {
   exportId: string
@@ -16,7 +15,7 @@ export interface ArchiveOptions extends GatherOptions {
   signal: AbortSignal
 }
 
-export interface MadeArchive extends Stamped {
+export interface MadeArchive extends Written {
   fileName: string
 }
 
@@ -33,11 +32,11 @@ export async function makeArchive(
   const { exportId, lease, key, signal } = options
   signal.throwIfAborted()
   const fileName = archiveName(exportId, lease)
-  let made: Stamped | undefined
+  let made: Written | undefined
   try {
     await storage.put(fileName, signal, (sink) =>
       sealInto(sink, key, signal, async (plain) => {
-        made = await writeZip(plain, signal, (add) => gather(readers, options, signal, add))
+        made = await writeZip(plain, (zipOf) => gather(readers, options, signal, zipOf))
       }),
     )
   } catch (error) {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import yauzl, { type ZipFile } from 'yauzl'
 import { meter } from './meter.ts'
-import { readStamp, STAMP } from './stamp-digest.ts'
+import { readStamp, STAMP } from './stamp.ts'
 
 export interface Verified {
   /** A sentence for each thing that is wrong, which names the entry; none where the archive is as it was made. */

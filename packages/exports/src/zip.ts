@@ -1,16 +1,19 @@
-import { Readable, type Writable } from 'node:stream'
-import { finished, pipeline } from 'node:stream/promises'
-import { ZipFile } from 'yazl'
-import { meter } from './meter.ts'
-import { type Stamped, stampDigest } from './stamp-digest.ts'
+import { createHash } from 'node:crypto'
+import type { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { deflateSmall, deflating, type Packed } from './deflate.ts'
+import { openSpool } from './spool.ts'
+import { writeStamp } from './stamp.ts'
+import {
+  centralHeader,
+  dataDescriptor,
+  type EntryFacts,
+  endRecords,
+  localHeader,
+} from './zip-format.ts'
 
-export interface Entry {
-  name: string
-  mtime: Date
-  content: AsyncIterable<Buffer> | Buffer
-  /** `false` for what is compressed already. */
-  compress?: boolean
-}
+// Our own writer and not a library's: what is deflated elsewhere goes in as it is, checksums are the platform's own, and the
+// archive ends with its hash. A reader of somebody else's opens what it wrote, in every test.
 
 export interface Added {
   name: string
@@ -18,60 +21,115 @@ export interface Added {
   sha256: string
 }
 
-/** Puts one entry in, and answers when its last byte has been read. One at a time. */
-export type Add = (entry: Entry) => Promise<Added>
+export interface Written {
+  bytes: number
+  /** Of the whole archive. */
+  sha256: Buffer
+}
+
+export interface Zip {
+  /** Puts a small entry in at once. */
+  add(name: string, content: Buffer): Promise<Added>
+  /** An entry that is written bit by bit; nothing else can be put in until it has ended. */
+  open(name: string, options?: { smaller?: boolean }): Promise<OpenEntry>
+  /** Another one, which can be written beside it, and goes in when it ends, after that one. */
+  openBeside(name: string): Promise<OpenEntry>
+}
+
+export interface OpenEntry {
+  write(chunk: Buffer): Promise<void>
+  end(): Promise<Added>
+  /** Lets go of it, with or without an end. */
+  close(): Promise<void>
+}
 
 /**
- * Writes a ZIP of what `fill` adds, and tells what it came to. Content is read only as fast as the sink takes it.
- * The ZIP is closed, and so readable, only after `fill` has succeeded. Settles when nothing is at work any more.
+ * Writes a ZIP of what `fill` puts in, with a time for all of it, and tells what it came to. Content is taken only as fast as
+ * the sink takes it. The ZIP has its directory, and so can be read, only after `fill` has succeeded.
  */
 export async function writeZip(
   sink: Writable,
-  signal: AbortSignal,
-  fill: (add: Add) => Promise<void>,
-): Promise<Stamped> {
-  const zip = new ZipFile()
-  const output = zip.outputStream as Readable
-  const stamp = stampDigest()
-  const filled = fill((entry) => addEntry(zip, output, entry)).then(
-    () => zip.end(),
-    (error) => void output.destroy(error),
-  )
-  try {
-    await pipeline(output, stamp, sink, { signal })
-  } finally {
-    await filled
+  fill: (zipOf: (time: Date) => Zip) => Promise<void>,
+): Promise<Written> {
+  const hash = createHash('sha256')
+  const entries: EntryFacts[] = []
+  let offset = 0
+  const put = async (chunk: Buffer) => {
+    hash.update(chunk)
+    offset += chunk.length
+    await write(sink, chunk)
   }
-  return stamp.result()
+  const enter = (entry: EntryFacts, { sha256, ...facts }: Packed): Added => {
+    Object.assign(entry, facts)
+    entries.push(entry)
+    return { name: entry.name, bytes: facts.bytes, sha256: sha256.toString('hex') }
+  }
+  await fill((mtime) => zipInto({ put, enter, offset: () => offset }, mtime))
+  const directory = offset
+  for (const entry of entries) await put(centralHeader(entry))
+  await put(endRecords(entries.length, offset - directory, directory))
+  await put(writeStamp(hash.copy().digest()))
+  sink.end()
+  await finished(sink, { readable: false })
+  return { bytes: offset, sha256: hash.digest() }
 }
 
-async function addEntry(zip: ZipFile, output: Readable, entry: Entry): Promise<Added> {
-  const { name, mtime, content, compress = true } = entry
-  if (output.destroyed) throw new Error('The archive is closed')
-  const options = { mtime, compressionLevel: compress ? 1 : 0, mode: 0o100600 }
-  const { add, result } = meter()
-  if (Buffer.isBuffer(content)) {
-    add(content)
-    zip.addBuffer(content, name, options)
-  } else {
-    const source = Readable.from(passing(content, add), { objectMode: false })
-    // yazl only pipes: it neither notices a source that fails nor ends one whose output is gone.
-    const stop = () => source.destroy()
-    output.once('close', stop)
-    try {
-      zip.addReadStream(source, name, options)
-      await finished(source)
-    } finally {
-      output.off('close', stop)
-    }
-  }
-  const { bytes, sha256 } = result()
-  return { name, bytes, sha256: sha256.toString('hex') }
+interface Into {
+  put(chunk: Buffer): Promise<void>
+  enter(entry: EntryFacts, packed: Packed): Added
+  offset(): number
 }
 
-async function* passing(content: AsyncIterable<Buffer>, add: (chunk: Buffer) => void) {
-  for await (const chunk of content) {
-    add(chunk)
-    yield chunk
+function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
+  const unknown = { crc: 0, bytes: 0, packed: 0 }
+  const begin = async (name: string) => {
+    const facts = { name, mtime, deflated: true, streamed: true, offset: offset(), ...unknown }
+    await put(localHeader(facts))
+    return facts
   }
+  const end = async (entry: EntryFacts, packed: Packed) => {
+    const added = enter(entry, packed)
+    await put(dataDescriptor(entry))
+    return added
+  }
+  return {
+    async add(name, content) {
+      const { body, deflated, ...packed } = deflateSmall(content)
+      const entry = { name, mtime, deflated, streamed: false, offset: offset(), ...packed }
+      await put(Buffer.concat([localHeader(entry), body]))
+      return enter(entry, packed)
+    },
+    async open(name, options) {
+      const entry = await begin(name)
+      const deflate = deflating(put, options)
+      return {
+        write: deflate.write,
+        end: async () => end(entry, await deflate.end()),
+        close: async () => deflate.destroy(),
+      }
+    },
+    async openBeside(name) {
+      const spool = await openSpool()
+      const deflate = deflating(spool.write)
+      return {
+        write: deflate.write,
+        async end() {
+          const packed = await deflate.end()
+          const entry = await begin(name)
+          for await (const chunk of spool.read()) await put(chunk)
+          return end(entry, packed)
+        },
+        async close() {
+          deflate.destroy()
+          await spool.close()
+        },
+      }
+    },
+  }
+}
+
+function write(sink: Writable, chunk: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    sink.write(chunk, (error) => (error ? reject(error) : resolve()))
+  })
 }
