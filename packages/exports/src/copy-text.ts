@@ -10,16 +10,13 @@ const escapes: Record<string, string> = {
   '\\': '\\',
 }
 
-/** How it writes that there is no value. */
-export const NULL = '\\N'
-
 /** What a cell that is not null says. */
 export function cellText(cell: string): string {
   return cell.includes('\\') ? cell.replace(/\\(.)/gs, (_, one) => escapes[one] ?? one) : cell
 }
 
-/** The bytes of whole lines, as text: no chunk ends in the middle of a line. */
-export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+/** No piece ends in the middle of a line. */
+export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let rest: Buffer[] = []
   for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(0x0a) + 1
@@ -27,43 +24,27 @@ export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator
       rest.push(chunk)
       continue
     }
-    const begun = rest.length > 0 ? Buffer.concat([...rest, chunk.subarray(0, end)]) : undefined
-    yield (begun ?? chunk).toString('utf8', 0, begun?.length ?? end)
+    const whole = chunk.subarray(0, end)
+    yield rest.length > 0 ? Buffer.concat([...rest, whole]) : whole
     rest = end < chunk.length ? [chunk.subarray(end)] : []
   }
 }
 
-/** What `write` makes of each line's cells, joined. */
-export function mapLines(lines: string, write: (cells: string[]) => string): string {
-  let written = ''
-  for (let start = 0, end = lines.indexOf('\n'); end !== -1; end = lines.indexOf('\n', start)) {
-    written += write(lines.slice(start, end).split('\t'))
-    start = end + 1
-  }
-  return written
-}
-
 export interface Beginning {
-  lines: string[]
+  lines: Buffer[]
   /** There is no more than that. */
   whole: boolean
-  rest: AsyncIterator<string>
+  rest: AsyncIterator<Buffer>
 }
 
-/** Reads lines until there are no more, or more than `most` characters of them. */
-export async function beginningOf(lines: AsyncIterable<string>, most: number): Promise<Beginning> {
+/** Reads lines until there are no more, or more than `most` bytes of them. */
+export async function beginningOf(lines: AsyncIterable<Buffer>, most: number): Promise<Beginning> {
   const rest = lines[Symbol.asyncIterator]()
-  const read: string[] = []
+  const read: Buffer[] = []
   for (let size = 0; size <= most; size += read.at(-1)?.length ?? 0) {
     const { done, value } = await rest.next()
     if (done) return { lines: read, whole: true, rest }
     read.push(value)
   }
   return { lines: read, whole: false, rest }
-}
-
-export function countLines(lines: string): number {
-  let count = 0
-  for (let end = lines.indexOf('\n'); end !== -1; end = lines.indexOf('\n', end + 1)) count++
-  return count
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib'
 
 export interface Packed {
@@ -10,7 +9,7 @@ export interface Packed {
 }
 
 export interface Deflating {
-  /** Resolves when more may be written: what waits to be deflated is bounded. */
+  /** Resolves when it is deflated: its memory can be used again. */
   write(chunk: Buffer): Promise<void>
   /** All of it was passed on. */
   end(): Promise<Packed>
@@ -23,8 +22,6 @@ const LEVEL = 1
 /** For what would not become smaller. */
 const AS_IT_IS = 0
 const CHUNK = 64 * 1024
-/** What may wait to be deflated, in bytes, while its writer goes on. */
-const WAITING = 512 * 1024
 
 /** Deflates beside whoever writes, on a thread of its own, and passes on what comes out as fast as it is taken. */
 export function deflating(
@@ -47,8 +44,9 @@ export function deflating(
       hash.update(chunk)
       crc = crc32(chunk, crc)
       bytes += chunk.length
-      deflate.write(chunk)
-      if (deflate.writableLength >= WAITING) await Promise.race([once(deflate, 'drain'), passedOn])
+      await new Promise<void>((resolve, reject) => {
+        deflate.write(chunk, (error) => (error ? reject(error) : resolve()))
+      })
     },
     async end() {
       deflate.end()

@@ -1,9 +1,9 @@
 import type { Snapshot } from '@lethe/db'
-import { type Beginning, beginningOf, countLines, wholeLines } from './copy-text.ts'
-import { csvHeader, csvRows } from './csv-rows.ts'
-import { jsonRows } from './json-rows.ts'
+import { type Beginning, beginningOf, wholeLines } from './copy-text.ts'
 import { jsonSchema } from './json-schema.ts'
 import type { Kind } from './kinds.ts'
+import { Output } from './output.ts'
+import { csvHeader, rowWriter } from './write-rows.ts'
 import type { Added, Zip } from './zip.ts'
 
 /** What was added of one kind, and what the page of the archive shows of it. */
@@ -15,7 +15,7 @@ export interface GatheredKind {
   shown: string[]
 }
 
-/** Up to so many characters of a kind are held in memory, and written as one JSON array: more come line by line. */
+/** Up to so many bytes of a kind are held in memory, and written as one JSON array: more come line by line. */
 const SMALL = 256 * 1024
 /** Of each kind, on the page of the archive. */
 const SHOWN_AT_MOST = 200
@@ -30,52 +30,71 @@ export async function gatherKind(
   const schema = await zip.add(`schema/${kind.name}.json`, jsonSchema(kind))
   const query = kind.rows(userId)
   const begun = await beginningOf(query ? wholeLines(copy(query)) : nothing(), SMALL)
-  const toJson = jsonRows(kind.columns)
-  const shown = begun.lines.map(toJson).join('').split('\n').slice(0, -1).slice(0, SHOWN_AT_MOST)
-  const { rows, entries } = begun.whole
-    ? await addSmall(kind, begun.lines.join(''), zip)
+  const { rows, json, entries } = begun.whole
+    ? await addSmall(kind, Buffer.concat(begun.lines), zip)
     : await addLarge(kind, begun, zip)
+  const shown = json.split('\n', SHOWN_AT_MOST + 1).slice(0, -1)
   return { kind, rows, shown, entries: [...entries.map((entry) => ({ ...entry, rows })), schema] }
 }
 
 interface AddedRows {
   rows: number
+  /** Of the first of them. */
+  json: string
   entries: Added[]
 }
 
-async function addSmall({ name, columns }: Kind, lines: string, zip: Zip): Promise<AddedRows> {
-  const objects = jsonRows(columns)(lines).trimEnd().replaceAll('\n', ',\n')
-  const json = objects ? `[\n${objects}\n]\n` : '[]\n'
-  const csv = csvHeader(columns) + csvRows(columns)(lines)
+async function addSmall({ name, columns }: Kind, lines: Buffer, zip: Zip): Promise<AddedRows> {
+  const [json, csv] = [new Output(), new Output()]
+  csv.text(csvHeader(columns))
+  const rows = rowWriter(columns)(lines, json, csv)
+  const objects = json.written().toString()
+  const array = rows > 0 ? `[\n${objects.trimEnd().replaceAll('\n', ',\n')}\n]\n` : '[]\n'
   const entries = [
-    await zip.add(`data/${name}.json`, Buffer.from(json)),
-    await zip.add(`data/${name}.csv`, Buffer.from(csv)),
+    await zip.add(`data/${name}.json`, Buffer.from(array)),
+    await zip.add(`data/${name}.csv`, csv.written()),
   ]
-  return { rows: countLines(lines), entries }
+  return { rows, json: objects, entries }
 }
 
 /** Both at once, so that the rows are read once, and none of them is held. */
 async function addLarge({ name, columns }: Kind, begun: Beginning, zip: Zip): Promise<AddedRows> {
-  const [toJson, toCsv] = [jsonRows(columns), csvRows(columns)]
+  const write = rowWriter(columns)
   const json = await zip.open(`data/${name}.jsonl`)
   const csv = await zip.openBeside(`data/${name}.csv`)
+  // Two of each: one is written while the other one is deflated.
+  const outputs = [0, 1].map(() => ({ json: new Output(), csv: new Output(), taken: settled }))
   try {
-    let rows = 0
+    let [rows, piece, first] = [0, 0, '']
     await csv.write(Buffer.from(csvHeader(columns)))
     for await (const lines of goOn(begun)) {
-      rows += countLines(lines)
-      await json.write(Buffer.from(toJson(lines)))
-      await csv.write(Buffer.from(toCsv(lines)))
+      const output = outputs[piece++ % 2] as (typeof outputs)[number]
+      await output.taken
+      output.json.clear()
+      output.csv.clear()
+      rows += write(lines, output.json, output.csv)
+      first ||= output.json.written().toString()
+      output.taken = both(json.write(output.json.written()), csv.write(output.csv.written()))
     }
-    return { rows, entries: [await json.end(), await csv.end()] }
+    for (const { taken } of outputs) await taken
+    return { rows, json: first, entries: [await json.end(), await csv.end()] }
   } finally {
     await Promise.all([json.close(), csv.close()])
   }
 }
 
-async function* nothing(): AsyncGenerator<string> {}
+const settled: Promise<unknown> = Promise.resolve()
 
-async function* goOn({ lines, rest }: Beginning): AsyncGenerator<string> {
+/** Whoever fails is heard of when it is waited for. */
+function both(...taken: Promise<void>[]): Promise<unknown> {
+  const all = Promise.all(taken)
+  all.catch(() => {})
+  return all
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
+
+async function* goOn({ lines, rest }: Beginning): AsyncGenerator<Buffer> {
   yield* lines
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
 }

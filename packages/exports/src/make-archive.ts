@@ -1,7 +1,7 @@
 import type { Readers } from '@lethe/db'
 import { type GatherOptions, gather } from './gather.ts'
 import { archiveName } from './names.ts'
-import { sealInto } from './seal.ts'
+import { sealInto } from './seal-into.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Written, writeZip } from './zip.ts'
 

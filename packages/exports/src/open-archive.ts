@@ -1,7 +1,6 @@
-import { createDecipheriv } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { NONCE, PIECE, payloadKey, TAG } from './seal.ts'
+import { NONCE, openPiece, PIECE, payloadKey, TAG } from './seal.ts'
 import type { Storage, Stored } from './storage/storage.ts'
 
 export interface SealedArchive {
@@ -98,7 +97,7 @@ async function* unsealed(
   )
   let number = first
   for await (const piece of inPieces(sealed)) {
-    const plain = openPiece(key, number, number === pieces - 1, piece)
+    const plain = opened(key, number, number === pieces - 1, piece)
     const offset = number * PIECE
     yield plain.subarray(Math.max(0, start - offset), end - offset + 1)
     number++
@@ -122,18 +121,10 @@ async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   if (size > 0) yield Buffer.concat(held)
 }
 
-/** ChaCha20-Poly1305 (RFC 8439); the nonce is the number of the piece and whether it is the last. */
-function openPiece(key: Buffer, number: number, isLast: boolean, piece: Buffer): Buffer {
-  const nonce = Buffer.alloc(12)
-  nonce.writeUIntBE(number, 5, 6)
-  nonce[11] = isLast ? 1 : 0
-  const decipher = createDecipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG })
-  decipher.setAuthTag(piece.subarray(-TAG))
-  const plain = decipher.update(piece.subarray(0, -TAG))
+function opened(...[key, number, isLast, piece]: Parameters<typeof openPiece>): Buffer {
   try {
-    decipher.final()
+    return openPiece(key, number, isLast, piece)
   } catch {
     throw new ArchiveDamaged('a piece of the archive is not what it was')
   }
-  return plain
 }

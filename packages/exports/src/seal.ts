@@ -1,7 +1,4 @@
-import { hkdfSync, webcrypto } from 'node:crypto'
-import { PassThrough, Readable, type Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream as WebStream } from 'node:stream/web'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, webcrypto } from 'node:crypto'
 import { Decrypter, Encrypter, identityToRecipient } from 'age-encryption'
 
 // An archive lies sealed as age says (age-encryption.org/v1): a header with the key of the file, for whoever has the
@@ -11,32 +8,22 @@ export const PIECE = 64 * 1024
 export const TAG = 16
 export const NONCE = 16
 
-/** Seals what `write` writes, under a key that this archive alone has: 32 bytes, an X25519 scalar. */
-export async function sealInto(
-  sink: Writable,
-  key: Buffer,
-  signal: AbortSignal,
-  write: (plain: Writable) => Promise<void>,
-): Promise<void> {
+export interface Header {
+  /** As it stands at the beginning of the file, with the nonce of the pieces behind it. */
+  bytes: Buffer
+  /** Of the pieces. */
+  key: Buffer
+}
+
+/** For a new file that whoever has this key can read: 32 bytes, an X25519 scalar that this archive alone has. */
+export async function newHeader(key: Buffer): Promise<Header> {
   const age = new Encrypter()
   age.addRecipient(await identityToRecipient(await identityOf(key)))
-  const plain = new PassThrough({ highWaterMark: PIECE })
-  const sealed = await age.encrypt(Readable.toWeb(plain) as ReadableStream<Uint8Array>)
-  let reason: unknown
-  const stored = pipeline(Readable.fromWeb(sealed as WebStream<Uint8Array>), sink, {
-    signal,
-  }).catch((error: unknown) => {
-    reason ??= error
-  })
-  try {
-    await write(plain)
-  } catch (error) {
-    // Where the sink failed first, what is written fails because of that.
-    reason ??= error
-    plain.destroy(error as Error)
-  }
-  await stored
-  if (reason) throw reason
+  // Of a file with nothing in it; the key in its header, which nobody is told, is what we read in it.
+  const empty = Buffer.from(await age.encrypt(new Uint8Array()))
+  const header = empty.subarray(0, -(NONCE + TAG))
+  const nonce = randomBytes(NONCE)
+  return { bytes: Buffer.concat([header, nonce]), key: await payloadKey(header, nonce, key) }
 }
 
 /** The key of the pieces, from the header and the nonce behind it; throws where the header was changed or the key is another. */
@@ -45,6 +32,29 @@ export async function payloadKey(header: Buffer, nonce: Buffer, key: Buffer): Pr
   age.addIdentity(await identityOf(key))
   const fileKey = await age.decryptHeader(header)
   return Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
+}
+
+const CIPHER = 'chacha20-poly1305'
+const options = { authTagLength: TAG }
+
+export function sealPiece(key: Buffer, number: number, isLast: boolean, plain: Buffer): Buffer {
+  const cipher = createCipheriv(CIPHER, key, pieceNonce(number, isLast), options)
+  return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+}
+
+/** Throws where a bit of it was changed, or it is another piece. */
+export function openPiece(key: Buffer, number: number, isLast: boolean, piece: Buffer): Buffer {
+  const decipher = createDecipheriv(CIPHER, key, pieceNonce(number, isLast), options)
+  decipher.setAuthTag(piece.subarray(-TAG))
+  return Buffer.concat([decipher.update(piece.subarray(0, -TAG)), decipher.final()])
+}
+
+/** The number of the piece, in eleven bytes, and whether it is the last one. */
+function pieceNonce(number: number, isLast: boolean): Buffer {
+  const nonce = Buffer.alloc(12)
+  nonce.writeUIntBE(number, 5, 6)
+  nonce[11] = isLast ? 1 : 0
+  return nonce
 }
 
 // RFC 8410: what comes before the 32 bytes of an X25519 key in PKCS #8.
