@@ -6,14 +6,18 @@ import { makeTemplate, startPostgres } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { eraseMany } from './erase-many.ts'
 import { eraseMillion } from './erase-million.ts'
+import { exportMany } from './export-many.ts'
+import { exportRows } from './export-rows.ts'
 import type { Stage } from './stage.ts'
 
-const benches: Record<string, (stage: Stage) => Promise<void>> = {
+const benches: Record<string, (stage: Stage, args: string[]) => Promise<void>> = {
   'erase-many': eraseMany,
   'erase-million': eraseMillion,
+  'export-many': exportMany,
+  'export-rows': exportRows,
 }
 
-const [name = ''] = process.argv.slice(2)
+const [name = '', ...args] = process.argv.slice(2)
 const bench = benches[name]
 if (!bench) {
   console.error(`Usage: pnpm bench ${Object.keys(benches).join('|')}`)
@@ -41,7 +45,7 @@ try {
   const db = connect(url.href)
   const log = path.join(folder, 'postgres', 'postgres.log')
   try {
-    await bench({ db, databaseUrl: url.href, folder, log })
+    await bench({ db, databaseUrl: url.href, folder, log }, args)
   } finally {
     await db.destroy()
   }

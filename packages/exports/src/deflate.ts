@@ -57,9 +57,12 @@ export function deflating(
   }
 }
 
-/** The same at once, for what is small; it stays as it is where that is shorter. */
+/** To deflate what is shorter than this, in bytes, takes longer than it is worth. */
+const WORTH = 1_024
+
+/** The same at once, for what is small; it stays as it is where that is no longer. */
 export function deflateSmall(content: Buffer): Packed & { body: Buffer; deflated: boolean } {
-  const smaller = deflateRawSync(content, { level: LEVEL })
+  const smaller = content.length < WORTH ? content : deflateRawSync(content, { level: LEVEL })
   const deflated = smaller.length < content.length
   const body = deflated ? smaller : content
   return {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { NONCE, openPiece, PIECE, payloadKey, TAG } from './seal.ts'
+import { NONCE, openPiece, PIECE, readHeader, TAG } from './seal.ts'
 import type { Storage, Stored } from './storage/storage.ts'
 
 export interface SealedArchive {
@@ -39,7 +39,7 @@ export async function openArchive(
   const stored = await storage.open(fileName)
   if (!stored) return undefined
   try {
-    const sealed = await readHeader(stored, key, bytes)
+    const sealed = await lookAt(stored, key, bytes)
     const stream = Readable.from(unsealed(stored, sealed, start, end), { objectMode: false })
     // Whether it was read or not.
     stream.once('close', () => void stored.close())
@@ -66,7 +66,7 @@ interface Sealed {
 /** Longer than any header with one recipient. */
 const HEADER_AT_MOST = 1_024
 
-async function readHeader(stored: Stored, key: Buffer, bytes: number): Promise<Sealed> {
+async function lookAt(stored: Stored, key: Buffer, bytes: number): Promise<Sealed> {
   const last = Math.min(HEADER_AT_MOST, stored.size) - 1
   const begin = last < 0 ? Buffer.alloc(0) : await buffer(stored.read(0, last))
   const mac = begin.indexOf('\n--- ')
@@ -78,7 +78,7 @@ async function readHeader(stored: Stored, key: Buffer, bytes: number): Promise<S
   const header = begin.subarray(0, headerEnd)
   const nonce = begin.subarray(headerEnd, from)
   try {
-    return { key: await payloadKey(header, nonce, key), from, pieces }
+    return { key: await readHeader(header, nonce, key), from, pieces }
   } catch {
     throw new ArchiveDamaged('the header of the archive is not what it was')
   }

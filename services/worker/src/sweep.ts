@@ -48,7 +48,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     run: async () => (await run(db, BATCH)) === BATCH,
   })
   return {
-    'lend-exports': { everyMs: SECOND, run: () => lendExports(deps, queue) },
+    'lend-exports': { everyMs: SECOND / 4, run: () => lendExports(deps, queue) },
     'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
     'trip-breaker': each(SECOND, () => watchBlastRadius(deps)),
     'stage-reminders': each(SECOND, () => stageReminders(db)),

@@ -13,11 +13,16 @@ export function folderStorage(folder: string): Storage {
     assertArchiveName(name)
     return path.join(folder, name)
   }
+  let made: Promise<void> | undefined
   return {
     async put(name, signal, write) {
       const file = at(name)
       const begun = file + BEGUN
-      await makePrivate(folder)
+      made ??= makePrivate(folder)
+      await made.catch((error) => {
+        made = undefined
+        throw error
+      })
       // `wx`: a file that is there belongs to somebody else, and is not ours to overwrite or to remove.
       const handle = await open(begun, 'wx', 0o600)
       try {

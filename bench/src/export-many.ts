@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { deriveKeys, exportToken, tokenHash } from '@lethe/accounts'
+import { freePort, startInbox, startServices } from '@lethe/standalone/parts'
+import { sql } from 'kysely'
+import { makePeople, type Stage } from './stage.ts'
+
+const PEOPLE = 2_000
+
+/**
+ * So many people with ten saved passwords ask for an archive at the same moment; from there to the last one that can be
+ * fetched, by one worker as it runs in production, with the mails that tell of them.
+ */
+export async function exportMany({ db, databaseUrl, folder }: Stage): Promise<void> {
+  const secret = randomBytes(32)
+  const ids = await makePeople(db, PEOPLE, 10)
+  const inbox = await startInbox()
+  const workerPort = await freePort()
+  const [worker] = await startServices([
+    {
+      name: 'worker',
+      url: `http://127.0.0.1:${workerPort}`,
+      env: {
+        PATH: process.env.PATH ?? '',
+        DATABASE_URL: databaseUrl,
+        SECRET_KEY: secret.toString('base64url'),
+        SMTP_URL: inbox.smtpUrl,
+        UPLOAD_DIR: path.join(folder, 'uploads'),
+        EXPORT_DIR: path.join(folder, 'exports'),
+        WORKER_PORT: String(workerPort),
+        LOG_LEVEL: 'warn',
+      },
+    },
+  ])
+  try {
+    const asked = askAll(ids, secret)
+    const began = performance.now()
+    await sql`
+      insert into exports (user_id, token_nonce, token_hash)
+      select * from unnest(${asked.ids}::bigint[], ${asked.nonces}::bytea[], ${asked.hashes}::bytea[])`.execute(
+      db,
+    )
+    while ((await count(`status = 'pending'`)) > 0) await wait(20)
+    const seconds = (performance.now() - began) / 1_000
+    const ready = await count(`status = 'ready'`)
+    if (ready !== PEOPLE) throw new Error(`${ready} of ${PEOPLE} were made`)
+    console.log(`${PEOPLE} exports of ten rows: ${(PEOPLE / seconds).toFixed(0)} a second`)
+  } finally {
+    await worker?.stop()
+    await inbox.close()
+  }
+
+  async function count(condition: string): Promise<number> {
+    const { rows } = await sql<{
+      n: number
+    }>`select count(*) as n from exports where ${sql.raw(condition)}`.execute(db)
+    return rows[0]?.n ?? 0
+  }
+}
+
+function askAll(ids: number[], secret: Buffer) {
+  const keys = deriveKeys(secret)
+  const nonces = ids.map(() => randomBytes(32))
+  return { ids, nonces, hashes: nonces.map((nonce) => tokenHash(exportToken(keys, nonce))) }
+}

@@ -1,0 +1,93 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { findProgram } from '@lethe/standalone/parts'
+import { sql } from 'kysely'
+import pg from 'pg'
+import QueryStream from 'pg-query-stream'
+import { makePeople, type Stage } from './stage.ts'
+
+const ROUNDS = 3
+const child = path.join(import.meta.dirname, 'export-one.ts')
+
+/**
+ * One person with so many saved passwords (two million, or the number that follows the name), exported whole: read, turned into
+ * JSON and CSV, deflated, sealed, stored; beside `psql` that copies the same rows as JSON to nowhere, and pg-query-stream
+ * that reads them. In turn, so that each has the same machine; the medians are compared.
+ */
+export async function exportRows(stage: Stage, [count = '2000000']: string[]): Promise<void> {
+  const rows = Number(count)
+  const { db, databaseUrl } = stage
+  const [few = 0] = await makePeople(db, 1, 10)
+  const [many = 0] = await makePeople(db, 1, 0)
+  await savePasswords(stage, many, rows)
+  await sql`vacuum analyze`.execute(db)
+  const psql = await findProgram(['psql'], process.env.PATH)
+  if (!psql) throw new Error('there is no psql on PATH to compare with')
+  const took: Record<string, number[]> = { psql: [], stream: [], export: [] }
+  const peaks: number[] = []
+  await exportOne(stage, few)
+  for (let round = 0; round < ROUNDS; round++) {
+    took.psql?.push(await timed(() => copyWithPsql(psql, databaseUrl, many)))
+    if (round === 0) took.stream?.push(await timed(() => readWithStream(databaseUrl, many)))
+    const { ms, peakBytes } = await exportOne(stage, many)
+    took.export?.push(ms)
+    peaks.push(peakBytes)
+  }
+  const [psqlMs, streamMs, exportMs] = Object.values(took).map(median) as [number, number, number]
+  const perSecond = (ms: number) => `${Math.round(rows / (ms / 1_000)).toLocaleString('en')} rows/s`
+  console.log(`psql, row_to_json to nowhere   ${perSecond(psqlMs)}`)
+  console.log(`pg-query-stream to nowhere     ${perSecond(streamMs)}`)
+  console.log(`exported, as JSON and as CSV   ${perSecond(exportMs)}`)
+  console.log(
+    `that is ${(psqlMs / exportMs).toFixed(2)} times psql, and ${(streamMs / exportMs).toFixed(1)} times pg-query-stream`,
+  )
+  console.log(`peak resident size ${Math.round(Math.max(...peaks) / 1024 / 1024)} MiB`)
+}
+
+/** As different from each other as those of a person. */
+function savePasswords({ db }: Stage, userId: number, rows: number) {
+  return sql`
+    insert into saved_passwords (id, user_id, site, username, secret, created_at)
+    select gen_random_uuid(), ${userId}, 'https://www.' || substr(md5(n::text), 1, 12) || '.example/login',
+      substr(md5('u' || n), 1, 10) || '@mail.example', sha256(n::text::bytea), now() - make_interval(secs => n)
+    from generate_series(1, ${rows}::int) as n`.execute(db)
+}
+
+/** In a process of its own, as large exports are measured best; it tells how long it took and its peak. */
+async function exportOne({ databaseUrl, folder }: Stage, userId: number) {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--max-semi-space-size=1', child, databaseUrl, String(userId), folder],
+    { env: { ...process.env, NODE_COMPILE_CACHE: path.join(folder, 'compiled') } },
+  )
+  return JSON.parse(stdout) as { ms: number; peakBytes: number }
+}
+
+async function copyWithPsql(psql: string, url: string, userId: number): Promise<void> {
+  const rows = `select site, username, created_at as "createdAt" from saved_passwords where user_id = ${userId}`
+  const text = `copy (select row_to_json(r) from (${rows}) r) to stdout`
+  const [code] = await once(spawn(psql, [url, '-c', text], { stdio: 'ignore' }), 'exit')
+  if (code !== 0) throw new Error(`psql ended with ${code}`)
+}
+
+async function readWithStream(connectionString: string, userId: number): Promise<void> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  const text = 'select site, username, created_at from saved_passwords where user_id = $1'
+  let read = 0
+  for await (const _ of client.query(new QueryStream(text, [userId], { batchSize: 1_000 }))) read++
+  await client.end()
+  if (read === 0) throw new Error('nothing was read')
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const began = performance.now()
+  await run()
+  return performance.now() - began
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
