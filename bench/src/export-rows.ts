@@ -25,17 +25,17 @@ export async function exportRows(stage: Stage, [count = '2000000']: string[]): P
   await sql`vacuum analyze`.execute(db)
   const psql = await findProgram(['psql'], process.env.PATH)
   if (!psql) throw new Error('there is no psql on PATH to compare with')
-  const took: Record<string, number[]> = { psql: [], stream: [], export: [] }
+  const took = { psql: [] as number[], stream: [] as number[], export: [] as number[] }
   const peaks: number[] = []
   await exportOne(stage, few)
   for (let round = 0; round < ROUNDS; round++) {
-    took.psql?.push(await timed(() => copyWithPsql(psql, databaseUrl, many)))
-    if (round === 0) took.stream?.push(await timed(() => readWithStream(databaseUrl, many)))
+    took.psql.push(await timed(() => copyWithPsql(psql, databaseUrl, many)))
+    if (round === 0) took.stream.push(await timed(() => readWithStream(databaseUrl, many)))
     const { ms, peakBytes } = await exportOne(stage, many)
-    took.export?.push(ms)
+    took.export.push(ms)
     peaks.push(peakBytes)
   }
-  const [psqlMs, streamMs, exportMs] = Object.values(took).map(median) as [number, number, number]
+  const [psqlMs, streamMs, exportMs] = [median(took.psql), median(took.stream), median(took.export)]
   const perSecond = (ms: number) => `${Math.round(rows / (ms / 1_000)).toLocaleString('en')} rows/s`
   console.log(`psql, row_to_json to nowhere   ${perSecond(psqlMs)}`)
   console.log(`pg-query-stream to nowhere     ${perSecond(streamMs)}`)

@@ -1,12 +1,14 @@
 import { type RawBuilder, sql } from 'kysely'
 import { belongings, belongingsIn, fits, rowsOf } from './belongings.ts'
-import { type Clear, type Plan, waysOf } from './plan.ts'
+import type { Clear, Plan } from './plan.ts'
 import { namesPerson } from './reach.ts'
 import { cleared } from './step-rows.ts'
 
 /**
- * A statement for all rows of one table that tell of this person, each once: those that an erasure takes, those in which it
- * overwrites something, and those that go by other means. `undefined` where the table has none of anybody.
+ * A statement for all rows of one table that are this person's, each once: where rows of the table go with people, those that
+ * go with this one, so that nobody is told of what is somebody else's because they are named in it; where its rows outlive
+ * everybody, those in which this one is overwritten; and those that go by other means. `undefined` where the table has
+ * none of anybody.
  */
 export function personRows(
   plan: Plan,
@@ -21,17 +23,16 @@ export function personRows(
     return named.length === 0
       ? undefined
       : sql`${wanted} from ${rowsOf(plan, table)} t where ${sql.join(named, sql` or `)} ${sorted}`
+  const clears = clearsOf(plan, table)
   const found = [
     ...(plan.hangs.has(table) ? [sql`select part, place from ${belongingsIn(plan, table)}`] : []),
-    ...clearsOf(plan, table).map(
-      (clear) => sql`select part, place from (select ${cleared(plan, clear)}) c`,
-    ),
+    ...clears.map((clear) => sql`select part, place from (select ${cleared(plan, clear)}) c`),
     ...otherwise(plan, table).map(
       (column) => sql`select t.tableoid, t.ctid from ${rowsOf(plan, table)} t
         where t.${sql.id(column)} = ${userId}::bigint`,
     ),
   ]
-  const needs = [table, ...clearsOf(plan, table).map(({ link }) => link.target)]
+  const needs = [table, ...clears.map(({ link }) => link.target)]
   return sql`${belongings(
     plan,
     [userId],
@@ -46,7 +47,7 @@ function namedBy(plan: Plan, table: string, userId: number): RawBuilder<unknown>
   const { person } = plan.map
   const is = (column: string) => sql`t.${sql.id(column)} = ${userId}::bigint`
   if (table === person.table) return [is(person.key)]
-  const links = waysOf(plan).filter((link) => link.table === table)
+  const links = plan.hangs.get(table) ?? clearsOf(plan, table).map(({ link }) => link)
   if (!links.every((link) => namesPerson(plan.map, link))) return undefined
   return [
     ...links.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
@@ -54,7 +55,9 @@ function namedBy(plan: Plan, table: string, userId: number): RawBuilder<unknown>
   ]
 }
 
+/** How its rows are overwritten, where none of them goes with anybody. */
 function clearsOf(plan: Plan, table: string): Clear[] {
+  if (plan.hangs.has(table)) return []
   return plan.steps.filter(
     (step): step is Clear => step.rule === 'clear' && step.link.table === table,
   )

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { findWantedExport, finishExport, planErasure } from '@lethe/accounts'
@@ -134,6 +134,111 @@ t.test('the saved passwords need the account’s password, not the link alone', 
   )
   t.equal((await ask(password)).statusCode, 410, 'only during the grace period')
 })
+
+t.test(
+  'downloads are counted where they begin, and the page of the deletion tells of them',
+  async (t) => {
+    const { app, ada, db, databases } = await leaving(t)
+    const token = await archived(t, databases, ada)
+    const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+    t.match(opened.json().export, { downloads: 0, downloadedAt: undefined })
+    await inject(app, 'HEAD', '/v1/exports/archive', undefined, ticketOf(opened))
+    await fetchArchive(app, opened, { range: 'bytes=0-9' })
+    await fetchArchive(app, opened, { range: 'bytes=10-' })
+    await fetchArchive(app, opened, { range: 'bytes=99999999-' })
+    await fetchArchive(app, opened)
+    const again = await inject(app, 'POST', '/v1/exports/open', { token })
+    t.match(again.json().export, { downloads: 2, downloadedAt: /Z$/ })
+    const status = { token: await cancelToken(db, keys, ada.id) }
+    const told = (await inject(app, 'POST', '/v1/deletions/status', status)).json().deletion
+    t.match(told.export, { status: 'ready', downloads: 2, downloadedAt: /Z$/ })
+  },
+)
+
+t.test('whoever has the link destroys the archive: it is gone, and its key with it', async (t) => {
+  const { app, ada, db, databases } = await leaving(t)
+  const early = await archiveToken(db, keys, ada.id)
+  const destroy = (token: string) => inject(app, 'POST', '/v1/exports/destroy', { token })
+  t.match((await destroy(early)).json(), { status: 409, type: '/problems/export-not-ready' })
+  const token = await archived(t, databases, ada)
+  const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+  t.equal((await destroy('x'.repeat(43))).statusCode, 404)
+
+  const destroyed = await destroy(token)
+  t.equal(destroyed.statusCode, 200)
+  t.match(destroyed.json().export, { id: String, status: 'withdrawn' })
+  t.strictSame(await readdir(await exportDirOf(t)), [])
+  t.equal((await fetchArchive(app, opened)).statusCode, 410)
+  t.match((await destroy(token)).json(), { status: 410, type: '/problems/export-gone' })
+  const row = await db.selectFrom('exports').selectAll().executeTakeFirstOrThrow()
+  t.match(row, { status: 'withdrawn', token_nonce: null })
+  const cancel = { token: await cancelToken(db, keys, ada.id) }
+  t.equal((await inject(app, 'POST', '/v1/deletions/cancel', cancel)).statusCode, 200)
+})
+
+t.test('nothing of an archive that was changed where it lies is given out', async (t) => {
+  const { app, ada, databases } = await leaving(t)
+  const token = await archived(t, databases, ada)
+  const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+  const folder = await exportDirOf(t)
+  const [name = ''] = await readdir(folder)
+  const sealed = await readFile(path.join(folder, name))
+  sealed[30] = (sealed[30] ?? 0) ^ 1
+  await writeFile(path.join(folder, name), sealed)
+  const refused = await fetchArchive(app, opened)
+  t.match(refused.json(), { status: 500, type: '/problems/export-damaged' })
+})
+
+t.test('an archive of one’s own needs a fresh log-in, and is made one at a time', async (t) => {
+  const { app, ada, db, databases } = await staying(t)
+  const url = `/v1/users/${ada.id}/exports`
+  const asked = await ada.ask('POST', url)
+  t.equal(asked.statusCode, 202)
+  t.match(asked.json().export, { id: String, status: 'pending', requestedAt: /Z$/, downloads: 0 })
+  t.equal((await ada.call('POST', url, {})).json().export.id, asked.json().export.id)
+
+  const token = await archived(t, databases, ada)
+  const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+  const days = (Date.parse(opened.json().export.expiresAt) - Date.now()) / 86_400_000
+  t.ok(days > 6.9 && days < 7.1, `for ${days} days`)
+  t.equal((await fetchArchive(app, opened)).statusCode, 200)
+  const { exports } = (await ada.ask('GET', url)).json()
+  t.match(exports, [{ id: asked.json().export.id, status: 'ready', downloads: 1 }])
+  const vault = { token, password }
+  t.equal((await inject(app, 'POST', '/v1/exports/passwords', vault)).statusCode, 410)
+  t.not((await ada.ask('POST', url)).json().export.id, asked.json().export.id, 'another one')
+
+  await sql`update sessions set authenticated_at = now() - interval '16 minutes'`.execute(db)
+  t.match((await ada.ask('POST', url)).json(), {
+    status: 403,
+    type: '/problems/reauthentication-required',
+  })
+  t.match((await ada.ask('POST', url, { password: 'wrong password' })).json(), {
+    status: 403,
+    type: '/problems/wrong-password',
+  })
+  t.equal((await ada.ask('POST', url, { password })).statusCode, 202)
+})
+
+t.test('nobody asks for somebody else’s archive, or without a session, or too often', async (t) => {
+  const { app, ada } = await staying(t, { RATE_LIMITS: 'on' })
+  const eve = await person(app, 'eve@example.com')
+  const url = `/v1/users/${ada.id}/exports`
+  t.equal((await eve.ask('POST', url)).statusCode, 404)
+  t.equal((await eve.ask('GET', url)).statusCode, 404)
+  t.equal((await inject(app, 'POST', url)).statusCode, 401)
+  t.equal((await ada.ask('POST', url, { hurry: true })).statusCode, 400)
+  for (let n = 0; n < 5; n++) t.equal((await ada.ask('POST', url)).statusCode, 202)
+  const refused = await ada.ask('POST', url)
+  t.equal(refused.statusCode, 429)
+  t.ok(Number(refused.headers['retry-after']) > 3_600)
+})
+
+async function staying(t: Test, more: Record<string, string> = {}) {
+  const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t), ...more }
+  const { app, db, databaseUrl } = await testApp(t, { env })
+  return { app, db, databases: { db, databaseUrl }, ada: await person(app, 'ada@example.com') }
+}
 
 async function leaving(t: Test) {
   const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t) }

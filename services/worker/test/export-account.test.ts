@@ -1,12 +1,14 @@
 import { stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { cancelDeletionByPassword, exportToken, openExport } from '@lethe/accounts'
+import { cancelDeletionByPassword, exportToken, openExport, requestExport } from '@lethe/accounts'
 import { password } from '@lethe/accounts/testing'
 import { openStorage } from '@lethe/exports'
 import { lendEach } from '@lethe/jobs'
 import { sql } from 'kysely'
 import t from 'tap'
+import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
 import { exportAccount } from '../src/handlers/export-account.ts'
+import { sendMail } from '../src/handlers/send-mail.ts'
 import { sweepTasks } from '../src/sweep.ts'
 import { noQueue, type Setup, setup } from './setup.ts'
 import { until } from './until.ts'
@@ -109,6 +111,44 @@ t.test('a worker that stops gives the export back and leaves nothing', async (t)
   t.ok(await lend(s), 'it is free at once')
   t.strictSame(await s.stored(), [])
 })
+
+t.test(
+  'an archive that was asked for on its own is made, told of, and ends with the account',
+  async (t) => {
+    const s = await setup(t, { gracePeriod: 'PT0S' })
+    const ada = await s.person('ada@example.com')
+    const { id } = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, 'PT15M')
+    await exportAccount({ lease: await lend(s) }, s.deps)
+    const own = () => s.db.selectFrom('exports').selectAll().where('id', '=', id).executeTakeFirst()
+    t.match(await own(), { status: 'ready', deletion_id: null })
+    await sendMail({ lease: await s.lendMail('export-ready') }, s.deps)
+    const [mail] = s.sink.received
+    t.strictSame(mail?.to, ['ada@example.com'])
+    t.match(mail?.email.text, /^http:\/\/lethe\.test:3000\/export#token=[\w-]{43}$/m)
+    t.match(mail?.email.text?.replaceAll(/\s+/g, ' '), 'Was it not you who asked for this archive?')
+
+    await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, 'PT15M')
+    await s.deletion(ada)
+    await sql`update exports set next_attempt_at = now()`.execute(s.db)
+    for (let lease = await lend(s); lease; lease = await lend(s))
+      await exportAccount({ lease }, s.deps)
+    t.equal((await s.stored()).length, 3)
+    await eraseAccounts({ lease: (await s.lendDeletions()) ?? '' }, s.deps)
+    const rows = await s.db
+      .selectFrom('exports')
+      .select(['status', 'user_id', 'deletion_id'])
+      .execute()
+    t.strictSame(
+      new Set(
+        rows.map(({ status, deletion_id }) => `${deletion_id ? 'promised' : 'own'} ${status}`),
+      ),
+      new Set(['own withdrawn', 'promised ready']),
+    )
+    t.ok(rows.every(({ user_id }) => user_id === null))
+    await sweepTasks(s.deps, noQueue)['remove-archives'].run()
+    t.equal((await s.stored()).length, 1)
+  },
+)
 
 async function lend({ db }: Setup): Promise<string> {
   const [lease = ''] = await lendEach(db, 'exports', sql`d.status = 'pending'`, 1)

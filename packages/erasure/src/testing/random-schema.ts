@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { ColumnEntry, DataMap, LinkEntry } from '../src/data-map.ts'
+import type { ColumnEntry, DataMap, LinkEntry } from '../data-map.ts'
 
 /** A made-up table: its key is of one column or of two, and its rows point at rows of other tables. */
 export interface MadeTable {

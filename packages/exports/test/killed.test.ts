@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import t from 'tap'
+import { removeDead } from '../src/index.ts'
+import { addUser, saveManyPasswords, scene } from './setup.ts'
+
+const child = path.join(import.meta.dirname, 'make-in-child.ts')
+// EXPORT_KILLS=50: so many.
+const kills = Number(process.env.EXPORT_KILLS ?? 6)
+t.setTimeout(180_000 + kills * 5_000)
+
+t.test(`killed ${kills} times at any moment, it leaves nothing that could be read`, async (t) => {
+  t.setTimeout(180_000 + kills * 5_000)
+  const at = await scene(t)
+  const { db, url, storage, exportDir, uploadDir } = at
+  const id = await addUser(db, 'canary-of-ada')
+  await saveManyPasswords(db, id, 30_000)
+  const canaries = ['canary-of-ada@example.com', 'canary-of-ada', 'argon2id']
+  let [begun, whole] = [0, 0]
+  for (let n = 0; n < kills; n++) {
+    const making = spawn(process.execPath, [child, url, String(id), exportDir, uploadDir])
+    const ended = once(making, 'exit')
+    // It has begun to write; then at a moment of its own.
+    while ((await at.stored()).length === 0 && making.exitCode === null) await wait(2)
+    await wait(Math.random() * 400)
+    making.kill('SIGKILL')
+    await ended
+    for (const name of await readdir(exportDir)) {
+      if (name.endsWith('.part')) begun++
+      else whole++
+      const bytes = await readFile(path.join(exportDir, name))
+      for (const canary of canaries) t.notOk(bytes.includes(canary), `${canary} in ${name}`)
+    }
+    await removeDead(db, storage)
+    t.strictSame(await at.stored(), [], 'what it left is swept: nobody waits for it')
+  }
+  t.ok(begun + whole > 0, `${begun} were begun, ${whole} were whole`)
+  const made = await at.make(id)
+  t.equal((await at.opened(made)).length, made.bytes, 'the next one is whole')
+})

@@ -1,0 +1,112 @@
+import { connect, connectReaders, type Db } from '@lethe/db'
+import { testDb } from '@lethe/db/testing'
+import { type DataMap, eraseRows, makePlan } from '@lethe/erasure'
+import { makeWorld, mapOf, raiseFences, worlds } from '@lethe/erasure/testing'
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import t from 'tap'
+import { gatherKind } from '../src/gather-tables.ts'
+import { kindsOf } from '../src/kinds.ts'
+import type { Zip } from '../src/zip.ts'
+
+const numRuns = Number(process.env.PLAN_RUNS ?? 60)
+const LONG_ENOUGH = Math.max(180_000, numRuns * 500)
+t.setTimeout(LONG_ENOUGH)
+
+t.test(
+  'what is exported of a person is what their erasure takes, and what it overwrites of nobody else’s',
+  async (t) => {
+    t.setTimeout(LONG_ENOUGH)
+    const { url } = await testDb(t)
+    const db = connect(url, { max: 1 })
+    const readers = connectReaders(url, { max: 1 })
+    t.teardown(() => Promise.all([db.destroy(), readers.end()]))
+    await sql`drop view lethe.people`.execute(db)
+    let number = 0
+    const holds = fc.asyncProperty(worlds, async (world) => {
+      const schema = `s${number++}`
+      await makeWorld(db, world, schema)
+      try {
+        const [place = 0] = world.erased
+        const userId = place + 1
+        const map = exportingAll(mapOf(world, schema))
+        await raiseFences(db, map)
+        const plan = await makePlan(db, map)
+        const exported = await readers.snapshot(new AbortController().signal, async (snapshot) => {
+          const all: Record<string, string[]> = {}
+          for (const kind of kindsOf(plan)) {
+            const files = new Map<string, string>()
+            await gatherKind(snapshot, kind, userId, zipInto(files))
+            const rows = JSON.parse(files.get(`data/${kind.name}.json`) ?? '[]')
+            all[kind.name] = rows.map(keyOf).sort(compare)
+          }
+          return all
+        })
+        const before = await everything(db, map)
+        await db.transaction().execute((tx) => eraseRows(tx, plan, [userId]))
+        const after = await everything(db, map)
+        for (const [table, rows] of Object.entries(before)) {
+          const left = new Set(after[table]?.map((row) => JSON.stringify(row)))
+          // A row that goes with somebody is theirs alone; one that outlives everybody tells of whoever is overwritten in it.
+          const still = new Set(after[table]?.map(keyOf))
+          const touched = rows
+            .filter((row) => !left.has(JSON.stringify(row)))
+            .map(keyOf)
+            .filter((key) => !plan.hangs.has(table) || !still.has(key))
+          const name = table.replaceAll('.', '-')
+          equal(exported[name] ?? [], touched.sort(compare), name)
+        }
+      } finally {
+        await sql`set client_min_messages = warning`.execute(db)
+        await sql`drop schema ${sql.id(schema)} cascade`.execute(db)
+      }
+    })
+    const result = await fc.check(holds, { numRuns })
+    const why = result.errorInstance instanceof Error ? result.errorInstance.message : ''
+    t.notOk(result.failed, `${why} ${fc.defaultReportMessage(result) ?? ''}`)
+  },
+)
+
+/** Every column by its own name. */
+function exportingAll(map: DataMap): DataMap {
+  const tables = Object.entries(map.tables).map(([table, entry]) => {
+    const columns = Object.entries(entry.columns).map(([name, column]) => [
+      name,
+      { ...column, export: name },
+    ])
+    return [table, { ...entry, columns: Object.fromEntries(columns) }]
+  })
+  return { ...map, tables: Object.fromEntries(tables) }
+}
+
+type Row = Record<string, unknown>
+
+async function everything(db: Db, map: DataMap): Promise<Record<string, Row[]>> {
+  const all: Record<string, Row[]> = {}
+  for (const table of Object.keys(map.tables))
+    all[table] = (await sql<Row>`select * from ${sql.table(table)}`.execute(db)).rows
+  return all
+}
+
+const keyOf = ({ k0, k1 }: Row) => `${k0} ${k1 ?? ''}`
+const compare = (one: string, other: string) => one.localeCompare(other)
+
+/** Keeps what is put in, instead of packing it. */
+function zipInto(files: Map<string, string>): Zip {
+  const none = () => {
+    throw new Error('nothing here is that large')
+  }
+  return {
+    async add(name, content) {
+      files.set(name, content.toString())
+      return { name, bytes: content.length, sha256: '' }
+    },
+    open: none,
+    openBeside: none,
+  }
+}
+
+function equal(actual: string[], wanted: string[], what: string): void {
+  const [one, other] = [JSON.stringify(actual), JSON.stringify(wanted)]
+  if (one !== other) throw new Error(`${what}: ${one} were exported, ${other} erased`)
+}
