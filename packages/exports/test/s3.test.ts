@@ -4,12 +4,15 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { openArchive, openStorage } from '../src/index.ts'
+import { openArchive, openBucket, openStorage } from '../src/index.ts'
+import { PART } from '../src/storage/in-parts.ts'
 import { type S3Server, startS3, withS3 } from '../src/testing.ts'
 import { anArchive } from './an-archive.ts'
 import { key } from './setup.ts'
 import { all, holdsForAnyStorage, listed, name, type Place } from './storage-claims.ts'
+import { until } from './until.ts'
 
 t.setTimeout(170_000)
 
@@ -26,10 +29,27 @@ t.test('a bucket', withS3, async (t) => {
     t.ok(bytes.equals(await all(storage, one)))
   })
 
+  t.test('an abort between the last part and the end leaves nothing', async (t) => {
+    const Bucket = await server.bucket()
+    const storage = openStorage(server.urlOf(Bucket))
+    const [one, stop] = [name(), new AbortController()]
+    const stopped = storage.put(one, stop.signal, async (sink) => {
+      sink.end(randomBytes(PART))
+      await until(async () => {
+        const { Uploads = [] } = await server.s3.listMultipartUploads({ Bucket })
+        const upload = { Bucket, Key: one, UploadId: Uploads[0]?.UploadId }
+        return (await server.s3.listParts(upload)).Parts?.length === 1
+      })
+      stop.abort()
+    })
+    await t.rejects(stopped, { name: 'AbortError' })
+    t.strictSame(await lies(server, Bucket, ''), [])
+  })
+
   t.test('prefixes keep out of each other', async (t) => {
     const bucket = await server.bucket()
     const prefixes = ['', 'a', 'a/b', 'ab']
-    const storages = prefixes.map((prefix) => openStorage(server.urlOf(bucket, prefix)))
+    const storages = prefixes.map((prefix) => openBucket(server.urlOf(bucket, prefix)))
     const names = prefixes.map(() => name())
     for (const [n, storage] of storages.entries()) await put(storage, names[n] ?? '', Buffer.of(n))
     for (const [n, storage] of storages.entries()) {
@@ -49,7 +69,7 @@ t.test('a bucket', withS3, async (t) => {
   t.test(
     'an upload whose end nobody could tell us of leaves nothing that can be read',
     async (t) => {
-      const { endpoint, completed } = await losesTheEnd(t, server.endpoint)
+      const { endpoint, completed } = await between(t, server.endpoint, { losesTheEnd: true })
       const bucket = await server.bucket()
       const storage = openStorage(server.urlOf(bucket, '', endpoint))
       await t.rejects(put(storage, name(), randomBytes(1_000)))
@@ -66,15 +86,18 @@ t.test('a bucket', withS3, async (t) => {
     await t.rejects(buffer(opened?.stream ?? Readable.from([])), { name: 'NoSuchKey' })
   })
 
-  t.test('who stops reading lets go of the connection', async (t) => {
-    const storage = openStorage((await aBucket(server)).where)
+  t.test('any number are read at once, and who stops lets go of the connection', async (t) => {
+    const { endpoint, connections } = await between(t, server.endpoint)
+    const storage = openStorage(server.urlOf(await server.bucket(), '', endpoint))
     const one = name()
     await put(storage, one, randomBytes(20 * 1024 * 1024))
     const stored = await storage.open(one)
     if (!stored) throw new Error('it is not there')
-    // The SDK has 50 connections at most.
-    for (let n = 0; n < 60; n++) for await (const _ of stored.read(0, stored.size - 1)) break
-    for (let n = 0; n < 60; n++) stored.read(0, 9).destroy()
+    const reads = Array.from({ length: 60 }, () => stored.read(0, stored.size - 1))
+    await Promise.all(reads.map((read) => once(read, 'readable')))
+    t.ok((await connections()) >= 60)
+    for (const read of [...reads, stored.read(0, 9)]) read.destroy()
+    await until(async () => (await connections()) < 10)
     t.equal((await buffer(stored.read(0, 9))).length, 10)
   })
 
@@ -118,13 +141,13 @@ async function lies({ s3 }: S3Server, Bucket: string, prefix: string): Promise<s
   return names.map((name) => name.slice(prefix.length))
 }
 
-/** Passes all on but the answers to the end of an upload: there it hangs up. */
-async function losesTheEnd(t: Pick<Test, 'teardown'>, server: string) {
+/** Passes all on; but where it loses the end, it hangs up instead of answering to the end of an upload. */
+async function between(t: Pick<Test, 'teardown'>, server: string, { losesTheEnd = false } = {}) {
   let completed = 0
-  const between = createServer((asked, answer) => {
+  const proxy = createServer((asked, answer) => {
     const { url = '', method, headers } = asked
     const passed = request(new URL(url, server), { method, headers }, (answered) => {
-      if (method === 'POST' && url.includes('uploadId=')) {
+      if (losesTheEnd && method === 'POST' && url.includes('uploadId=')) {
         answered.resume().once('end', () => {
           completed++
           answer.destroy()
@@ -134,10 +157,16 @@ async function losesTheEnd(t: Pick<Test, 'teardown'>, server: string) {
       answer.writeHead(answered.statusCode ?? 502, answered.headers)
       answered.pipe(answer)
     })
+    passed.on('error', () => answer.destroy())
+    answer.once('close', () => passed.destroy())
     asked.pipe(passed)
   }).listen(0, '127.0.0.1')
-  await once(between, 'listening')
-  t.teardown(() => between.close())
-  const { port } = between.address() as AddressInfo
-  return { endpoint: `http://127.0.0.1:${port}`, completed: () => completed }
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const { port } = proxy.address() as AddressInfo
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    completed: () => completed,
+    connections: () => promisify(proxy.getConnections.bind(proxy))(),
+  }
 }

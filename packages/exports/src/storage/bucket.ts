@@ -137,7 +137,7 @@ async function* begunUploads(s3: S3, Bucket: string, Prefix: string) {
   }
 }
 
-/** NotFound, NoSuchKey or NoSuchUpload; a bucket that is not there is no answer to any question of ours. */
-function undefinedIfMissing(error: Error & { $metadata?: { httpStatusCode?: number } }): undefined {
-  if (error.$metadata?.httpStatusCode !== 404 || error.name === 'NoSuchBucket') throw error
+/** NotFound, NoSuchKey or NoSuchUpload. */
+function undefinedIfMissing(error: { $metadata?: { httpStatusCode?: number } }): undefined {
+  if (error.$metadata?.httpStatusCode !== 404) throw error
 }

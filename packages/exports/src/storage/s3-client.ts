@@ -31,7 +31,11 @@ export async function connectS3({ endpoint, region }: S3Place): Promise<S3> {
     // new, and servers other than Amazon's stumble over them.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Without them a server that falls silent would be waited for without end.
-    requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
+    requestHandler: {
+      // Without them a server that falls silent would be waited for without end.
+      ...{ connectionTimeout: 5_000, socketTimeout: 60_000 },
+      // People who download slowly would otherwise take the fifty that there are from everybody else.
+      ...{ httpAgent: { maxSockets: Infinity }, httpsAgent: { maxSockets: Infinity } },
+    },
   })
 }
