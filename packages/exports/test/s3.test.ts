@@ -101,6 +101,18 @@ t.test('a bucket', withS3, async (t) => {
     t.equal((await buffer(stored.read(0, 9))).length, 10)
   })
 
+  t.test('who gives up on a silent server waits no longer for it', async (t) => {
+    const bucket = await server.bucket()
+    const one = name()
+    await put(openStorage(server.urlOf(bucket)), one, Buffer.of(1))
+    const { endpoint, connections } = await between(t, server.endpoint, { mutesReads: true })
+    const stored = await openStorage(server.urlOf(bucket, '', endpoint)).open(one)
+    const read = stored?.read(0, 0)
+    await until(async () => (await connections()) === 1)
+    read?.destroy()
+    await until(async () => (await connections()) === 0)
+  })
+
   t.test('a bucket that is not there is not taken for an empty one', async (t) => {
     const storage = openStorage(server.urlOf('nowhere'))
     await t.rejects(put(storage, name(), Buffer.of(1)), { name: 'NoSuchBucket' })
@@ -141,11 +153,16 @@ async function lies({ s3 }: S3Server, Bucket: string, prefix: string): Promise<s
   return names.map((name) => name.slice(prefix.length))
 }
 
-/** Passes all on; but where it loses the end, it hangs up instead of answering to the end of an upload. */
-async function between(t: Pick<Test, 'teardown'>, server: string, { losesTheEnd = false } = {}) {
+/** Passes all on; but where it loses the end, it hangs up on whoever ends an upload, and where it mutes reads, it never answers to one. */
+async function between(
+  t: Pick<Test, 'teardown'>,
+  server: string,
+  { losesTheEnd = false, mutesReads = false } = {},
+) {
   let completed = 0
   const proxy = createServer((asked, answer) => {
     const { url = '', method, headers } = asked
+    if (mutesReads && method === 'GET') return
     const passed = request(new URL(url, server), { method, headers }, (answered) => {
       if (losesTheEnd && method === 'POST' && url.includes('uploadId=')) {
         answered.resume().once('end', () => {
