@@ -1,6 +1,7 @@
 export { type MadeArchive, makeArchive } from './make-archive.ts'
 export { ArchiveDamaged, openArchive } from './open-archive.ts'
 export { removeDead } from './remove-dead.ts'
+export { type Bucket, openBucket } from './storage/bucket.ts'
 export { openStorage } from './storage/open-storage.ts'
 export type { Storage } from './storage/storage.ts'
 export { type Verified, verifyArchive } from './verify-archive.ts'

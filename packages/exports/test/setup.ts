@@ -34,13 +34,14 @@ export interface Scene extends TestDb {
   stored(): Promise<string[]>
 }
 
-export async function scene(t: Test): Promise<Scene> {
+/** `where` as EXPORT_DIR names it; a folder where it is not told. */
+export async function scene(t: Test, where?: string): Promise<Scene> {
   const { db, url } = await testDb(t)
   const readers = connectReaders(url, { max: 4 })
   t.teardown(() => readers.end())
   const exportDir = path.join(t.testdir(), 'exports')
   const uploadDir = path.join(t.testdirName, 'uploads')
-  const storage = openStorage(exportDir)
+  const storage = openStorage(where ?? exportDir)
   const plan = await makePlan(db, dataMap)
   const optionsFor: Scene['optionsFor'] = (userId, signal = new AbortController().signal) => ({
     ...{ userId, uploadDir, signal, eraseAfter, key },

@@ -2,6 +2,7 @@ import path from 'node:path'
 import {
   cookieName,
   duration,
+  exportDir,
   logLevel,
   oneOf,
   optional,
@@ -30,7 +31,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     sessionTtl: duration(env, 'SESSION_TTL', 'P14D'),
     sessionCookieName: cookieName(env, 'SESSION_COOKIE_NAME', 'neptun-session'),
     secretKey: secretKey(env, 'SECRET_KEY'),
-    exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
+    exportDir: exportDir(env),
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     allowedOrigins: origins(env, 'ALLOWED_ORIGINS'),
     rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',

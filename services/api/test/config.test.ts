@@ -54,6 +54,7 @@ t.test('a wrong value is refused by name', async (t) => {
     ['ALLOWED_ORIGINS', '*', 'app.example', 'https://app.example/', 'https://a.example ftp://b'],
     ['RATE_LIMITS', 'yes'],
     ['TRUST_PROXY', 'true', '1', '10.0.0.0/33', '10.0.0.0/8/8', 'proxy.example'],
+    ['EXPORT_DIR', 's3://Exports', 'gs://exports'],
     ['LOG_LEVEL', 'loud'],
   ] as const)
     for (const value of values)

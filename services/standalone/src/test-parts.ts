@@ -3,6 +3,7 @@ import { findFaketime } from './faketime.ts'
 import { startPostgres } from './postgres.ts'
 import { findProgram } from './programs.ts'
 import { startRedis } from './redis.ts'
+import { findSwift } from './swift.ts'
 import { makeTemplate } from './test-database.ts'
 
 export interface Parts {
@@ -39,6 +40,7 @@ export async function startParts(
   const openssl = await findProgram(['openssl'], given.PATH)
   const chromium = await findChromium(given.PATH)
   const faketime = await findFaketime()
+  const swift = await findSwift()
   return {
     env: {
       TEST_DATABASE_URL: database,
@@ -46,6 +48,7 @@ export async function startParts(
       ...(redisServer && { REDIS_SERVER_PATH: redisServer }),
       ...(openssl && { OPENSSL_PATH: openssl }),
       ...(chromium && { CHROMIUM_PATH: chromium }),
+      ...(swift && { SWIFT_PYTHON_PATH: swift }),
     },
     missing: [
       ...(redis ? [] : [withoutRedis]),
@@ -53,6 +56,7 @@ export async function startParts(
       ...(openssl ? [] : [withoutOpenssl]),
       ...(chromium ? [] : [withoutChromium]),
       ...(faketime ? [] : [withoutFaketime]),
+      ...(swift ? [] : [withoutSwift]),
     ],
   }
 }
@@ -67,6 +71,8 @@ const withoutChromium =
   'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
 const withoutFaketime =
   'No service of the tests has a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
+const withoutSwift =
+  'The tests of archives on S3 are not run: there is no OpenStack Swift under /usr/lib (the package python3-swift).'
 
 async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
   const postgres = await startPostgres({

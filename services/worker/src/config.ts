@@ -1,6 +1,7 @@
 import path from 'node:path'
 import {
   duration,
+  exportDir,
   faultless,
   logLevel,
   oneOf,
@@ -26,7 +27,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     mailFrom: sender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
     secretKey: secretKey(env, 'SECRET_KEY'),
     publicUrl: publicUrl(env),
-    exportDir: path.resolve(optional(env, 'EXPORT_DIR') ?? '.data/exports'),
+    exportDir: exportDir(env),
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
     blastRadius: {

@@ -92,8 +92,8 @@ async function removeArchives({ db, storage, log }: Deps): Promise<boolean> {
     try {
       await storage.remove([fileName])
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      log.error({ export: exportId, code }, 'archive.not-removed')
+      const { code, name } = error as NodeJS.ErrnoException
+      log.error({ export: exportId, code: code ?? name }, 'archive.not-removed')
       continue
     }
     await archiveRemoved(db, exportId)

@@ -46,6 +46,7 @@ t.test('a wrong value is named, a secret never shown', async (t) => {
     ['PUBLIC_URL', 'https://user:hunter2@lethe.example'],
     ['PUBLIC_URL', 'https://lethe.example/app'],
     ['EXPORT_TTL', '7'],
+    ['EXPORT_DIR', 's3://user:hunter2@exports'],
     ['ERASE_AT_ONCE_FLOOR', '1e3'],
     ['ERASE_AT_ONCE_SHARE', '10%'],
     ['RATE_LIMITS', 'maybe'],

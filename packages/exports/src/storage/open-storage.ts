@@ -1,7 +1,8 @@
 import { folderStorage } from './folder.ts'
+import { s3Storage } from './s3.ts'
 import type { Storage } from './storage.ts'
 
-/** `where` is what EXPORT_DIR says: a folder. */
+/** `where` is what EXPORT_DIR says: a folder, or `s3://BUCKET/PREFIX?endpoint=…&region=…`. */
 export function openStorage(where: string): Storage {
-  return folderStorage(where)
+  return where.startsWith('s3:') ? s3Storage(where) : folderStorage(where)
 }

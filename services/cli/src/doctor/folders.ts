@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { lookAtBucket } from './bucket.ts'
 import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
 export const lookAtExportDir = ({ exportDir }: { exportDir: string }) =>
-  lookAt('EXPORT_DIR', exportDir)
+  exportDir.startsWith('s3:') ? lookAtBucket(exportDir) : lookAt('EXPORT_DIR', exportDir)
 
 export const lookAtUploadDir = ({ uploadDir }: { uploadDir: string }) =>
   lookAt('UPLOAD_DIR', uploadDir)

@@ -39,8 +39,8 @@ export interface StartOptions {
 export async function startParts(options: StartOptions): Promise<Running> {
   const { settings, print, signal } = options
   const secretKey = settings.secretKey ?? (await keepSecretKey(settings.dataDir))
-  for (const folder of [settings.exportDir, settings.uploadDir])
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const place of [settings.exportDir, settings.uploadDir])
+    if (!place.startsWith('s3:')) await mkdir(place, { recursive: true, mode: 0o700 })
   const embedded = settings.databaseUrl ? undefined : await startDatabase(options)
   signal.throwIfAborted()
   const databaseUrl = settings.databaseUrl ?? embedded?.url ?? ''

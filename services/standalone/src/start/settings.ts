@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { optional, port, url } from '@lethe/config'
+import { exportDir, optional, port, url } from '@lethe/config'
 import { settle } from './ports.ts'
 
 export type Settings = Awaited<ReturnType<typeof readSettings>>
@@ -24,7 +24,7 @@ export async function readSettings(env: NodeJS.ProcessEnv, dataDir: string) {
     api,
     worker,
     inbox,
-    exportDir: optional(env, 'EXPORT_DIR') ?? path.join(dataDir, 'exports'),
+    exportDir: exportDir(env, path.join(dataDir, 'exports')),
     uploadDir: optional(env, 'UPLOAD_DIR') ?? path.join(dataDir, 'uploads'),
     secretKey: optional(env, 'SECRET_KEY'),
     databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),

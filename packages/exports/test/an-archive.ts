@@ -1,0 +1,50 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import { type MadeArchive, makeArchive } from '../src/index.ts'
+import {
+  addUser,
+  askForDeletion,
+  eraseAfter,
+  type Scene,
+  saveManyPasswords,
+  scene,
+} from './setup.ts'
+
+/** Somebody's archive with so many rows of random text, which stays as long as it is. */
+export async function anArchive(t: Test, rows = 0, where?: string) {
+  const at = await scene(t, where)
+  const id = await addUser(at.db, 'ada')
+  await saveManyPasswords(at.db, id, rows)
+  const options = at.optionsFor(id)
+  const made = await makeArchive(at.readers, at.storage, options)
+  const whole = await at.opened(made)
+  return { ...at, id, exportId: options.exportId, made, whole }
+}
+
+type Values = {
+  status?: 'ready' | 'withdrawn'
+  file_name?: string
+  lease?: string
+  token_nonce?: null
+}
+
+/** A row of an export. The one whose archive it is, where it is ready; it is named by its own id. */
+export async function exportRow({ db, made }: Scene & { made: MadeArchive }, values: Values) {
+  const token_hash = randomBytes(32)
+  const user_id = await addUser(db, randomUUID())
+  const deletion_id = await askForDeletion(db, user_id, null)
+  const ready = {
+    ...{ bytes: 1, sha256: token_hash, created_at: eraseAfter, expires_at: eraseAfter },
+    id: made.fileName.slice(0, 36),
+  }
+  const row = await db
+    .insertInto('exports')
+    .values({
+      ...{ deletion_id, user_id, token_hash, token_nonce: token_hash },
+      ...(values.status === 'ready' && ready),
+      ...values,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return { id: row.id, lease: values.lease }
+}

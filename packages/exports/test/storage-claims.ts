@@ -1,0 +1,280 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import type { Test } from 'tap'
+import { makeArchive, openArchive, openStorage, removeDead, type Storage } from '../src/index.ts'
+import { anArchive, exportRow } from './an-archive.ts'
+import { key } from './setup.ts'
+
+/** Somewhere to store, and a way to it that is not the storage's own. */
+export interface Place {
+  /** As EXPORT_DIR names it. */
+  where: string
+  /** What lies there: what is whole by its name, what was begun with `.part` behind it. */
+  lies(): Promise<string[]>
+  /** Puts something there, named in the same manner. */
+  lay(file: string): Promise<void>
+}
+
+export const name = () => `${randomUUID()}.${randomUUID()}.zip.age`
+const notNames = ['../x', '..', 'x.zip', `../${name()}`, `${name()}/..`, `${name()}.part`, '']
+
+const mebibyte = 1024 * 1024
+const child = path.join(import.meta.dirname, 'put-in-child.ts')
+const goesOn = new AbortController().signal
+
+/** What holds wherever archives lie. */
+export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place>): void {
+  t.test(
+    'an archive is read whole, or a range of it, wherever the range begins and ends',
+    async (t) => {
+      const { where } = await placeFor(t)
+      const { storage, made, whole } = await anArchive(t, 2_000, where)
+      const read = async (range?: { start: number; end: number }) => {
+        const opened = await openArchive(storage, { ...made, key }, range)
+        return opened && (await buffer(opened.stream))
+      }
+      t.strictSame(await read(), whole)
+      t.ok(whole.length > 3 * PIECE, 'it has several pieces')
+      const last = whole.length - 1
+      const ends = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE, last - 1, last]
+      for (const start of ends)
+        for (const end of ends.filter((end) => end >= start))
+          t.ok(
+            whole.subarray(start, end + 1).equals((await read({ start, end })) ?? Buffer.alloc(0)),
+            `${start}-${end}`,
+          )
+      t.strictSame(await read({ start: last, end: 1e9 }), whole.subarray(last))
+    },
+  )
+
+  t.test('what is longer than one write, and what is empty, comes back as it was', async (t) => {
+    const storage = openStorage((await placeFor(t)).where)
+    for (const bytes of [
+      randomBytes(20 * mebibyte + 1),
+      randomBytes(16 * mebibyte),
+      Buffer.alloc(0),
+    ]) {
+      const one = name()
+      await storage.put(one, goesOn, (sink) => pipeline(inChunks(bytes), sink))
+      t.ok(bytes.equals(await all(storage, one)), `${bytes.length} bytes`)
+    }
+  })
+
+  t.test('what is not there is not opened', async (t) => {
+    const storage = openStorage((await placeFor(t)).where)
+    t.equal(await storage.open(name()), undefined)
+    t.strictSame(await listed(storage), [], 'nothing was ever stored')
+    await storage.remove([name()])
+  })
+
+  t.test('no name leads out of it', async (t) => {
+    const { where } = await placeFor(t)
+    const { readers, storage, made, optionsFor } = await anArchive(t, 0, where)
+    for (const fileName of notNames) {
+      await t.rejects(openArchive(storage, { ...made, key, fileName }), TypeError, fileName)
+      await t.rejects(storage.remove([fileName]), TypeError, fileName)
+      await t.rejects(
+        storage.put(fileName, goesOn, async () => {}),
+        TypeError,
+        fileName,
+      )
+      const options = optionsFor(1)
+      await t.rejects(makeArchive(readers, storage, { ...options, exportId: fileName }), TypeError)
+      await t.rejects(makeArchive(readers, storage, { ...options, lease: fileName }), TypeError)
+    }
+  })
+
+  t.test('nothing can be read before all of it is there', async (t) => {
+    const { where, lies } = await placeFor(t)
+    const storage = openStorage(where)
+    const one = name()
+    await storage.put(one, goesOn, async (sink) => {
+      await pipeline(inChunks(randomBytes(20 * mebibyte)), sink)
+      t.equal(await storage.open(one), undefined)
+      t.strictSame(await listed(storage), [one], 'it is listed all the same')
+      t.strictSame(await lies(), [`${one}.part`])
+    })
+    t.strictSame(await lies(), [one])
+  })
+
+  t.test('a put that fails half-way leaves nothing', async (t) => {
+    const { where, lies } = await placeFor(t)
+    const storage = openStorage(where)
+    const one = name()
+    const reason = new Error('the database went away')
+    const failed = storage.put(one, goesOn, async (sink) => {
+      await pipeline(inChunks(randomBytes(20 * mebibyte)), sink)
+      throw reason
+    })
+    await t.rejects(failed, reason)
+    t.equal(await storage.open(one), undefined)
+    t.strictSame(await lies(), [])
+  })
+
+  t.test('an abort half-way leaves nothing, and neither does one at the very end', async (t) => {
+    const { where, lies } = await placeFor(t)
+    const storage = openStorage(where)
+    const stop = new AbortController()
+    const endless = Readable.from(
+      (async function* () {
+        for (let sent = 0; ; sent++) {
+          if (sent === 20) stop.abort()
+          yield randomBytes(mebibyte)
+        }
+      })(),
+    )
+    const stopped = storage.put(name(), stop.signal, (sink) =>
+      pipeline(endless, sink, { signal: stop.signal }),
+    )
+    await t.rejects(stopped, { name: 'AbortError' })
+    const late = new AbortController()
+    const stoppedLate = storage.put(name(), late.signal, async (sink) => {
+      await pipeline(inChunks(randomBytes(1_000)), sink)
+      late.abort()
+    })
+    await t.rejects(stoppedLate, { name: 'AbortError' })
+    t.strictSame(await lies(), [])
+  })
+
+  t.test('of two who write under one name one wins, and the other changes nothing', async (t) => {
+    const { where, lies } = await placeFor(t)
+    const storage = openStorage(where)
+    const one = name()
+    const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const [first, second] = [randomBytes(1_000), randomBytes(2_000)]
+    const firstPut = storage.put(one, goesOn, async (sink) => {
+      begun.resolve()
+      await release.promise
+      await pipeline(inChunks(first), sink)
+    })
+    await begun.promise
+    const [told] = await Promise.allSettled([
+      storage.put(one, goesOn, (sink) => pipeline(inChunks(second), sink)),
+    ])
+    release.resolve()
+    const tolds = [...(await Promise.allSettled([firstPut])), told]
+    const won = tolds.findIndex(({ status }) => status === 'fulfilled')
+    t.equal(tolds.filter(({ status }) => status === 'fulfilled').length, 1)
+    t.ok((await all(storage, one)).equals([first, second][won] ?? Buffer.alloc(0)))
+    t.strictSame(await lies(), [one])
+  })
+
+  t.test('a removal takes the archive, whole or begun, and nothing else', async (t) => {
+    const { where, lies, lay } = await placeFor(t)
+    const { storage, made } = await anArchive(t, 0, where)
+    const [begun, other] = [name(), name()]
+    for (const file of [`${begun}.part`, other, 'notes.txt']) await lay(file)
+    await storage.remove([made.fileName, begun])
+    t.strictSame(new Set(await lies()), new Set([other, 'notes.txt']))
+    await storage.remove([made.fileName])
+    t.strictSame(new Set(await lies()), new Set([other, 'notes.txt']), 'a second time')
+  })
+
+  t.test('a try that was swept away in the meantime fails, and leaves nothing', async (t) => {
+    const { where, lies } = await placeFor(t)
+    const storage = openStorage(where)
+    const one = name()
+    const swept = storage.put(one, goesOn, async (sink) => {
+      await storage.remove([one])
+      await pipeline(inChunks(randomBytes(1_000)), sink)
+    })
+    await t.rejects(swept)
+    t.equal(await storage.open(one), undefined)
+    t.strictSame(await lies(), [])
+  })
+
+  t.test(
+    'what nobody waits for goes, however young it is; what a row names or holds stays',
+    async (t) => {
+      const { where, lies, lay } = await placeFor(t)
+      const at = await anArchive(t, 0, where)
+      const { db, storage } = at
+      const named = await exportRow(at, { status: 'ready', file_name: at.made.fileName })
+      const held = await exportRow(at, { lease: randomUUID() })
+      const released = await exportRow(at, { status: 'withdrawn', token_nonce: null })
+      const live = `${held.id}.${held.lease}.zip.age`
+      const dead = [
+        `${held.id}.${randomUUID()}.zip.age.part`,
+        `${held.id}.${randomUUID()}.zip.age`,
+        `${released.id}.${randomUUID()}.zip.age`,
+        `${named.id}.${randomUUID()}.zip.age`,
+        `${randomUUID()}.${randomUUID()}.zip.age.part`,
+      ]
+      for (const file of [...dead, `${live}.part`, 'notes.txt']) await lay(file)
+      t.equal(await removeDead(db, storage), dead.length)
+      const left = [at.made.fileName, `${live}.part`, 'notes.txt']
+      t.strictSame(new Set(await lies()), new Set(left))
+    },
+  )
+
+  t.test(
+    'a process killed in the middle leaves nothing that can be read, and what it left is swept',
+    async (t) => {
+      const { where, lies } = await placeFor(t)
+      const { db, storage, made } = await anArchive(t, 0, where)
+      await storage.remove([made.fileName])
+      const one = name()
+      const killed = spawn(process.execPath, [child, where, one, '40', 'and waits'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      t.teardown(() => killed.kill('SIGKILL'))
+      await once(killed.stdout, 'data')
+      await kill(killed)
+      t.equal(await storage.open(one), undefined)
+      t.strictSame(await lies(), [`${one}.part`])
+      t.equal(await removeDead(db, storage), 1)
+      t.strictSame(await lies(), [])
+      t.strictSame(await listed(storage), [])
+    },
+  )
+
+  t.test('what takes ten times the room takes no more memory', async (t) => {
+    const { where } = await placeFor(t)
+    const [small, large] = [await peakOf(where, 20), await peakOf(where, 200)]
+    const grown = Math.round((large - small) / mebibyte)
+    t.comment(`peak ${Math.round(large / mebibyte)} MiB`)
+    t.ok(grown < 32, `grown by ${grown} MiB`)
+  })
+}
+
+const PIECE = 64 * 1024
+
+const inChunks = (bytes: Buffer) =>
+  Readable.from(
+    (function* () {
+      for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE)
+    })(),
+  )
+
+export async function all(storage: Storage, name: string): Promise<Buffer> {
+  const stored = await storage.open(name)
+  if (!stored) throw new Error('it is not there')
+  const bytes = stored.size > 0 ? await buffer(stored.read(0, stored.size - 1)) : Buffer.alloc(0)
+  await stored.close()
+  return bytes
+}
+
+export async function listed(storage: Storage): Promise<string[]> {
+  const names: string[] = []
+  for await (const some of storage.list()) names.push(...some)
+  return names
+}
+
+async function kill(process: ChildProcess): Promise<void> {
+  const ended = once(process, 'exit')
+  process.kill('SIGKILL')
+  await ended
+}
+
+/** In bytes, of a process that stores so many MiB. */
+async function peakOf(where: string, size: number): Promise<number> {
+  // V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
+  const args = ['--max-semi-space-size=4', child, where, name(), String(size)]
+  const stores = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  return Number(String(await buffer(stores.stdout)))
+}
