@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import {
   cancelDeletionByToken,
   deriveKeys,
   type Keys,
   lifecycleTables,
+  openExport,
   scheduleDeletion,
   verifyAuditChain,
 } from '@lethe/accounts'
@@ -14,9 +16,10 @@ import { blastRadius } from '@lethe/accounts/testing'
 import { connect, connectReaders, type Db, migrate } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
-import { openStorage } from '@lethe/exports'
+import { openArchive, openStorage, type Storage } from '@lethe/exports'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
+import yauzl from 'yauzl'
 import { createLog } from '../src/logging.ts'
 import { openMailer } from '../src/mailer.ts'
 import { startWorker } from '../src/worker.ts'
@@ -26,7 +29,7 @@ import { until } from './until.ts'
 const [ada, bob] = [1, 2]
 
 t.test('a forum that knows nothing of our users lives the whole life of a deletion', async (t) => {
-  const { db, keys, sink, uploadDir } = await forum(t)
+  const { db, keys, sink, storage, uploadDir } = await forum(t)
 
   await schedule(db, keys, ada)
   t.same(await people(db), { ada: 'banned, 0 log-ins', bob: 'active, 1 log-ins' })
@@ -36,7 +39,16 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
   t.same(await people(db), { ada: 'active, 0 log-ins', bob: 'active, 1 log-ins' })
   await mailTo(sink, 'ada@forum.test', 'active again')
 
+  const before = sink.received.length
   const id = await schedule(db, keys, ada)
+  const ready = await mailTo(sink, 'ada@forum.test', 'ready to download', before)
+  const link = /export#token=(\S+)/.exec(ready)?.[1] ?? ''
+  const files = await archiveOf(db, keys, storage, link)
+  t.match(JSON.parse(files.get('data/forum-posts.json') ?? ''), [{ body: 'by ada' }])
+  t.match(JSON.parse(files.get('data/forum-members.json') ?? ''), [{ name: 'ada' }])
+  t.match(JSON.parse(files.get('data/forum-invoices.json') ?? ''), [{ number: 'I-1' }])
+  t.equal(files.get('files/uploads/1.png'), 'image')
+  t.notMatch([...files.values()].join(), 'bob')
   await monthLater(db, id)
   await until('the erasure', async () => (await statusOf(db, id)) === 'erased', 30)
   await mailTo(sink, 'ada@forum.test', 'has been erased')
@@ -78,6 +90,7 @@ async function forum(t: Test) {
   const readers = connectReaders(databaseUrl.href, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
+  const storage = openStorage(path.join(folder, 'exports'))
   await migrate(db, { withoutUsers: true })
   await makeForum(db)
   await sql
@@ -102,7 +115,7 @@ async function forum(t: Test) {
       ...{ db, keys, mailer, publicUrl, uploadDir, blastRadius, dataMap: map },
       log: createLog('silent'),
       readers,
-      storage: openStorage(path.join(folder, 'exports')),
+      storage,
       exportTtl: 'P7D',
       rateLimits: true,
       forgetExpiredSessions: async () => 0,
@@ -118,7 +131,18 @@ async function forum(t: Test) {
     await admin.destroy()
     await rm(folder, { recursive: true })
   })
-  return { db, keys, sink, uploadDir }
+  return { db, keys, sink, storage, uploadDir }
+}
+
+/** By the link of the mail: what is in it, by name. */
+async function archiveOf(db: Db, keys: Keys, storage: Storage, token: string) {
+  const opened = await openArchive(storage, await openExport(db, keys, token))
+  if (!opened) throw new Error('it is not there')
+  const zip = await yauzl.fromBufferPromise(await buffer(opened.stream))
+  const files = new Map<string, string>()
+  for await (const entry of zip.eachEntry())
+    files.set(entry.fileName, String(await buffer(await zip.openReadStreamPromise(entry))))
+  return files
 }
 
 /** What whoever asks must be allowed to is the forum's own affair. */
@@ -155,11 +179,14 @@ async function people(db: Db): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ name, state }) => [name, state]))
 }
 
-async function mailTo(sink: SmtpSink, address: string, about: string): Promise<string> {
+/** The first of its kind, or the first after so many mails. */
+async function mailTo(sink: SmtpSink, address: string, about: string, after = 0): Promise<string> {
   const mail = await until(`the mail ${about}`, () =>
-    sink.received.find(
-      ({ to, email }) => to.includes(address) && email.subject?.toLowerCase().includes(about),
-    ),
+    sink.received
+      .slice(after)
+      .find(
+        ({ to, email }) => to.includes(address) && email.subject?.toLowerCase().includes(about),
+      ),
   )
   return mail.email.text ?? ''
 }
