@@ -4,9 +4,10 @@ alter table exports add column requested_at timestamptz not null default now();
 -- One of them at a time.
 create unique index exports_own_pending on exports (user_id) where deletion_id is null and status = 'pending';
 
--- How often whoever had the link fetched it, and when last.
+-- How often whoever had the link fetched it, and when last: once for each time that it was opened, in however many parts.
 alter table exports add column downloads integer not null default 0;
 alter table exports add column downloaded_at timestamptz;
+alter table exports add column last_ticket uuid;
 alter table exports add constraint exports_downloaded check ((downloads = 0) = (downloaded_at is null));
 
 -- A mail tells of a deletion, or of an archive that was asked for on its own.

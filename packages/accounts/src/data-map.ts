@@ -53,6 +53,7 @@ export const lifecycleTables: DataMap['tables'] = {
       expires_at: { is: 'until when it can be fetched', export: 'expiresAt' },
       downloads: { is: 'how often it was fetched', export: 'downloads' },
       downloaded_at: { is: 'when it was fetched last', export: 'downloadedAt' },
+      last_ticket: { is: 'what it was fetched with last', export: bookkeeping() },
       file_name: { is: 'where it lies', export: secret() },
       bytes: { is: 'its size', export: bookkeeping() },
       sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },

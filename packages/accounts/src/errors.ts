@@ -16,6 +16,7 @@ export type AccountErrorCode =
   | 'export-not-found'
   | 'export-not-ready'
   | 'export-gone'
+  | 'too-many-exports'
   | 'busy'
 
 /** A rule of the account's life said no. The API maps each code to a problem; nothing else should. */

@@ -17,6 +17,8 @@ export interface Archive {
   expiresAt: Date
   downloads: number
   downloadedAt: Date | null
+  /** Whether the saved passwords are given out against the password: while the deletion that it was made for is pending. */
+  opensVault: boolean
 }
 
 export interface WantedExport {
@@ -87,11 +89,17 @@ export async function findArchive(db: Db, keys: Keys, exportId: string): Promise
   return readyArchive(keys, await findExport(db).where('id', '=', exportId).executeTakeFirst())
 }
 
-/** Somebody began to fetch it, from its first byte on: they see on the page of the link how often that was, and when last. */
-export async function noteDownload(db: Db, exportId: string): Promise<void> {
-  await sql`
-    update exports set downloads = downloads + 1, downloaded_at = now()
-    where id = ${exportId} and status = 'ready'`.execute(db)
+/**
+ * It is about to be fetched, whole or in part, with this ticket: counted once for each, so that whoever reads how often it was
+ * can tell whether somebody else was here. `export-gone` where it was destroyed or withdrawn meanwhile.
+ */
+export async function noteDownload(db: Db, exportId: string, ticket: string): Promise<void> {
+  const { rows } = await sql`
+    update exports
+    set downloads = downloads + (last_ticket is distinct from ${ticket}::uuid)::integer, downloaded_at = now(),
+      last_ticket = ${ticket}
+    where id = ${exportId} and status = 'ready' returning 1`.execute(db)
+  if (rows.length === 0) throw new AccountError('export-gone')
 }
 
 /**
@@ -103,11 +111,25 @@ export async function destroyExport(
   keys: Keys,
   token: string,
 ): Promise<{ exportId: string; fileName: string }> {
-  const { rows } = await sql<{ exportId: string; fileName: string }>`
-    update exports set status = 'withdrawn', token_nonce = null, next_attempt_at = now()
-    where token_hash = ${tokenHash(token)} and status = 'ready'
-    returning id as "exportId", file_name as "fileName"`.execute(db)
-  return rows[0] ?? (await openExport(db, keys, token))
+  for (;;) {
+    const { rows } = await sql<{ exportId: string; fileName: string }>`
+      update exports set status = 'withdrawn', token_nonce = null, next_attempt_at = now()
+      where token_hash = ${tokenHash(token)} and status = 'ready' and expires_at > now()
+      returning id as "exportId", file_name as "fileName"`.execute(db)
+    if (rows[0]) return rows[0]
+    // Says why not; unless it has become ready since.
+    await openExport(db, keys, token)
+  }
+}
+
+/** Ends exports that were asked for on their own and could not be made for three days; returns how many. */
+export async function giveUpExports(db: Db): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update exports set status = 'failed', token_nonce = null, lease = null
+    where deletion_id is null and status = 'pending' and requested_at < now() - interval '3 days'`.execute(
+    db,
+  )
+  return Number(numAffectedRows)
 }
 
 /** Whose export this is, as long as the deletion is pending; else `export-gone`, or `export-not-found`. */
@@ -191,6 +213,11 @@ function findExport(db: Db) {
     .select(['created_at as createdAt', 'expires_at as expiresAt', 'token_nonce as nonce'])
     .select(['downloads', 'downloaded_at as downloadedAt'])
     .select(sql<boolean>`coalesce(expires_at <= now(), false)`.as('expired'))
+    .select(
+      sql<boolean>`exists (select from deletions d where d.id = deletion_id and d.status = 'pending')`.as(
+        'opensVault',
+      ),
+    )
 }
 
 type ExportRow = NonNullable<Awaited<ReturnType<ReturnType<typeof findExport>['executeTakeFirst']>>>
@@ -203,7 +230,10 @@ function readyArchive(keys: Keys, row: ExportRow | undefined): Archive {
   // A check constraint says that a ready export has them all.
   if (!fileName || !bytes || !sha256 || !createdAt || !expiresAt || !nonce)
     throw new Error('a ready export without its archive')
-  const { downloads, downloadedAt } = row
+  const { downloads, downloadedAt, opensVault } = row
   const key = archiveKey(keys, nonce)
-  return { exportId, fileName, key, bytes, sha256, createdAt, expiresAt, downloads, downloadedAt }
+  return {
+    ...{ exportId, fileName, key, bytes, sha256, createdAt, expiresAt },
+    ...{ downloads, downloadedAt, opensVault },
+  }
 }

@@ -40,6 +40,7 @@ export {
   findExportOwner,
   findWantedExport,
   finishExport,
+  giveUpExports,
   noteDownload,
   openExport,
   openVault,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Db, ExportStatus } from '@lethe/db'
+import type { Db, ExportStatus, Tx } from '@lethe/db'
 import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import { checkShown, isFresh } from './fresh-log-in.ts'
@@ -19,9 +19,17 @@ export interface OwnExport {
   downloadedAt: Date | null
 }
 
+export interface ExportRules {
+  /** How recent the log-in must be where the request brings no password; ISO 8601. */
+  reauthenticationWindow: string
+  /** So many may be asked for within a day. */
+  perDay: number
+}
+
 /**
  * Asks for an archive of one's own data, without a deletion (GDPR Art. 15 and 20). One is made at a time: asked again
- * meanwhile, it answers with the same one. Errors: `wrong-password`, `reauthentication-required`, `unauthenticated`.
+ * meanwhile, it answers with the same one. Errors: `wrong-password`, `reauthentication-required`, `unauthenticated`,
+ * `too-many-exports` with `retryAfter`, in seconds.
  */
 export async function requestExport(
   db: Db,
@@ -29,30 +37,50 @@ export async function requestExport(
   hasher: Hasher,
   session: Session,
   password: string | undefined,
-  reauthenticationWindow: string,
+  { reauthenticationWindow, perDay }: ExportRules,
 ): Promise<OwnExport> {
   const shownHash = await checkShown(db, hasher, session.userId, password)
   return db.transaction().execute(async (tx) => {
-    // Held until it is written: nothing is asked for past a deletion.
+    // Held until it is written: nothing is asked for past a deletion, and nobody counts at the same moment.
     const actor = await tx
       .selectFrom('active_users')
       .select('password_hash')
       .where('id', '=', session.userId)
-      .forShare()
+      .forNoKeyUpdate()
       .executeTakeFirst()
     const fresh = await isFresh(tx, session, reauthenticationWindow)
     if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
     const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
     if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
-    const nonce = randomBytes(32)
-    await sql`
-      insert into exports (user_id, token_nonce, token_hash)
-      values (${session.userId}, ${nonce}, ${tokenHash(exportToken(keys, nonce))})
-      on conflict (user_id) where deletion_id is null and status = 'pending' do nothing`.execute(tx)
-    return ownExports(tx, session.userId)
+    const pending = await ownExports(tx, session.userId)
       .where('exports.status', '=', 'pending')
+      .executeTakeFirst()
+    if (pending) return pending
+    await refuseTooMany(tx, session.userId, perDay)
+    const nonce = randomBytes(32)
+    const { id } = await tx
+      .insertInto('exports')
+      .values({
+        user_id: session.userId,
+        token_nonce: nonce,
+        token_hash: tokenHash(exportToken(keys, nonce)),
+      })
+      .returning('id')
       .executeTakeFirstOrThrow()
+    return ownExports(tx, session.userId).where('id', '=', id).executeTakeFirstOrThrow()
   })
+}
+
+async function refuseTooMany(tx: Tx, userId: number, perDay: number): Promise<void> {
+  const { rows } = await sql<{ asked: number; retryAfter: number }>`
+    select count(*) as asked,
+      ceil(extract(epoch from min(requested_at) + interval '1 day' - now()))::integer as "retryAfter"
+    from exports
+    where user_id = ${userId} and deletion_id is null and requested_at > now() - interval '1 day'`.execute(
+    tx,
+  )
+  const [{ asked, retryAfter } = { asked: 0, retryAfter: 0 }] = rows
+  if (asked >= perDay) throw new AccountError('too-many-exports', { retryAfter })
 }
 
 /** Those that the person asked for on their own, the latest first. */

@@ -108,6 +108,7 @@ export interface Schema {
     token_hash: Buffer
     downloads: Generated<number>
     downloaded_at: Date | null
+    last_ticket: string | null
   }
   outbox: Leased & {
     id: Generated<string>

@@ -25,6 +25,7 @@ export interface Table {
 
 export interface Column {
   name: string
+  /** Of a domain, what it stands for. */
   type: string
   notNull: boolean
   /** Computed or numbered by the database: nobody else can set it. */
@@ -74,7 +75,8 @@ const columnsOf = (relation: string, numbers: string) =>
 const tables = sql`
     select ${nameOf('c.oid')} as name,
       c.relkind = 'p' as partitioned, nullif(c.reltuples, -1)::float8 as about,
-      (select json_agg(json_build_object('name', attname, 'type', format_type(atttypid, atttypmod),
+      (select json_agg(json_build_object('name', attname, 'type', (select format_type(case typtype when 'd' then typbasetype else atttypid end,
+            case typtype when 'd' then typtypmod else atttypmod end) from pg_type where pg_type.oid = atttypid),
           'notNull', attnotnull, 'generated', attgenerated <> '' or attidentity <> '') order by attnum)
         from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
       coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')}) from pg_index

@@ -1,14 +1,14 @@
 import { type RawBuilder, sql } from 'kysely'
 import { belongings, belongingsIn, fits, rowsOf } from './belongings.ts'
-import type { Clear, Plan } from './plan.ts'
-import { namesPerson } from './reach.ts'
+import { type Clear, type Plan, waysOf } from './plan.ts'
+import { linkName, namesPerson } from './reach.ts'
 import { cleared } from './step-rows.ts'
 
 /**
- * A statement for all rows of one table that are this person's, each once: where rows of the table go with people, those that
- * go with this one, so that nobody is told of what is somebody else's because they are named in it; where its rows outlive
- * everybody, those in which this one is overwritten; and those that go by other means. `undefined` where the table has
- * none of anybody.
+ * A statement for all rows of one table that are this person's, each once, so that nobody is told of what is somebody else's:
+ * where rows name whom they go with, those that name this one; else those that go with this one's by what they hang on; where
+ * the rows outlive everybody, those in which this one is overwritten; and those that go by other means. `undefined` where
+ * the table has none of anybody.
  */
 export function personRows(
   plan: Plan,
@@ -17,7 +17,7 @@ export function personRows(
   columns: readonly string[],
 ): RawBuilder<unknown> | undefined {
   const named = namedBy(plan, table, userId)
-  const wanted = sql`select ${sql.join(columns.map((column) => sql`t.${sql.id(column)}`))}`
+  const wanted = sql`select ${sql.join(columns.map((column) => toldOf(plan, table, column, userId)))}`
   const sorted = sql`order by ${orderOf(plan, table)}`
   if (named)
     return named.length === 0
@@ -42,15 +42,30 @@ export function personRows(
     join ${rowsOf(plan, table)} t on t.tableoid = f.part and t.ctid = f.place ${sorted}`
 }
 
+/** A column that belongs to one link of several is told to whom that link names, and to nobody else. */
+function toldOf(plan: Plan, table: string, column: string, userId: number): RawBuilder<unknown> {
+  const value = sql`t.${sql.id(column)}`
+  const erase = plan.map.tables[table]?.columns[column]?.erase
+  if (!erase || 'keep' in erase || erase.with === undefined) return value
+  const link = waysOf(plan).find(
+    (one) => one.table === table && linkName(one.columns) === erase.with,
+  )
+  if (!link || !namesPerson(plan.map, link)) return value
+  return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${userId}::bigint${fits(link)} then ${value} end`
+}
+
 /** The conditions on a row `t` where the table's own columns say whose it is; undefined where other rows have to be asked. */
 function namedBy(plan: Plan, table: string, userId: number): RawBuilder<unknown>[] | undefined {
   const { person } = plan.map
   const is = (column: string) => sql`t.${sql.id(column)} = ${userId}::bigint`
   if (table === person.table) return [is(person.key)]
-  const links = plan.hangs.get(table) ?? clearsOf(plan, table).map(({ link }) => link)
-  if (!links.every((link) => namesPerson(plan.map, link))) return undefined
+  const hangs = plan.hangs.get(table)
+  const links = hangs ?? clearsOf(plan, table).map(({ link }) => link)
+  const naming = links.filter((link) => namesPerson(plan.map, link))
+  const isEnough = hangs ? naming.length > 0 : naming.length === links.length
+  if (!isEnough) return undefined
   return [
-    ...links.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
+    ...naming.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
     ...otherwise(plan, table).map(is),
   ]
 }

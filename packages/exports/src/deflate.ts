@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib'
+import { writeTo } from './write-to.ts'
 
 export interface Packed {
   bytes: number
@@ -44,8 +45,10 @@ export function deflating(
       hash.update(chunk)
       crc = crc32(chunk, crc)
       bytes += chunk.length
-      await new Promise<void>((resolve, reject) => {
-        deflate.write(chunk, (error) => (error ? reject(error) : resolve()))
+      await writeTo(deflate, chunk).catch(async (error) => {
+        // Where it could not be passed on, that is why.
+        await passedOn
+        throw error
       })
     },
     async end() {

@@ -6,7 +6,7 @@ import type { Added, Zip } from './zip.ts'
 export interface GatheredFile extends Added {
   /** What lies in its folder. */
   is: string
-  /** Its name before, which may hold anything that a file system takes. */
+  /** Its name before; what of it is no UTF-8 is replaced. */
   wasCalled: string
 }
 
@@ -24,8 +24,9 @@ export async function gatherFiles(
   const gathered: GatheredFile[] = []
   for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
     let number = 0
-    for (const wasCalled of await filesIn(folder)) {
-      const file = await openIfThere(path.join(folder, wasCalled))
+    for (const bytes of await filesIn(Buffer.from(folder))) {
+      const wasCalled = bytes.toString()
+      const file = await openIfThere(beside(Buffer.from(folder), bytes))
       // Replaced or removed since the folder was looked at.
       if (!file) continue
       const safe = `files/${name}/${++number}${extension(wasCalled)}`
@@ -64,21 +65,31 @@ function isCompressed(name: string): boolean {
   )
 }
 
-/** In the order of their names, byte by byte, wherever they lie in the folder. */
-async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
-      throw error
-    },
-  )
-  return entries
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name)))
-    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+const slash = Buffer.from('/')
+const beside = (folder: Buffer, name: Buffer) => Buffer.concat([folder, slash, name])
+
+/** In the order of their names, wherever they lie in the folder. As bytes: a file system asks for no UTF-8. */
+async function filesIn(folder: Buffer): Promise<Buffer[]> {
+  const found: Buffer[] = []
+  const look = async (at: Buffer, name?: Buffer) => {
+    const entries = await readdir(at, { withFileTypes: true, encoding: 'buffer' }).catch(
+      (error: NodeJS.ErrnoException) => {
+        // Removed meanwhile, or nothing was ever uploaded.
+        if (error.code === 'ENOENT') return []
+        throw error
+      },
+    )
+    for (const entry of entries) {
+      const below = name ? beside(name, entry.name) : entry.name
+      if (entry.isDirectory()) await look(beside(at, entry.name), below)
+      else if (entry.isFile()) found.push(below)
+    }
+  }
+  await look(folder)
+  return found.sort(Buffer.compare)
 }
 
-async function openIfThere(file: string): Promise<FileHandle | undefined> {
+async function openIfThere(file: Buffer): Promise<FileHandle | undefined> {
   try {
     return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {

@@ -51,7 +51,7 @@ ${empty.length > 0 ? `<section><h2>Nothing of</h2><p>${empty.map(({ kind }) => e
 }
 
 function kindSection({ kind, rows, shown, entries }: GatheredKind): string {
-  const objects = shown.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const objects = shown.map((line) => exact.parse(line, asWritten))
   const [only] = objects
   const links = entries.map(({ name }) => `<a href="${name}">${name}</a>`)
   const more =
@@ -109,6 +109,21 @@ ${items.join('\n')}
 // An SVG can hold a script, which an image does not run; still, nothing is gained by showing one.
 const isPicture = /\.(png|jpe?g|webp|gif|avif)$/
 
+/** What JSON can do since V8 11.4, and TypeScript's library does not know yet: the text of a number, kept. */
+const exact = JSON as unknown as {
+  parse(
+    text: string,
+    reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
+  ): Record<string, unknown>
+  rawJSON(text: string): { rawJSON: string }
+  isRawJSON(value: unknown): value is { rawJSON: string }
+}
+
+/** A number stays as it is written: there are more digits in a database than in a number of JavaScript. */
+function asWritten(_name: string, value: unknown, { source = '' }: { source?: string }): unknown {
+  return typeof value === 'number' ? exact.rawJSON(source) : value
+}
+
 /** `createdAt`, `saved-passwords` → "Created at", "Saved passwords". */
 function title(name: string): string {
   const words = name.replaceAll(/[-_.]+/g, ' ').replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
@@ -117,10 +132,11 @@ function title(name: string): string {
 
 function valueText(value: unknown, kind: Columns[number]['kind']): string {
   if (value === null || value === undefined) return '<span class="quiet">–</span>'
+  if (exact.isRawJSON(value)) return escaped(value.rawJSON)
   if (kind === 'boolean') return value ? 'yes' : 'no'
   if (kind === 'time') {
     const at = new Date(String(value))
-    return Number.isNaN(at.getTime())
+    return !(at.getUTCFullYear() <= 9_999)
       ? escaped(String(value))
       : `<time datetime="${escaped(String(value))}">${timeInWords(at)}</time>`
   }

@@ -7,19 +7,22 @@ const archive = new RegExp(`^(${uuid})\\.(${uuid})\\.zip\\.age$`)
  */
 export function archiveName(exportId: string, lease: string): string {
   const name = `${exportId}.${lease}.zip.age`
-  assertArchiveName(name)
+  if (!archive.test(name)) throw new TypeError('Not the name of an archive')
   return name
 }
 
-export const isArchiveName = (name: string) => archive.test(name)
+/** What was stored before archives were sealed, whole or begun: nobody reads it any more, and it is to go. */
+const unsealed = new RegExp(`^([0-9a-f]{64}\\.zip|${uuid}\\.${uuid})$`)
+
+export const isArchiveName = (name: string) => archive.test(name) || unsealed.test(name)
 
 /** Names come from the database; checked all the same before they become a path. */
 export function assertArchiveName(name: string): void {
   if (!isArchiveName(name)) throw new TypeError('Not the name of an archive')
 }
 
-export function readArchiveName(name: string): { exportId: string; lease: string } {
-  assertArchiveName(name)
-  const [, exportId = '', lease = ''] = archive.exec(name) ?? []
-  return { exportId, lease }
+/** Undefined for what is not sealed. */
+export function readArchiveName(name: string): { exportId: string; lease: string } | undefined {
+  const [, exportId, lease] = archive.exec(name) ?? []
+  return exportId && lease ? { exportId, lease } : undefined
 }

@@ -41,7 +41,8 @@ The CSV files
 A spreadsheet may take text that begins with = + - or @ for a formula and run it.
 Where text could be read so, an apostrophe (') stands before it: at the start of a
 cell, and after a semicolon, a tab or a line break inside of one. The apostrophe is
-not part of your data; the JSON files hold the text as it is.
+not part of your data; the JSON files hold the text as it is. Two quotation marks with
+nothing between them are an empty text; nothing at all means that there is no value.
 `)
 }
 

@@ -18,19 +18,20 @@ export async function removeDead(db: Db, storage: Storage): Promise<number> {
 
 /** The rows are asked after the names: whoever writes had their lease before, and names what is whole when they end it. */
 async function unclaimed(db: Db, names: string[]): Promise<string[]> {
-  const rows = await db
-    .selectFrom('exports')
-    .select(['id', 'lease', 'file_name'])
-    .where(
-      'id',
-      'in',
-      names.map((name) => readArchiveName(name).exportId),
-    )
-    .execute()
+  const tries = names.map((name) => ({ name, ...readArchiveName(name) }))
+  const ids = tries.flatMap(({ exportId }) => exportId ?? [])
+  const rows =
+    ids.length > 0
+      ? await db
+          .selectFrom('exports')
+          .select(['id', 'lease', 'file_name'])
+          .where('id', 'in', ids)
+          .execute()
+      : []
   const known = new Map(rows.map((row) => [row.id, row]))
-  return names.filter((name) => {
-    const { exportId, lease } = readArchiveName(name)
+  return tries.flatMap(({ name, exportId = '', lease }) => {
     const row = known.get(exportId)
-    return row?.lease !== lease && row?.file_name !== name
+    const wanted = row && (row.lease === lease || row.file_name === name)
+    return wanted ? [] : [name]
   })
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
+import { crc32 } from 'node:zlib'
 import yauzl, { type ZipFile } from 'yauzl'
 import { meter } from './meter.ts'
 import { readStamp, STAMP } from './stamp.ts'
@@ -28,11 +29,14 @@ export async function verifyArchive(file: string): Promise<Verified> {
     const { faults, ...facts } = await verifyEntries(file)
     if (!whole && faults.length === 0)
       faults.push('Between or behind its files something was changed; each of them is as it was.')
-    return { faults, ...facts }
+    return { faults: faults.map(printable), ...facts }
   } finally {
     await handle.close()
   }
 }
+
+/** Names of files come from whoever made the archive, and are read in a terminal. */
+const printable = (fault: string) => fault.replaceAll(/\p{Cc}/gu, '?')
 
 /** Undefined where there is no hash to hold it to. */
 async function isWhole(handle: FileHandle): Promise<boolean | undefined> {
@@ -68,7 +72,7 @@ async function verifyEntries(file: string): Promise<Verified> {
       try {
         const stream = await zip.openReadStreamPromise(entry)
         if (name === 'manifest.json' && entry.uncompressedSize <= MANIFEST_AT_MOST)
-          manifest = readManifest(await buffer(stream))
+          manifest = readManifest(await buffer(stream), entry.crc32)
         else {
           const { add, result } = meter()
           for await (const chunk of stream) add(chunk as Buffer)
@@ -101,8 +105,16 @@ async function verifyEntries(file: string): Promise<Verified> {
   return { faults, entries: told.size, madeAt: manifest.madeAt }
 }
 
-function readManifest(bytes: Buffer): { madeAt: string; entries: Told[] } {
+/** Only what is as it was written is believed. */
+function readManifest(bytes: Buffer, crc: number): { madeAt: string; entries: Told[] } {
+  if (crc32(bytes) !== crc) throw new Error('it was changed')
   const { madeAt, entries } = JSON.parse(bytes.toString())
-  if (typeof madeAt !== 'string' || !Array.isArray(entries)) throw new Error('no manifest')
+  if (typeof madeAt !== 'string' || !Array.isArray(entries) || !entries.every(isTold))
+    throw new Error('no manifest')
   return { madeAt, entries }
+}
+
+function isTold(entry: unknown): entry is Told {
+  const { name, bytes, sha256 } = (entry ?? {}) as Partial<Told>
+  return typeof name === 'string' && typeof bytes === 'number' && typeof sha256 === 'string'
 }

@@ -47,7 +47,7 @@ export function csvHeader(columns: readonly KindColumn[]): string {
 
 type WriteCell = (lines: Buffer, start: number, end: number, json: Output, csv: Output) => void
 
-const NULL = Buffer.from('null')
+const [NULL, EMPTY] = [Buffer.from('null'), Buffer.from('""')]
 const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')]
 
 // Most cells of text: nothing in them is escaped or quoted, and no formula begins in them.
@@ -61,13 +61,18 @@ for (let byte = 0; byte < 128; byte++)
   }
 
 function isPlain(lines: Buffer, start: number, end: number): boolean {
-  if (end === start) return true
   if (plainStart[lines[start] as number] === 0) return false
   for (let at = start + 1; at < end; at++) if (plain[lines[at] as number] === 0) return false
   return true
 }
 
 const text: WriteCell = (lines, start, end, json, csv) => {
+  if (start === end) {
+    json.bytes(EMPTY)
+    // Nothing at all says that there is no value.
+    csv.bytes(EMPTY)
+    return
+  }
   if (isPlain(lines, start, end)) {
     json.byte(QUOTE)
     json.bytes(lines, start, end)

@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises'
 import { deflateSmall, deflating, type Packed } from './deflate.ts'
 import { openSpool } from './spool.ts'
 import { writeStamp } from './stamp.ts'
+import { writeTo } from './write-to.ts'
 import {
   centralHeader,
   dataDescriptor,
@@ -57,7 +58,7 @@ export async function writeZip(
   const put = async (chunk: Buffer) => {
     hash.update(chunk)
     offset += chunk.length
-    await write(sink, chunk)
+    await writeTo(sink, chunk)
   }
   const enter = (entry: EntryFacts, { sha256, ...facts }: Packed): Added => {
     Object.assign(entry, facts)
@@ -126,10 +127,4 @@ function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
       }
     },
   }
-}
-
-function write(sink: Writable, chunk: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    sink.write(chunk, (error) => (error ? reject(error) : resolve()))
-  })
 }

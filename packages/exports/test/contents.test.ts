@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import t from 'tap'
 import {
   addSession,
@@ -212,6 +214,22 @@ t.test('a person who has nothing gets empty tables', async (t) => {
   t.equal(String(entries.get('data/saved-passwords.json')), '[]\n')
   t.equal(String(entries.get('data/saved-passwords.csv')), 'site,username,createdAt\r\n')
   t.notOk([...entries.keys()].some((name) => name.startsWith('files/')))
+})
+
+t.test('a file whose name is no UTF-8 is handed over, too', async (t) => {
+  const at = await scene(t)
+  const id = await addUser(at.db, 'ada')
+  await putFile(at, id, 'plain.jpg', Buffer.from('plain'))
+  const folder = path.join(at.uploadDir, String(id))
+  const latin = Buffer.concat([
+    Buffer.from(`${folder}/caf`),
+    Buffer.from([0xe9]),
+    Buffer.from('.jpg'),
+  ])
+  await writeFile(latin, 'latin')
+  const entries = await unzip(await at.opened(await at.make(id)))
+  t.equal(String(entries.get('files/avatars/1.jpg')), 'latin')
+  t.equal(String(entries.get('files/avatars/2.jpg')), 'plain')
 })
 
 t.test('somebody who was erased in the meantime has no archive', async (t) => {

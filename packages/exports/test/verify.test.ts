@@ -70,7 +70,10 @@ t.test('a file that was put in, taken out or exchanged is named', async (t) => {
     'data/profile.json is not what it was.',
   ])
   t.match(await pack((all) => all.delete('manifest.json')), [/^manifest\.json/])
-  t.match(await pack((all) => all.set('manifest.json', Buffer.from('{}'))), [/^manifest\.json/])
+  for (const manifest of ['{}', '{"madeAt": "now", "entries": [null]}', 'x'])
+    t.match(await pack((all) => all.set('manifest.json', Buffer.from(manifest))), [
+      /^manifest\.json/,
+    ])
 })
 
 /** Its end says that all of it is as it was: whoever exchanges a file can do that, too. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { PassThrough, Writable } from 'node:stream'
+import { PassThrough, Transform, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { readStamp, STAMP } from '../src/stamp.ts'
@@ -73,6 +73,35 @@ t.test('a failure to write ends the gathering, whatever it was at', async (t) =>
     })
     await t.rejects(writing, { message: /the disk is full|destroyed/ }, way)
   }
+})
+
+t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t) => {
+  for (const way of ['open', 'openBeside'] as const)
+    for (const left of [1, 3, 10]) {
+      const failure = new Error('the disk is full')
+      let taken = 0
+      const sink = new Transform({
+        highWaterMark: 64 * 1024,
+        transform(chunk, _encoding, done) {
+          // Nobody reads from it: it is full, and then it is ended.
+          if (taken++ === left) setTimeout(() => sink.destroy(failure), 5)
+          this.push(chunk)
+          done()
+        },
+      })
+      sink.on('error', () => {})
+      const writing = writeZip(sink, async (zipOf) => {
+        const entry = await zipOf(time)[way]('x')
+        try {
+          for (let n = 0; n < 400; n++) await entry.write(randomBytes(64 * 1024))
+          await entry.end()
+        } finally {
+          await entry.close()
+        }
+      })
+      setTimeout(() => sink.destroy(failure), 50)
+      await t.rejects(writing, `${way}, ${left}`)
+    }
 })
 
 t.test('what was written beside another comes after it, whole', async (t) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import { databaseTime } from '@lethe/accounts'
 import type {
@@ -17,12 +18,18 @@ export interface DownloadTickets {
   give(reply: FastifyReply, exportId: string): Promise<void>
   /** An `onRequest` hook: without a valid ticket it is `unauthenticated`. */
   ask: onRequestAsyncHookHandler
-  exportIdOf(request: FastifyRequest): string
+  of(request: FastifyRequest): Ticket
+}
+
+interface Ticket {
+  /** Its own: a download in parts is one. */
+  id: string
+  exportId: string
 }
 
 /** The token of the mail travels in a body alone; a download, which a browser makes by itself, needs a cookie. */
 export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps): DownloadTickets {
-  const exportIds = new WeakMap<FastifyRequest, string>()
+  const shown = new WeakMap<FastifyRequest, Ticket>()
   app.register(jwt, {
     namespace: 'download',
     secret: keys.downloads,
@@ -31,7 +38,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
     verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
   const tickets = () => (app.jwt as unknown as { download: typeof app.jwt }).download
-  const read = (ticket: string): { exportId: string; exp: number } | undefined => {
+  const read = (ticket: string): (Ticket & { exp: number }) | undefined => {
     try {
       return tickets().verify(ticket)
     } catch {
@@ -40,7 +47,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
   }
   return {
     async give(reply, exportId) {
-      const ticket = tickets().sign({ exportId, iat: await databaseTime(db) })
+      const ticket = tickets().sign({ id: randomUUID(), exportId, iat: await databaseTime(db) })
       reply.setCookie(TICKET_COOKIE, ticket, {
         httpOnly: true,
         sameSite: 'strict',
@@ -56,12 +63,12 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
           detail:
             'Open the link in the mail first: it lets this browser fetch the archive for ten minutes.',
         })
-      exportIds.set(request, ticket.exportId)
+      shown.set(request, ticket)
     },
-    exportIdOf(request) {
-      const exportId = exportIds.get(request)
-      if (exportId === undefined) throw new Error('this route asks for no ticket')
-      return exportId
+    of(request) {
+      const ticket = shown.get(request)
+      if (ticket === undefined) throw new Error('this route asks for no ticket')
+      return ticket
     },
   }
 }

@@ -185,6 +185,11 @@ const accountProblems = {
     title: 'The export is not ready yet',
     help: 'Wait for the mail that says it is.',
   },
+  'too-many-exports': {
+    status: 429,
+    title: 'Enough archives were asked for today',
+    help: 'Fetch one of those that were made, or ask again after as many seconds as the Retry-After header says.',
+  },
   'export-gone': {
     status: 410,
     title: 'The export is gone',

@@ -46,7 +46,11 @@ export function problem(code: ProblemCode, options: ProblemOptions = {}): Proble
 /** The answer to an error of any origin; what nobody foresaw is an opaque 500. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
-  if (error instanceof AccountError) return describe(error.code, { members: error.members })
+  if (error instanceof AccountError) {
+    const { retryAfter, ...members } = error.members
+    const headers = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }
+    return describe(error.code, { members, headers })
+  }
   if (error instanceof NoPlan)
     return describe('unavailable', {
       detail:

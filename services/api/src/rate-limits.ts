@@ -6,7 +6,6 @@ import { problem } from './problems.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
 
 /** How many in how many milliseconds, per caller or per account. */
 export const limits = {
@@ -17,8 +16,6 @@ export const limits = {
   /** Cancel, status and export by token, together. */
   linkPerCaller: { max: 30, window: MINUTE },
   deletionPerAccount: { max: 10, window: HOUR },
-  /** Archives that are asked for without a deletion. */
-  exportPerAccount: { max: 5, window: DAY },
 }
 
 export type LimitName = keyof typeof limits

@@ -3,6 +3,7 @@ import {
   archivesToRemove,
   expireExports,
   forgetOldHits,
+  giveUpExports,
   mayBeClaimed,
   sealAuditEvents,
   stageReminders,
@@ -58,6 +59,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     'forget-old-hits': inBatches(MINUTE, forgetOldHits),
     'forget-expired-sessions': inBatches(MINUTE, deps.forgetExpiredSessions),
     'forget-mails': inBatches(10 * MINUTE, forgetMails),
+    'give-up-exports': each(10 * MINUTE, () => giveUpExports(db)),
     'remove-dead': each(MINUTE, () => removeDead(db, storage)),
   } satisfies Record<string, Task>
 }

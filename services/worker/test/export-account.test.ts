@@ -117,7 +117,7 @@ t.test(
   async (t) => {
     const s = await setup(t, { gracePeriod: 'PT0S' })
     const ada = await s.person('ada@example.com')
-    const { id } = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, 'PT15M')
+    const { id } = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
     await exportAccount({ lease: await lend(s) }, s.deps)
     const own = () => s.db.selectFrom('exports').selectAll().where('id', '=', id).executeTakeFirst()
     t.match(await own(), { status: 'ready', deletion_id: null })
@@ -127,7 +127,7 @@ t.test(
     t.match(mail?.email.text, /^http:\/\/lethe\.test:3000\/export#token=[\w-]{43}$/m)
     t.match(mail?.email.text?.replaceAll(/\s+/g, ' '), 'Was it not you who asked for this archive?')
 
-    await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, 'PT15M')
+    await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
     await s.deletion(ada)
     await sql`update exports set next_attempt_at = now()`.execute(s.db)
     for (let lease = await lend(s); lease; lease = await lend(s))
@@ -149,6 +149,25 @@ t.test(
     t.equal((await s.stored()).length, 1)
   },
 )
+
+t.test(
+  'one that was asked for on its own and cannot be made is given up after three days',
+  async (t) => {
+    const s = await setup(t)
+    const ada = await s.person()
+    const asked = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
+    const tasks = sweepTasks(s.deps, noQueue)
+    await tasks['give-up-exports'].run()
+    t.match(await exportRow(s), { status: 'pending' })
+    await sql`update exports set requested_at = now() - interval '73 hours'`.execute(s.db)
+    await tasks['give-up-exports'].run()
+    t.match(await exportRow(s), { status: 'failed', token_nonce: null })
+    const other = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
+    t.not(other.id, asked.id)
+  },
+)
+
+const rules = { reauthenticationWindow: 'PT15M', perDay: 5 }
 
 async function lend({ db }: Setup): Promise<string> {
   const [lease = ''] = await lendEach(db, 'exports', sql`d.status = 'pending'`, 1)

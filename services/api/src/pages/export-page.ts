@@ -17,6 +17,7 @@ export const exportPage: LinkPage = {
 </dl>
 <p><a class="key" href="/v1/exports/archive" download data-download>Download the archive</a></p>
 <p class="quiet">A ZIP file. Whoever has this link can fetch it too: keep the link to yourself.</p>
+<div data-vault>
 <h2>Your saved passwords</h2>
 <p>The archive names their sites and user names only. With the password of your account you get the passwords themselves, as the CSV file that password managers import.</p>
 <form method="post" data-passwords>
@@ -27,6 +28,7 @@ export const exportPage: LinkPage = {
 </form>
 <p class="notice" tabindex="-1" data-passwords-over hidden>The saved passwords are given out only as long as the deletion is pending, and that is over.</p>
 <p class="quiet">Anybody who opens that file can read the passwords: delete it once they are imported.</p>
+</div>
 <h2>Done with it?</h2>
 <p>You can destroy the archive before its time. Nobody can read it then, wherever a copy of our storage lies; what you have downloaded stays yours.</p>
 <p><button type="button" class="key other" data-destroy>Destroy the archive now</button></p>

@@ -24,8 +24,13 @@ const Opened = Type.Object({
     createdAt: Time,
     expiresAt: Time,
     sha256: Type.String({ description: 'Of the whole archive, hexadecimal' }),
-    downloads: Type.Integer({ description: 'How often it was fetched from its first byte on' }),
+    downloads: Type.Integer({
+      description: 'How often it was fetched, once for each time that it was opened',
+    }),
     downloadedAt: Type.Optional(Time),
+    opensVault: Type.Boolean({
+      description: 'Whether the saved passwords can be fetched with its token and the password',
+    }),
   }),
 })
 const Destroyed = Type.Object({
@@ -51,10 +56,12 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     },
     async (request, reply) => {
       await spend(request, 'linkPerCaller')
-      const { exportId, bytes, createdAt, expiresAt, sha256, downloads, downloadedAt } =
-        await openExport(db, keys, request.body.token)
+      const { exportId, fileName, key, sha256, ...facts } = await openExport(
+        db,
+        keys,
+        request.body.token,
+      )
       await tickets.give(reply, exportId)
-      const facts = { bytes, createdAt, expiresAt, downloads, downloadedAt }
       return { export: { ...known(facts), sha256: sha256.toString('hex') } }
     },
   )
@@ -66,7 +73,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     onRequest: tickets.ask,
     schema: { summary: 'The archive, with the cookie of `open`' },
     handler: async (request, reply) => {
-      const archive = await findArchive(db, keys, tickets.exportIdOf(request))
+      const archive = await findArchive(db, keys, tickets.of(request).exportId)
       const { bytes, sha256, createdAt } = archive
       const etag = `"${sha256.toString('hex')}"`
       const range = requestedRange(request.headers, bytes, etag)
@@ -82,12 +89,11 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
         .header('content-disposition', `attachment; filename="account-export-${day}.zip"`)
         .type('application/zip')
       if (request.method === 'HEAD') return reply.send()
+      await noteDownload(db, archive.exportId, tickets.of(request).id)
       const opened = await openArchive(storage, archive, range).catch((error) => {
         throw error instanceof ArchiveDamaged ? problem('export-damaged') : error
       })
       if (!opened) throw problem('export-gone')
-      // Whoever goes on with a broken download has been counted when they began.
-      if ((range?.start ?? 0) === 0) await noteDownload(db, archive.exportId)
       return reply.send(opened.stream)
     },
   })

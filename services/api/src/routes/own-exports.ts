@@ -21,9 +21,11 @@ const Own = Type.Object({
   downloadedAt: Type.Optional(Time),
 })
 
+const EXPORTS_PER_DAY = 5
+
 /** Archives of one's own data, without a deletion (GDPR Art. 15 and 20). */
 export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, keys, hasher, config, auth, spend, spendPassword } = deps
+  const { db, keys, hasher, config, auth, spendPassword } = deps
 
   app.post(
     '/v1/users/:userId/exports',
@@ -37,15 +39,14 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
       },
     },
     async (request, reply) => {
-      const userId = ownId(request)
+      ownId(request)
       const session = sessionOf(request)
       const password = request.body?.password
       if (password !== undefined) await spendPassword(request, await addressOf(db, session))
-      await spend(request, 'exportPerAccount', userId)
-      const asked = await requestExport(
-        ...([db, keys, hasher, session, password] as const),
-        config.reauthenticationWindow.iso,
-      )
+      const asked = await requestExport(db, keys, hasher, session, password, {
+        reauthenticationWindow: config.reauthenticationWindow.iso,
+        perDay: config.rateLimits ? EXPORTS_PER_DAY : Number.POSITIVE_INFINITY,
+      })
       reply.code(202)
       return { export: known(asked) }
     },

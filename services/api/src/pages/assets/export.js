@@ -20,7 +20,8 @@ async function load() {
   const answer = await lookUp('/v1/exports/open')
   if (!answer) return
   openedAt = Date.now()
-  const { bytes, createdAt, expiresAt, sha256, downloads, downloadedAt } = answer.export
+  const { bytes, createdAt, expiresAt, sha256, downloads, downloadedAt, opensVault } = answer.export
+  one('[data-vault]').hidden = !opensVault
   show('ready', {
     size: size(bytes),
     createdAt: moment(createdAt),
