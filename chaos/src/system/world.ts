@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
 import { connect, type Db } from '@lethe/db'
-import { makeTestFolder, type Service, startServices } from '@lethe/standalone/parts'
+import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
@@ -110,8 +109,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
   const shared = {
     PATH: process.env.PATH ?? '',
-    // Compiling is half of a start.
-    NODE_COMPILE_CACHE: path.join(tmpdir(), 'lethe-chaos-compiled'),
+    NODE_COMPILE_CACHE: compileCache,
     ...(ways.toRedis && redis && { REDIS_URL: through(ways.toRedis, redis.url) }),
     SMTP_URL: through(ways.toMail, sink.url),
     SECRET_KEY: secret.toString('base64url'),

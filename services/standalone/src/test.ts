@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Sentence } from './sentence.ts'
-import { makeTestFolder } from './test-folder.ts'
+import { compileCache, makeTestFolder } from './test-folder.ts'
 import { startParts } from './test-parts.ts'
 import { type Counts, inWords, report } from './test-report.ts'
 
@@ -55,8 +55,8 @@ async function runTap(env: Record<string, string>): Promise<{ code: number; coun
   const given = process.argv.slice(2).filter((argument) => argument !== '--')
   const child = spawn(process.execPath, [testFiles, ...given], {
     cwd: root,
-    // What the tests make for themselves lies there too, and goes with it.
-    env: { ...process.env, ...env, TMPDIR: folder },
+    // What the tests make for themselves lies in the folder too, and goes with it.
+    env: { ...process.env, ...env, TMPDIR: folder, NODE_COMPILE_CACHE: compileCache },
     // A group of its own, so that whatever the tests started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
