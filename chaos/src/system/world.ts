@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
 import { connect, type Db } from '@lethe/db'
-import { type Service, startServices } from '@lethe/standalone/parts'
+import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
@@ -84,7 +83,7 @@ export interface World {
 export async function openWorld(options: WorldOptions): Promise<World> {
   const { queue, server, gracePeriod = 'PT3S' } = options
   const stops: (() => Promise<unknown>)[] = []
-  const folder = await mkdtemp(path.join(await roomyMemory(), 'lethe-chaos-'))
+  const folder = await makeTestFolder('lethe-chaos-')
   stops.push(() => rm(folder, { recursive: true, force: true }))
   const { db, url } = await makeDatabase(server, stops)
   const sink = await startMailSink()
@@ -110,8 +109,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
   const shared = {
     PATH: process.env.PATH ?? '',
-    // Compiling is half of a start.
-    NODE_COMPILE_CACHE: path.join(tmpdir(), 'lethe-chaos-compiled'),
+    NODE_COMPILE_CACHE: compileCache,
     ...(ways.toRedis && redis && { REDIS_URL: through(ways.toRedis, redis.url) }),
     SMTP_URL: through(ways.toMail, sink.url),
     SECRET_KEY: secret.toString('base64url'),
@@ -180,12 +178,6 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       for (const stop of stops.reverse()) await stop()
     },
   }
-}
-
-/** In memory where there is room: no run is about its disk, and every archive waits for it twice. */
-async function roomyMemory(): Promise<string> {
-  const memory = await statfs('/dev/shm').catch(() => undefined)
-  return memory && memory.bavail * memory.bsize > 2 ** 30 ? '/dev/shm' : tmpdir()
 }
 
 async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {

@@ -96,12 +96,18 @@ export async function savePassword(
     .execute()
 }
 
-/** Many wide rows, made by the server: some 300 characters each. */
+/**
+ * Many wide rows, made by the server: some 300 characters each. As a replica, so that
+ * neither the fence nor the foreign key looks at each of them, which takes as long again.
+ */
 export async function saveManyPasswords(db: Db, userId: number, rows: number) {
-  await sql`
-    insert into saved_passwords (id, user_id, site, username, secret)
-    select gen_random_uuid(), ${userId}, 'https://' || (select string_agg(md5(i || ' ' || n), '') from generate_series(1, 8) n), 'user' || i, ${randomBytes(40)}
-    from generate_series(1, ${sql.lit(rows)}) i`.execute(db)
+  await db.transaction().execute(async (tx) => {
+    await sql`set local session_replication_role = replica`.execute(tx)
+    await sql`
+      insert into saved_passwords (id, user_id, site, username, secret)
+      select gen_random_uuid(), ${userId}, 'https://' || encode(sha512((i || 'a')::bytea) || sha512((i || 'b')::bytea), 'hex'), 'user' || i, ${randomBytes(40)}
+      from generate_series(1, ${sql.lit(rows)}) i`.execute(tx)
+  })
 }
 
 /** The row of a picture, and its file where there is one. */

@@ -65,8 +65,9 @@ async function worksWithFewRights(t: Test, start: Start) {
 
 async function workOnce(url: string, env: Record<string, string>): Promise<string> {
   const file = path.join(import.meta.dirname, 'work-once.ts')
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const { stdout } = await promisify(execFile)(process.execPath, [file], {
-    env: { PATH: process.env.PATH, REDIS_URL: url, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, REDIS_URL: url, ...env },
   })
   return stdout
 }

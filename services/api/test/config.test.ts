@@ -122,9 +122,9 @@ t.test('it does not start on a database that another SECRET_KEY set up', async (
 
 function start(env: NodeJS.ProcessEnv) {
   const main = path.join(import.meta.dirname, '../src/main.ts')
-  const { PATH } = process.env
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   return spawn(process.execPath, [main], {
-    env: { PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

@@ -9,8 +9,9 @@ const main = path.join(import.meta.dirname, '../src/main.ts')
 /** What the doctor tells as a process of its own; `before` is what starts it, if not it itself. */
 export async function asProcess(env: Record<string, string>, before: string[] = []): Promise<Told> {
   const [program = '', ...args] = [...before, process.execPath, main, 'doctor']
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(program, args, {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Sentence } from './sentence.ts'
+import { compileCache, makeTestFolder } from './test-folder.ts'
 import { startParts } from './test-parts.ts'
 import { type Counts, inWords, report } from './test-report.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const testFiles = path.join(import.meta.dirname, 'test-files.ts')
 const strict = process.env.CI === 'true'
-const folder = await mkdtemp(path.join(tmpdir(), 'lethe-test-'))
+const folder = await makeTestFolder('lethe-test-')
 const stops: (() => Promise<void>)[] = []
 let tap: ChildProcess | undefined
 let interrupted = false
@@ -55,7 +55,8 @@ async function runTap(env: Record<string, string>): Promise<{ code: number; coun
   const given = process.argv.slice(2).filter((argument) => argument !== '--')
   const child = spawn(process.execPath, [testFiles, ...given], {
     cwd: root,
-    env: { ...process.env, ...env },
+    // What the tests make for themselves lies in the folder too, and goes with it.
+    env: { ...process.env, ...env, TMPDIR: folder, NODE_COMPILE_CACHE: compileCache },
     // A group of its own, so that whatever the tests started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],

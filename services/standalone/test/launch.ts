@@ -20,7 +20,8 @@ export function launch(
   dataDir: string,
   settings: Record<string, string | number>,
 ) {
-  const env: Record<string, string> = { PATH: process.env.PATH ?? '' }
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
+  const env: Record<string, string> = { PATH, NODE_COMPILE_CACHE }
   for (const name of named) env[name] = ''
   for (const [name, value] of Object.entries(settings)) env[name] = String(value)
   const child = spawn(process.execPath, [script, dataDir], {

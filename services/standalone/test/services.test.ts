@@ -15,8 +15,9 @@ t.test('a worker whose erasure is stopped has started: all else works', async (t
   t.teardown(() => rm(folder, { recursive: true }))
   const port = await freePort()
   const address = `http://127.0.0.1:${port}`
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const env = {
-    ...{ PATH: process.env.PATH, DATABASE_URL: url, SMTP_URL: 'smtp://127.0.0.1:1' },
+    ...{ PATH, NODE_COMPILE_CACHE, DATABASE_URL: url, SMTP_URL: 'smtp://127.0.0.1:1' },
     ...{ SECRET_KEY: randomBytes(32).toString('base64url'), WORKER_PORT: String(port) },
     ...{ EXPORT_DIR: path.join(folder, 'exports'), UPLOAD_DIR: path.join(folder, 'uploads') },
   }

@@ -11,7 +11,7 @@ import { freePort } from '../src/free-port.ts'
 import { type Inbox, startInbox } from '../src/inbox/index.ts'
 import { startServices } from '../src/services.ts'
 
-const { CHROMIUM_PATH, TEST_REDIS_URL } = process.env
+const { CHROMIUM_PATH, NODE_COMPILE_CACHE, TEST_REDIS_URL } = process.env
 const entry = { site: 'https://bank.example', username: 'ada', password: 'hunter2' }
 
 const noChromium = CHROMIUM_PATH ? false : 'no Chromium on this machine'
@@ -89,6 +89,7 @@ async function startLethe(t: Test, redisUrl: string | undefined) {
   const [port, workerPort] = [await freePort(), await freePort()]
   const api = `http://127.0.0.1:${port}`
   const env = {
+    NODE_COMPILE_CACHE,
     DATABASE_URL: url,
     ...(redisUrl && { REDIS_URL: redisUrl }),
     SMTP_URL: inbox.smtpUrl,

@@ -119,9 +119,11 @@ async function start(t: Test, s: Setup & { secret: string }): Promise<ChildProce
 }
 
 function run(s: Setup & { secret: string }, env: Record<string, string> = {}): ChildProcess {
+  const { NODE_COMPILE_CACHE } = process.env
   return spawn(process.execPath, [main], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
+      NODE_COMPILE_CACHE,
       ...{ DATABASE_URL: s.databaseUrl, SMTP_URL: s.sink.url, SECRET_KEY: s.secret },
       ...{ WORKER_PORT: '0', EXPORT_DIR: s.exportDir, UPLOAD_DIR: s.deps.uploadDir },
       ...env,
