@@ -11,6 +11,7 @@ export const routes = {
   open: '/v1/exports/open',
   archive: '/v1/exports/archive',
   passwords: '/v1/exports/passwords',
+  destroy: '/v1/exports/destroy',
 }
 
 export const token = 'Zm9yZ2V0LW1lLW5vdC1mb3JnZXQtbWUtbm90LWZvcmdldA'
@@ -25,15 +26,22 @@ export function deletion(status: string, members: object = {}): Answer {
 
 export const cancelled: Answer = { body: { deletion: { id: '1', status: 'cancelled' } } }
 
-export const openedExport: Answer = {
-  body: {
-    export: {
-      bytes: 3_440_000,
-      createdAt: '2026-12-01T08:00:00.000Z',
-      expiresAt: '2027-01-04T23:30:00.000Z',
-      sha256: 'a'.repeat(64),
+export const openedExport: Answer = openedExportWith({})
+
+export function openedExportWith(members: object): Answer {
+  return {
+    body: {
+      export: {
+        bytes: 3_440_000,
+        createdAt: '2026-12-01T08:00:00.000Z',
+        expiresAt: '2027-01-04T23:30:00.000Z',
+        sha256: 'a'.repeat(64),
+        downloads: 0,
+        opensVault: true,
+        ...members,
+      },
     },
-  },
+  }
 }
 
 export const zip = {

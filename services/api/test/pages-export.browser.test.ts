@@ -1,5 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { csv, openedExport, problem, routes, token, zip } from './pages-answers.ts'
+import {
+  csv,
+  openedExport,
+  openedExportWith,
+  problem,
+  routes,
+  token,
+  zip,
+} from './pages-answers.ts'
 import { browserTest } from './pages-stage.ts'
 
 browserTest('the export page shows the archive and downloads it', async (t, stage) => {
@@ -90,3 +98,27 @@ browserTest('the saved passwords come as a file, against the password alone', as
     t.equal(await field.isVisible(), false)
   }
 })
+
+browserTest(
+  'the page tells how often the archive was fetched, and destroys it when asked twice',
+  async (t, stage) => {
+    const { page } = stage
+    const downloadedAt = '2026-12-02T10:30:00.000Z'
+    stage.answers[routes.open] = openedExportWith({ downloads: 3, downloadedAt, opensVault: false })
+    stage.answers[routes.destroy] = { body: { export: { id: '1', status: 'withdrawn' } } }
+    await stage.open('/export')
+    await stage.heading('Your data is ready')
+    const text = (await page.locator('section:visible').textContent()) ?? ''
+    for (const fact of ['3 times', '2 December 2026, 10:30 UTC']) t.ok(text.includes(fact), fact)
+    t.equal(await page.getByLabel('Password of your account').isVisible(), false)
+
+    await page.getByRole('button', { name: 'Destroy the archive now' }).click()
+    const sure = page.getByRole('button', { name: 'Yes, destroy it for good' })
+    await sure.waitFor()
+    t.equal(stage.sent.filter(({ path }) => path === routes.destroy).length, 0)
+    await sure.click()
+    await stage.heading('The archive is destroyed')
+    t.strictSame(stage.sent.at(-1), { path: routes.destroy, body: { token } })
+    t.strictSame(stage.complaints, [])
+  },
+)
