@@ -1,6 +1,6 @@
 import type { Counts, Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { belongings, rowsOf } from './belongings.ts'
+import { anyOf, belongings, rowsOf } from './belongings.ts'
 import { addTo, type ToldRows, TooManyRows, toldOf } from './counted-rows.ts'
 import { holdStill } from './hold-still.ts'
 import { eraseNamed, namedTable, tellNamed } from './named-rows.ts'
@@ -28,8 +28,7 @@ export async function eraseRows(
   for (const step of plan.steps) {
     if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
       await erasePeople(tx, plan, there)
-      for (const id of there)
-        Object.assign(counts.get(id)?.tables ?? {}, { [step.tables.join()]: 1 })
+      addTo(counts, { name: plan.map.person.table, people: there, bytes: [] })
       continue
     }
     const named = namedTable(plan, step)
@@ -43,7 +42,7 @@ export async function eraseRows(
 async function erasePeople(tx: Tx, plan: Plan, there: number[]): Promise<void> {
   const { table, key } = plan.map.person
   await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
-    where t.${sql.id(key)} = any(${there}::bigint[])`.execute(tx)
+    where t.${sql.id(key)} = ${anyOf(there)}`.execute(tx)
 }
 
 // Somebody changes the very rows again and again: the erasure is for later.

@@ -1,6 +1,6 @@
 import type { Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { belongings, rowsFound, rowsOf } from './belongings.ts'
+import { anyOf, belongings, rowsFound, rowsOf } from './belongings.ts'
 import { type Plan, waysOf } from './plan.ts'
 
 /**
@@ -10,9 +10,10 @@ import { type Plan, waysOf } from './plan.ts'
  */
 export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<number[]> {
   const { person } = plan.map
-  const { rows } = await sql<{ id: number }>`
-    select t.${sql.id(person.key)} as id from ${rowsOf(plan, person.table)} t
-    where t.${sql.id(person.key)} = any(${userIds}::bigint[]) order by 1 for update`.execute(tx)
+  const { rows } = await sql<{ ids: number[] }>`
+    select coalesce(json_agg(id), '[]') as ids from (
+      select t.${sql.id(person.key)} as id from ${rowsOf(plan, person.table)} t
+      where t.${sql.id(person.key)} = ${anyOf(userIds)} order by 1 for update) held`.execute(tx)
   const holding = new Set(waysOf(plan).map(({ target }) => target))
   holding.delete(person.table)
   for (const step of plan.steps.toReversed()) {
@@ -27,7 +28,7 @@ export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<
       if (!plan.circles.includes(step.tables)) break
     }
   }
-  return rows.map(({ id }) => id)
+  return rows[0]?.ids ?? []
 }
 
 async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { fits, rowsOf } from './belongings.ts'
+import { anyOf, fits, rowsOf } from './belongings.ts'
 import { type ToldRows, TooManyRows, toldOf } from './counted-rows.ts'
 import type { Plan, Step } from './plan.ts'
 import { type Link, namesPerson } from './reach.ts'
@@ -67,5 +67,5 @@ export async function eraseNamed(
 const whose = ({ columns: [column = ''] }: Link) => sql`t.${sql.id(column)}`
 
 function theirs(link: Link, userIds: number[]): RawBuilder<boolean> {
-  return sql`${whose(link)} = any(${userIds}::bigint[])${fits(link)}`
+  return sql`${whose(link)} = ${anyOf(userIds)}${fits(link)}`
 }

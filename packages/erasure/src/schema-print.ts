@@ -8,13 +8,13 @@ import { sql } from 'kysely'
  */
 export async function schemaPrint(db: Db | Tx): Promise<string> {
   const { rows } = await sql<{ print: string }>`
-    select coalesce(sum(hashtextextended(version, 0)), 0)::text as print from (
-      select 'c' || oid || ' ' || xmin as version from pg_class where oid >= 16384
-      union all select 'a' || attrelid || ' ' || attnum || ' ' || xmin from pg_attribute where attrelid >= 16384
-      union all select 'k' || oid || ' ' || xmin from pg_constraint where oid >= 16384
-      union all select 'i' || indexrelid || ' ' || xmin from pg_index where indexrelid >= 16384
-      union all select 't' || oid || ' ' || xmin from pg_trigger where oid >= 16384
-      union all select 'n' || oid || ' ' || xmin from pg_namespace where oid >= 16384
+    select coalesce(sum(hash_record_extended(row(oid, part, xmin), 0)), 0)::text as print from (
+      select oid, 0 as part, xmin from pg_class where oid >= 16384
+      union all select attrelid, attnum, xmin from pg_attribute where attrelid >= 16384
+      union all select oid, 0, xmin from pg_constraint where oid >= 16384
+      union all select indexrelid, 0, xmin from pg_index where indexrelid >= 16384
+      union all select oid, 0, xmin from pg_trigger where oid >= 16384
+      union all select oid, 0, xmin from pg_namespace where oid >= 16384
     ) as versions`.execute(db)
   return rows[0]?.print ?? ''
 }
