@@ -31,23 +31,25 @@ export {
 export { erasePortions, type Pace } from './erase-portions.ts'
 export { AccountError, type AccountErrorCode } from './errors.ts'
 export {
-  type Archive,
   archiveRemoved,
   archivesToRemove,
-  destroyExport,
   expireExports,
-  findArchive,
-  findExportOwner,
   findWantedExport,
   finishExport,
   giveUpExports,
-  noteDownload,
-  openExport,
-  openVault,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export { type MailFacts, readMail } from './mail-facts.ts'
+export {
+  type Archive,
+  destroyExport,
+  findArchive,
+  findExportOwner,
+  noteDownload,
+  openExport,
+  openVault,
+} from './open-export.ts'
 export { planErasure } from './plan-erasure.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'

@@ -1,6 +1,6 @@
 import type { Catalogue } from './catalogue.ts'
 import type { DataMap } from './data-map.ts'
-import { exportName, isExported } from './exported-tables.ts'
+import { exportName, isExported } from './export-names.ts'
 import { type Fault, fault } from './fault.ts'
 
 /** They become names of files, on any system. */

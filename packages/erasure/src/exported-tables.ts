@@ -1,5 +1,5 @@
 import type { Column } from './catalogue.ts'
-import type { TableEntry } from './data-map.ts'
+import { exportName, isExported } from './export-names.ts'
 import type { Plan } from './plan.ts'
 
 /** A table of which an export tells. */
@@ -24,12 +24,4 @@ export function exportedTables({ map, tables }: Plan): ExportedTable[] {
         return typeof out === 'string' && column ? [{ name: out, is, column }] : []
       }),
     }))
-}
-
-export function isExported({ columns }: TableEntry): boolean {
-  return Object.values(columns).some((column) => typeof column.export === 'string')
-}
-
-export function exportName(table: string, entry: TableEntry): string {
-  return entry.export ?? table.replaceAll(/[^A-Za-z0-9]+/g, '-')
 }
