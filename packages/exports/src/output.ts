@@ -1,6 +1,6 @@
 /** Bytes that are written one after the other, into memory that is used again and again. */
 export class Output {
-  #bytes = Buffer.allocUnsafe(128 * 1024)
+  #bytes = Buffer.allocUnsafe(4 * 1024)
   #length = 0
 
   /** Starts anew. */
