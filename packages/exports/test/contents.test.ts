@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { indexPage } from '../src/index-page.ts'
 import {
   addSession,
   addUser,
@@ -179,6 +180,28 @@ t.test('the page shows every value as text', async (t) => {
   t.notMatch(page, /<script/i)
   t.notMatch(page, /<img src=x/)
   t.match(page, `content="default-src 'none';`)
+})
+
+t.test('a number stands on the page with all its digits', async (t) => {
+  const page = indexPage(
+    { madeAt: new Date(0) },
+    [
+      {
+        kind: {
+          ...{ name: 'sums', is: 'a sum', rows: () => undefined },
+          columns: ['one', 'other', 'list'].map((name) => ({
+            ...{ name, is: name, notNull: true },
+            kind: name === 'list' ? ('json' as const) : ('number' as const),
+          })),
+        },
+        rows: 1,
+        entries: [],
+        shown: ['{"one":12345678901234567890,"other":12.50,"list":[1.10]}'],
+      },
+    ],
+    [],
+  ).toString()
+  for (const digits of ['>12345678901234567890<', '>12.50<', '>[1.10]<']) t.match(page, digits)
 })
 
 t.test('what is asked for on its own says nothing of a deletion', async (t) => {
