@@ -4,6 +4,7 @@ import { eraseRows } from '@lethe/erasure'
 import { lendTogether } from '@lethe/jobs'
 import { sql } from 'kysely'
 import { deletionsDue, makePeople, type Stage } from './stage.ts'
+import { median, timed } from './timed.ts'
 
 const PEOPLE = 10_000
 const BATCH = 1_000
@@ -50,8 +51,6 @@ export async function eraseMany({ db }: Stage): Promise<void> {
 
 type Deed = 'planned' | 'counted' | 'bare' | 'whole'
 
-const median = (values: number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 const batch = (ids: number[], n: number) => ids.slice(n * BATCH, (n + 1) * BATCH)
 
 async function eraseByPlan(db: Db, ids: number[]): Promise<void> {
@@ -83,10 +82,4 @@ async function deleteRows(db: Db, ids: number[]): Promise<void> {
       await sql`delete from ${sql.table(table)} where user_id = any(${ids}::bigint[])`.execute(tx)
     await sql`delete from users where id = any(${ids}::bigint[])`.execute(tx)
   })
-}
-
-async function timed(run: () => Promise<void>): Promise<number> {
-  const began = performance.now()
-  await run()
-  return performance.now() - began
 }

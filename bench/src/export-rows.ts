@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import QueryStream from 'pg-query-stream'
 import { makePeople, type Stage } from './stage.ts'
+import { median, timed } from './timed.ts'
 
 const ROUNDS = 3
 const child = path.join(import.meta.dirname, 'export-one.ts')
@@ -80,14 +81,4 @@ async function readWithStream(connectionString: string, userId: number): Promise
   for await (const _ of client.query(new QueryStream(text, [userId], { batchSize: 1_000 }))) read++
   await client.end()
   if (read === 0) throw new Error('nothing was read')
-}
-
-async function timed(run: () => Promise<void>): Promise<number> {
-  const began = performance.now()
-  await run()
-  return performance.now() - began
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
