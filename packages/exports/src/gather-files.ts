@@ -23,10 +23,11 @@ export async function gatherFiles(
 ): Promise<GatheredFile[]> {
   const gathered: GatheredFile[] = []
   for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
+    const at = Buffer.from(folder)
     let number = 0
-    for (const bytes of await filesIn(Buffer.from(folder))) {
+    for (const bytes of await filesIn(at)) {
       const wasCalled = bytes.toString()
-      const file = await openIfThere(beside(Buffer.from(folder), bytes))
+      const file = await openIfThere(beside(at, bytes))
       // Replaced or removed since the folder was looked at.
       if (!file) continue
       const safe = `files/${name}/${++number}${extension(wasCalled)}`

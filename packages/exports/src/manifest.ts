@@ -6,7 +6,7 @@ export interface Manifest {
   formatVersion: 2
   madeAt: Date
   userId: number
-  /** In the order of the archive, without the manifest itself. `sha256` is of the entry as unpacked. */
+  /** In the order of their names, without the manifest itself. `sha256` is of the entry as unpacked. */
   entries: (Added & { rows?: number; wasCalled?: string })[]
   leftOut: LeftOut[]
 }
