@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { cutOff } from './cut-off.ts'
 
 /** A timer that is so late was held up by its own process. */
 const HELD_UP_MS = 100
@@ -18,7 +19,7 @@ export function endOnSilence(pool: pg.Pool, silentAfter: number): void {
     asking ??= isSilent(pool, (silentAfter * 2) / 3).finally(() => {
       asking = undefined
     })
-    if (await asking) for (const client of open) cutOff(client as unknown as pg.Client)
+    if (await asking) for (const client of open) cutOff(client, new DatabaseSilent())
   }
   pool.on('connect', (client) => open.add(client))
   pool.on('remove', (client) => open.delete(client))
@@ -48,14 +49,9 @@ async function isSilent({ options }: pg.Pool, patience: number): Promise<boolean
   )
   const silent = await Promise.race([answered, late.promise])
   clearTimeout(timer)
-  if (silent) cutOff(client)
+  if (silent) cutOff(client, new DatabaseSilent())
   else client.end().catch(() => {})
   return silent
-}
-
-/** As if the network had told of the loss: whoever waits for an answer hears of it, and the pool lets go of it. */
-function cutOff(client: pg.Client): void {
-  client.connection.stream.destroy(new DatabaseSilent())
 }
 
 class DatabaseSilent extends Error {

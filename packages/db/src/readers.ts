@@ -2,6 +2,7 @@ import { createQueryId, PostgresQueryCompiler, type RawBuilder } from 'kysely'
 import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { type ConnectOptions, openPool } from './client.ts'
+import { cutOff } from './cut-off.ts'
 
 /** Connections for long reads, apart from those that everything else waits for. */
 export interface Readers {
@@ -60,10 +61,6 @@ async function begin(client: pg.PoolClient): Promise<Date> {
   const now = results.at(-1)?.rows[0]?.now
   if (!now) throw new Error('the database did not say what time it is')
   return now
-}
-
-function cutOff(client: pg.PoolClient): void {
-  ;(client as unknown as pg.Client).connection.stream.destroy()
 }
 
 /** COPY takes no parameters: what they hold stands in the statement itself. */
