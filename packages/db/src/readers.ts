@@ -70,6 +70,6 @@ function textOf(query: RawBuilder<unknown>): string {
 
 class Inlining extends PostgresQueryCompiler {
   protected override appendValue(value: unknown): void {
-    this.appendImmediateValue(Array.isArray(value) ? `{${value.map(Number).join()}}` : value)
+    this.appendImmediateValue(value)
   }
 }
