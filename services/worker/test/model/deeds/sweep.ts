@@ -1,10 +1,10 @@
 import { sweepTasks } from '../../../src/sweep.ts'
 import { noQueue } from '../../setup.ts'
-import { atOnce, type Deed } from '../deed.ts'
+import type { Choose, Deed } from '../deed.ts'
 import { DAY, MINUTE } from '../spans.ts'
 import { stage, type World } from '../world.ts'
 
-/** What the sweep does apart from lending; the product's own tasks. */
+/** What the sweep does apart from lending; the product's own tasks, each of one statement. */
 export const sweeps = {
   'expire-exports'(world) {
     for (const { export: archive } of world.deletions)
@@ -20,14 +20,6 @@ export const sweeps = {
       if (eraseAfter > world.now) stage(world, number, 'deletion-reminder')
     }
   },
-  'remove-archives'(world) {
-    const closed = ['failed', 'withdrawn', 'expired']
-    for (const { export: archive } of world.deletions) {
-      if (!archive.archive || !closed.includes(archive.status)) continue
-      if (archive.nextAttemptAt > world.now) continue
-      Object.assign(archive, { archive: false, nextAttemptAt: world.now + MINUTE })
-    }
-  },
   'seal-audit-events'(world) {
     for (const event of world.events) event.sealed = true
   },
@@ -40,15 +32,33 @@ export const sweeps = {
   },
 } satisfies Record<string, (world: World) => void>
 
-type SweepName = keyof typeof sweeps
-export const sweepNames = Object.keys(sweeps) as SweepName[]
+/** One archive after the other: whoever dies over them leaves what they had not come to for a minute later. */
+function* removeArchives(world: World, choose: Choose): Generator<void> {
+  const closed = ['failed', 'withdrawn', 'expired']
+  const taken = world.deletions
+    .map((deletion) => deletion.export)
+    .filter(({ archive, status }) => archive && closed.includes(status))
+    .filter(({ nextAttemptAt }) => nextAttemptAt <= world.now)
+  for (const archive of taken) archive.nextAttemptAt = world.now + MINUTE
+  while (taken.length > 0) {
+    yield
+    for (const archive of taken.splice(choose(taken.length), 1)) archive.archive = false
+  }
+}
+
+type SweepName = keyof typeof sweeps | 'remove-archives'
+export const sweepNames = [...Object.keys(sweeps), 'remove-archives'] as SweepName[]
 
 export function sweep(...names: SweepName[]): Deed {
   return {
-    course: atOnce((world) => {
-      for (const name of names) sweeps[name](world)
+    *course(world, choose) {
+      for (const name of names) {
+        yield
+        if (name === 'remove-archives') yield* removeArchives(world, choose)
+        else sweeps[name](world)
+      }
       return {}
-    }),
+    },
     async perform({ deps }) {
       const tasks = sweepTasks(deps, noQueue)
       for (const name of names) await tasks[name].run()
