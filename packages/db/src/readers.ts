@@ -1,7 +1,7 @@
 import { createQueryId, PostgresQueryCompiler, type RawBuilder } from 'kysely'
 import type pg from 'pg'
-import { to as copyTo } from 'pg-copy-streams'
 import { type ConnectOptions, openPool } from './client.ts'
+import { copyOut } from './copy-out.ts'
 import { cutOff } from './cut-off.ts'
 
 /** Connections for long reads, apart from those that everything else waits for. */
@@ -14,7 +14,7 @@ export interface Readers {
 export interface Snapshot {
   /** When it was taken, by the database's clock. */
   takenAt: Date
-  /** The rows of a query in the text format of COPY, as fast as they are read. One query at a time. */
+  /** The rows of a query in the text format of COPY, as fast as they are read, by whole lines. One query at a time. */
   copy(query: RawBuilder<unknown>): AsyncIterable<Buffer>
 }
 
@@ -35,7 +35,7 @@ export function connectReaders(connectionString: string, options: ConnectOptions
         signal.throwIfAborted()
         const takenAt = await begin(client)
         const copy = (query: RawBuilder<unknown>) =>
-          client.query(copyTo(`copy (${textOf(query)}) to stdout`))
+          copyOut(client, `copy (${textOf(query)}) to stdout`)
         const result = await read({ takenAt, copy })
         await client.query('commit')
         client.release()

@@ -15,21 +15,6 @@ export function cellText(cell: string): string {
   return cell.includes('\\') ? cell.replace(/\\(.)/gs, (_, one) => escapes[one] ?? one) : cell
 }
 
-/** No piece ends in the middle of a line. */
-export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let rest: Buffer[] = []
-  for await (const chunk of chunks) {
-    const end = chunk.lastIndexOf(0x0a) + 1
-    if (end === 0) {
-      rest.push(chunk)
-      continue
-    }
-    const whole = chunk.subarray(0, end)
-    yield rest.length > 0 ? Buffer.concat([...rest, whole]) : whole
-    rest = end < chunk.length ? [chunk.subarray(end)] : []
-  }
-}
-
 export interface Beginning {
   lines: Buffer[]
   /** There is no more than that. */

@@ -18,19 +18,21 @@ export interface Deflating {
   destroy(): void
 }
 
-/** Of rows of text a higher level takes twice as long for a thirtieth less. */
-const LEVEL = 1
+/**
+ * A higher level takes half as long again for a hundredth less. Rows are like those right before them: to look no further back
+ * saves a fifth of the time, and of most rows a twentieth of the size.
+ */
+const ROWS = { level: 2, windowBits: 12 }
 /** For what would not become smaller. */
-const AS_IT_IS = 0
-const CHUNK = 64 * 1024
+const AS_IT_IS = { level: 0 }
+const CHUNK = 128 * 1024
 
 /** Deflates beside whoever writes, on a thread of its own, and passes on what comes out as fast as it is taken. */
 export function deflating(
   put: (chunk: Buffer) => Promise<void>,
   { smaller = true } = {},
 ): Deflating {
-  const level = smaller ? LEVEL : AS_IT_IS
-  const deflate = createDeflateRaw({ level, chunkSize: CHUNK })
+  const deflate = createDeflateRaw({ ...(smaller ? ROWS : AS_IT_IS), chunkSize: CHUNK })
   const hash = createHash('sha256')
   let [bytes, packed, crc] = [0, 0, 0]
   const passedOn = (async () => {
@@ -65,7 +67,7 @@ const WORTH = 1_024
 
 /** The same at once, for what is small; it stays as it is where that is no longer. */
 export function deflateSmall(content: Buffer): Packed & { body: Buffer; deflated: boolean } {
-  const smaller = content.length < WORTH ? content : deflateRawSync(content, { level: LEVEL })
+  const smaller = content.length < WORTH ? content : deflateRawSync(content, ROWS)
   const deflated = smaller.length < content.length
   const body = deflated ? smaller : content
   return {

@@ -1,5 +1,5 @@
 import type { Snapshot } from '@lethe/db'
-import { type Beginning, beginningOf, wholeLines } from './copy-text.ts'
+import { type Beginning, beginningOf } from './copy-text.ts'
 import { jsonSchema } from './json-schema.ts'
 import type { Kind } from './kinds.ts'
 import { Output } from './output.ts'
@@ -17,6 +17,8 @@ export interface GatheredKind {
 
 /** Up to so many bytes of a kind are held in memory, and written as one JSON array: more come line by line. */
 const SMALL = 256 * 1024
+/** What is deflated at once, of JSON: to hand over less takes longer than to deflate it. */
+const PIECE = 512 * 1024
 /** Of each kind, on the page of the archive. */
 const SHOWN_AT_MOST = 200
 
@@ -29,7 +31,7 @@ export async function gatherKind(
 ): Promise<GatheredKind> {
   const schema = await zip.add(`schema/${kind.name}.json`, jsonSchema(kind))
   const query = kind.rows(userId)
-  const begun = await beginningOf(query ? wholeLines(copy(query)) : nothing(), SMALL)
+  const begun = await beginningOf(query ? copy(query) : nothing(), SMALL)
   const { rows, json, entries } = begun.whole
     ? await addSmall(kind, Buffer.concat(begun.lines), zip)
     : await addLarge(kind, begun, zip)
@@ -63,25 +65,32 @@ async function addLarge({ name, columns }: Kind, begun: Beginning, zip: Zip): Pr
   const json = await zip.open(`data/${name}.jsonl`)
   const csv = await zip.openBeside(`data/${name}.csv`)
   // Two of each: one is written while the other one is deflated.
-  const outputs = [0, 1].map(() => ({ json: new Output(), csv: new Output(), taken: settled }))
+  let [filled, other] = [newPiece(), newPiece()]
+  const pass = async () => {
+    const { json: objects, csv: lines } = filled
+    filled.taken = both(json.write(objects.written()), csv.write(lines.written()))
+    ;[filled, other] = [other, filled]
+    await filled.taken
+    filled.json.clear()
+    filled.csv.clear()
+  }
   try {
-    let [rows, piece, first] = [0, 0, '']
-    await csv.write(Buffer.from(csvHeader(columns)))
+    let [rows, first] = [0, '']
+    filled.csv.text(csvHeader(columns))
     for await (const lines of goOn(begun)) {
-      const output = outputs[piece++ % 2] as (typeof outputs)[number]
-      await output.taken
-      output.json.clear()
-      output.csv.clear()
-      rows += write(lines, output.json, output.csv)
-      first ||= output.json.written().toString()
-      output.taken = both(json.write(output.json.written()), csv.write(output.csv.written()))
+      rows += write(lines, filled.json, filled.csv)
+      first ||= filled.json.written().toString()
+      if (filled.json.length >= PIECE) await pass()
     }
-    for (const { taken } of outputs) await taken
+    await pass()
+    await other.taken
     return { rows, json: first, entries: [await json.end(), await csv.end()] }
   } finally {
     await Promise.all([json.close(), csv.close()])
   }
 }
+
+const newPiece = () => ({ json: new Output(), csv: new Output(), taken: settled })
 
 const settled: Promise<unknown> = Promise.resolve()
 

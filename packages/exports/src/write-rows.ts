@@ -2,9 +2,9 @@ import { cellText } from './copy-text.ts'
 import { csvCell } from './csv-cell.ts'
 import type { KindColumn } from './kinds.ts'
 import type { Output } from './output.ts'
-import { timeText, type ValueKind } from './values.ts'
+import type { ValueKind } from './values.ts'
 
-const [TAB, LINE, COMMA, QUOTE, END, RETURN] = [0x09, 0x0a, 0x2c, 0x22, 0x7d, 0x0d]
+const [TAB, LINE, COMMA, QUOTE, BRACE, RETURN] = [0x09, 0x0a, 0x2c, 0x22, 0x7d, 0x0d]
 
 /**
  * Whole lines as they come from COPY → an object, and so a line, of JSON for each row, and one of CSV (RFC 4180, with
@@ -22,17 +22,15 @@ export function rowWriter(
     let rows = 0
     for (let start = 0; start < lines.length; rows++) {
       for (let place = 0; place < writers.length; place++) {
-        let end = start
-        while (lines[end] !== TAB && lines[end] !== LINE) end++
-        json.bytes(names[place] as Buffer)
+        let [end, seen] = [start, PLAIN]
+        for (let is = typeOf(lines, end); is !== ENDS; is = typeOf(lines, ++end)) seen |= is
+        json.short(names[place] as Buffer)
         if (place > 0) csv.byte(COMMA)
-        // Backslash and N: there is no value.
-        if (end - start === 2 && lines[start] === 0x5c && lines[start + 1] === 0x4e)
-          json.bytes(NULL)
-        else (writers[place] as WriteCell)(lines, start, end, json, csv)
+        if (isNull(lines, start, end)) json.short(NULL)
+        else (writers[place] as WriteCell)(lines, start, end, seen === PLAIN, json, csv)
         start = end + 1
       }
-      json.byte(END)
+      json.byte(BRACE)
       json.byte(LINE)
       csv.byte(RETURN)
       csv.byte(LINE)
@@ -45,72 +43,116 @@ export function csvHeader(columns: readonly KindColumn[]): string {
   return `${columns.map(({ name }) => csvCell(name)).join(',')}\r\n`
 }
 
-type WriteCell = (lines: Buffer, start: number, end: number, json: Output, csv: Output) => void
+/** `isPlain`: none of its bytes has to be escaped or quoted. */
+type WriteCell = (
+  lines: Buffer,
+  start: number,
+  end: number,
+  isPlain: boolean,
+  json: Output,
+  csv: Output,
+) => void
 
 const [NULL, EMPTY] = [Buffer.from('null'), Buffer.from('""')]
 const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')]
 
-// Most cells of text: nothing in them is escaped or quoted, and no formula begins in them.
-const plain = new Uint8Array(256)
-for (const byte of Buffer.from('_./:@?=&%#~+-')) plain[byte] = 1
-const plainStart = new Uint8Array(256)
-for (let byte = 0; byte < 128; byte++)
-  if (/[A-Za-z0-9]/.test(String.fromCharCode(byte))) {
-    plain[byte] = 1
-    plainStart[byte] = 1
-  }
+const [PLAIN, OTHER, ENDS] = [0, 1, 2]
+const types = new Uint8Array(256).fill(OTHER)
+for (const byte of Buffer.from('_./:@?=&%#~+-')) types[byte] = PLAIN
+for (let byte = 0; byte < 128; byte++) if (isWord(byte)) types[byte] = PLAIN
+types[TAB] = ENDS
+types[LINE] = ENDS
 
-function isPlain(lines: Buffer, start: number, end: number): boolean {
-  if (plainStart[lines[start] as number] === 0) return false
-  for (let at = start + 1; at < end; at++) if (plain[lines[at] as number] === 0) return false
-  return true
+const typeOf = (lines: Buffer, at: number) => types[lines[at] as number] as number
+
+/** A letter or a digit, with which no formula begins. */
+function isWord(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x61 && byte <= 0x7a)
+  )
 }
 
-const text: WriteCell = (lines, start, end, json, csv) => {
+/** Backslash and N: there is no value. */
+function isNull(lines: Buffer, start: number, end: number): boolean {
+  return end - start === 2 && lines[start] === 0x5c && lines[start + 1] === 0x4e
+}
+
+/** To both, one of them with quotes around it. */
+function asItIs(
+  lines: Buffer,
+  start: number,
+  end: number,
+  json: Output,
+  csv: Output,
+  quoted: boolean,
+) {
+  json.reserve(end - start + 2)
+  csv.reserve(end - start)
+  const [toJson, toCsv] = [json.bytes, csv.bytes]
+  let [inJson, inCsv] = [json.length, csv.length]
+  if (quoted) toJson[inJson++] = QUOTE
+  for (let at = start; at < end; at++) {
+    const byte = lines[at] as number
+    toJson[inJson++] = byte
+    toCsv[inCsv++] = byte
+  }
+  if (quoted) toJson[inJson++] = QUOTE
+  json.length = inJson
+  csv.length = inCsv
+}
+
+const text: WriteCell = (lines, start, end, isPlain, json, csv) => {
   if (start === end) {
-    json.bytes(EMPTY)
+    json.short(EMPTY)
     // Nothing at all says that there is no value.
-    csv.bytes(EMPTY)
-    return
+    csv.short(EMPTY)
+  } else if (isPlain && isWord(lines[start] as number)) {
+    asItIs(lines, start, end, json, csv, true)
+  } else {
+    const text = cellText(lines.toString('utf8', start, end))
+    json.text(JSON.stringify(text))
+    csv.text(csvCell(text))
   }
-  if (isPlain(lines, start, end)) {
-    json.byte(QUOTE)
-    json.bytes(lines, start, end)
-    json.byte(QUOTE)
-    csv.bytes(lines, start, end)
-    return
-  }
-  const text = cellText(lines.toString('utf8', start, end))
-  json.text(JSON.stringify(text))
-  csv.text(csvCell(text))
 }
 
 /** What JSON takes for a number stands there as it is; `NaN` and `Infinity` are none. */
-const number: WriteCell = (lines, start, end, json, csv) => {
+const number: WriteCell = (lines, start, end, _isPlain, json, csv) => {
   const last = lines[end - 1] as number
-  const isNumber = last >= 0x30 && last <= 0x39
-  if (!isNumber) json.byte(QUOTE)
-  json.bytes(lines, start, end)
-  if (!isNumber) json.byte(QUOTE)
-  csv.bytes(lines, start, end)
+  asItIs(lines, start, end, json, csv, last < 0x30 || last > 0x39)
 }
 
-const boolean: WriteCell = (lines, start, _end, json, csv) => {
+const boolean: WriteCell = (lines, start, _end, _isPlain, json, csv) => {
   const value = lines[start] === 0x74 ? TRUE : FALSE
-  json.bytes(value)
-  csv.bytes(value)
+  json.short(value)
+  csv.short(value)
 }
 
-const time: WriteCell = (lines, start, end, json, csv) => {
-  const time = Buffer.from(timeText(lines.toString('latin1', start, end)))
-  json.byte(QUOTE)
-  json.bytes(time)
-  json.byte(QUOTE)
-  csv.bytes(time)
+/** RFC 3339 in UTC, of what a connection in UTC says: `2026-01-31 12:00:00.5+00`. Not every time is one (`infinity`). */
+const time: WriteCell = (lines, start, end, _isPlain, json, csv) => {
+  if (!isInstant(lines, start, end)) return asItIs(lines, start, end, json, csv, true)
+  const length = end - 2 - start
+  asItIs(lines, start, start + length, json, csv, true)
+  const [inJson, inCsv] = [json.length - 1, csv.length]
+  json.bytes[inJson - length + DATE] = csv.bytes[inCsv - length + DATE] = T
+  json.bytes[inJson - 1] = csv.bytes[inCsv - 1] = Z
+}
+
+const [T, Z, DATE] = [0x54, 0x5a, '2026-01-31'.length]
+
+function isInstant(lines: Buffer, start: number, end: number): boolean {
+  return (
+    lines[start + 4] === 0x2d &&
+    lines[start + DATE] === 0x20 &&
+    lines[end - 3] === 0x2b &&
+    lines[end - 2] === 0x30 &&
+    lines[end - 1] === 0x30
+  )
 }
 
 /** Between its values a `json` may have line breaks; inside of them it cannot. */
-const jsonText: WriteCell = (lines, start, end, json, csv) => {
+const jsonText: WriteCell = (lines, start, end, _isPlain, json, csv) => {
   const value = cellText(lines.toString('utf8', start, end)).replace(/[\t\r\n]+/g, ' ')
   json.text(value)
   csv.text(csvCell(value))

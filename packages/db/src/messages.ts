@@ -1,0 +1,35 @@
+// What PostgreSQL sends is messages: a letter, the length of all but the letter in four bytes, and what they say.
+
+export const HEAD = 5
+
+export function endOf(messages: Buffer, at: number): number {
+  return at + 1 + messages.readUInt32BE(at + 1)
+}
+
+/**
+ * Cuts what comes between two messages, and passes on as many whole ones as there are. Of what comes later no more is put to
+ * what was begun than it needs: to copy each chunk would cost more than to read it.
+ */
+export function byMessages(pass: (messages: Buffer) => void): (chunk: Buffer) => void {
+  let begun: Buffer[] = []
+  let [has, needs] = [0, 0]
+  const passWhole = (bytes: Buffer) => {
+    let at = 0
+    while (bytes.length - at >= HEAD && endOf(bytes, at) <= bytes.length) at = endOf(bytes, at)
+    has = bytes.length - at
+    begun = has > 0 ? [bytes.subarray(at)] : []
+    needs = has < HEAD ? HEAD : endOf(bytes, at) - at
+    if (at > 0) pass(bytes.subarray(0, at))
+  }
+  return (chunk) => {
+    let rest = chunk
+    while (has > 0 && rest.length > 0) {
+      const part = rest.subarray(0, needs - has)
+      begun.push(part)
+      has += part.length
+      rest = rest.subarray(part.length)
+      if (has === needs) passWhole(Buffer.concat(begun))
+    }
+    if (rest.length > 0) passWhole(rest)
+  }
+}
