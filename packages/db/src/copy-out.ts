@@ -3,36 +3,58 @@ import type pg from 'pg'
 import { byMessages, endOf, HEAD } from './messages.ts'
 
 // Each row of a COPY comes as a message of its own. To make an object of each, as a driver does, takes as long as all else
-// that is done with the rows: while a copy lasts, what the server sends is read here, and what is no row handed on.
+// that is done with the rows: while copies last, what the server sends is read here, and what is no row handed on.
 
-const [ROW, DONE, ERROR] = [0x64, 0x63, 0x45]
+const [ROW, DONE] = [0x64, 0x63]
+
+export interface CopyOut {
+  /** The rows of each copy, as fast as they are read: each piece is whole lines. One copy comes after the other. */
+  copies: Readable[]
+  /** Settles when the server waits for the next statement. */
+  over: Promise<void>
+}
 
 /**
- * The rows of `copy … to stdout`, as fast as they are read: each piece is whole lines. Whoever leaves off before the end cuts
- * the connection: nothing else can be asked on it.
+ * Sends statements in one text, and so in one round trip, of which `count` are `copy … to stdout`. Whoever leaves off before the
+ * end cuts the connection: nothing else can be asked on it.
  */
-export function copyOut(client: pg.PoolClient, text: string): Readable {
+export function copyOut(client: pg.PoolClient, text: string, count: number): CopyOut {
   let socket: Duplex | undefined
   let toDriver = (_messages: Buffer) => {}
-  let over = false
-  const lines = new Readable({ read: () => void socket?.resume() })
+  const { promise: over, resolve, reject } = Promise.withResolvers<void>()
+  over.catch(() => {})
+  const read = () => void socket?.resume()
+  // Whoever has not come to one yet hears of an error when they do.
+  const copies = Array.from({ length: count }, () => new Readable({ read }).on('error', () => {}))
+  const waiting = copies.values()
+  let current = waiting.next().value
 
   const receive = byMessages((messages) => {
-    let [at, kept] = [0, 0]
-    for (let end = 0; at < messages.length && !over; at = end) {
-      end = endOf(messages, at)
-      const kind = messages[at]
-      over = kind === DONE || kind === ERROR
-      if (kind !== ROW) toDriver(messages.subarray(at, end))
-      else kept += messages.copy(messages, kept, at + HEAD, end)
+    let [from, to] = [0, 0]
+    const passOn = () => {
+      if (from < to && !current?.push(messages.subarray(from, to))) socket?.pause()
+      from = to
     }
-    if (kept > 0 && !lines.push(messages.subarray(0, kept))) socket?.pause()
-    // Nobody reads on where there is nothing any more to read.
-    if (over) socket?.resume()
-    if (at < messages.length) toDriver(messages.subarray(at))
+    for (let [at, end] = [0, 0]; at < messages.length; at = end) {
+      end = endOf(messages, at)
+      if (messages[at] === ROW) {
+        // Rows are moved together, over the heads between them.
+        to += messages.copy(messages, to, at + HEAD, end)
+        continue
+      }
+      if (messages[at] === DONE) {
+        passOn()
+        current?.push(null)
+        current = waiting.next().value
+        // Nobody reads on where there is nothing any more to read.
+        socket?.resume()
+      }
+      toDriver(messages.subarray(at, end))
+    }
+    passOn()
   })
 
-  const copy: Copy = {
+  const statements: Statements = {
     submit(connection) {
       socket = connection.stream
       const [driver] = socket.listeners('data') as [typeof toDriver]
@@ -40,17 +62,22 @@ export function copyOut(client: pg.PoolClient, text: string): Readable {
       socket.off('data', driver).on('data', receive)
       connection.query(text)
     },
-    handleError: (error) => void lines.destroy(error),
-    handleCommandComplete: () => void lines.push(null),
-    // The last that is said of a statement: the server waits for the next one.
-    handleReadyForQuery: () => void socket?.off('data', receive).on('data', toDriver),
+    handleError(error) {
+      for (const copy of copies) copy.destroy(error)
+      reject(error)
+    },
+    handleCommandComplete() {},
+    handleReadyForQuery() {
+      socket?.off('data', receive).on('data', toDriver)
+      resolve()
+    },
   }
-  client.query(copy)
-  return lines
+  client.query(statements)
+  return { copies, over }
 }
 
-/** What the driver tells a query of its own. */
-interface Copy extends pg.Submittable {
+/** What the driver tells of statements that are read by somebody else. */
+interface Statements extends pg.Submittable {
   handleError(error: Error): void
   handleCommandComplete(): void
   handleReadyForQuery(): void

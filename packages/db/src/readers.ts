@@ -1,21 +1,31 @@
-import { createQueryId, PostgresQueryCompiler, type RawBuilder } from 'kysely'
-import type pg from 'pg'
+import { text } from 'node:stream/consumers'
+import { createQueryId, PostgresQueryCompiler, type RawBuilder, sql } from 'kysely'
 import { type ConnectOptions, openPool } from './client.ts'
 import { copyOut } from './copy-out.ts'
 import { cutOff } from './cut-off.ts'
 
 /** Connections for long reads, apart from those that everything else waits for. */
 export interface Readers {
-  /** Reads everything as it stands at one moment. When `signal` aborts, the connection is cut, whatever the server is at. */
-  snapshot<T>(signal: AbortSignal, read: (snapshot: Snapshot) => Promise<T>): Promise<T>
+  /**
+   * Reads these queries as everything stands at one moment. When `signal` aborts, the connection is cut, whatever the server
+   * is at.
+   */
+  snapshot<T>(
+    signal: AbortSignal,
+    queries: readonly RawBuilder<unknown>[],
+    read: (snapshot: Snapshot) => Promise<T>,
+  ): Promise<T>
   end(): Promise<void>
 }
 
 export interface Snapshot {
   /** When it was taken, by the database's clock. */
   takenAt: Date
-  /** The rows of a query in the text format of COPY, as fast as they are read, by whole lines. One query at a time. */
-  copy(query: RawBuilder<unknown>): AsyncIterable<Buffer>
+  /**
+   * The rows of the next query, by whole lines of the text format of COPY, as fast as they are read. All queries are read, and to
+   * the end, or `read` throws.
+   */
+  next(): AsyncIterable<Buffer>
 }
 
 export function connectReaders(connectionString: string, options: ConnectOptions): Readers {
@@ -26,18 +36,26 @@ export function connectReaders(connectionString: string, options: ConnectOptions
     max_parallel_workers_per_gather: '0',
   })
   return {
-    async snapshot(signal, read) {
+    async snapshot(signal, queries, read) {
       signal.throwIfAborted()
       const client = await pool.connect()
       const cut = () => cutOff(client)
       signal.addEventListener('abort', cut, { once: true })
       try {
         signal.throwIfAborted()
-        const takenAt = await begin(client)
-        const copy = (query: RawBuilder<unknown>) =>
-          copyOut(client, `copy (${textOf(query)}) to stdout`)
-        const result = await read({ takenAt, copy })
-        await client.query('commit')
+        const texts = [now, ...queries].map((query) => `copy (${textOf(query)}) to stdout`)
+        // All in one text: of small exports the round trips are what takes long. The first statement takes the snapshot.
+        const statements = ['begin isolation level repeatable read read only', ...texts, 'commit']
+        const { copies, over } = copyOut(client, statements.join(';'), texts.length)
+        const waiting = copies.values()
+        const next = () => {
+          const { value } = waiting.next()
+          if (!value) throw new Error('all queries have been read')
+          return value
+        }
+        const takenAt = new Date(Number(await text(next())))
+        const result = await read({ takenAt, next })
+        await over
         client.release()
         return result
       } catch (error) {
@@ -53,15 +71,8 @@ export function connectReaders(connectionString: string, options: ConnectOptions
   }
 }
 
-/** The first statement takes the snapshot; both go in one text, which is one round trip. */
-async function begin(client: pg.PoolClient): Promise<Date> {
-  const results = (await client.query(
-    'begin isolation level repeatable read read only; select now()',
-  )) as unknown as { rows: { now: Date }[] }[]
-  const now = results.at(-1)?.rows[0]?.now
-  if (!now) throw new Error('the database did not say what time it is')
-  return now
-}
+/** In milliseconds since 1970. */
+const now = sql`select extract(epoch from now()) * 1000`
 
 /** COPY takes no parameters: what they hold stands in the statement itself. */
 function textOf(query: RawBuilder<unknown>): string {

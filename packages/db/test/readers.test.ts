@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { connectReaders, type Snapshot } from '../src/index.ts'
+import { connectReaders } from '../src/index.ts'
 import { testDb } from '../src/testing.ts'
 
 const never = new AbortController().signal
@@ -13,10 +13,12 @@ t.test('rows of any length come whole, in pieces that end with a line', async (t
   t.teardown(() => readers.end())
   // Around the sizes in which a network hands them over, and far beyond.
   const lengths = [...Array(300).keys(), ...around(8_192), ...around(65_536), 5_000_000, 0]
-  await readers.snapshot(never, async (snapshot) => {
-    const rows = await read(t, snapshot, lengths)
-    t.ok(rows.equals(expected(lengths)), 'byte for byte')
-    t.equal((await read(t, snapshot, [])).length, 0, 'and of none there is nothing')
+  const queries = [rowsOf(lengths), rowsOf([]), rowsOf(lengths), rowsOf([1])]
+  await readers.snapshot(never, queries, async ({ next }) => {
+    t.ok((await read(t, next())).equals(expected(lengths)), 'byte for byte')
+    t.equal((await read(t, next())).length, 0, 'of none there is nothing')
+    t.ok((await read(t, next())).equals(expected(lengths)), 'one query after the other')
+    t.ok((await read(t, next())).equals(expected([1])))
   })
 })
 
@@ -25,10 +27,11 @@ t.test('so they do by a network that hands over a few bytes at a time', async (t
   const readers = connectReaders(await dripping(t, url), { max: 1 })
   t.teardown(() => readers.end())
   const lengths = [0, 1, 2, 3, 40, 5, 200, 0, 0]
-  await readers.snapshot(never, async (snapshot) => {
-    for (let times = 0; times < 3; times++)
-      t.ok((await read(t, snapshot, lengths)).equals(expected(lengths)))
-  })
+  for (let times = 0; times < 3; times++)
+    await readers.snapshot(never, [rowsOf(lengths), rowsOf(lengths)], async ({ next }) => {
+      for (let query = 0; query < 2; query++)
+        t.ok((await read(t, next())).equals(expected(lengths)))
+    })
 })
 
 t.test('what the server says between the rows is no row', async (t) => {
@@ -37,9 +40,8 @@ t.test('what the server says between the rows is no row', async (t) => {
     begin raise warning 'row %', n; return n; end $$`.execute(db)
   const readers = connectReaders(url, { max: 1 })
   t.teardown(() => readers.end())
-  const text = await readers.snapshot(never, ({ copy }) =>
-    collect(copy(sql`select told(n) from generate_series(1, 1000) n`)),
-  )
+  const telling = sql`select told(n) from generate_series(1, 1000) n`
+  const text = await readers.snapshot(never, [telling], ({ next }) => read(t, next()))
   t.strictSame(
     text.toString().split('\n').slice(0, -1).map(Number),
     Array.from({ length: 1_000 }, (_, n) => n + 1),
@@ -53,12 +55,14 @@ t.test(
     const readers = connectReaders(url, { max: 1 })
     t.teardown(() => readers.end())
     for (const fails of [1, 3, 200_000]) {
-      const failed = readers.snapshot(never, ({ copy }) =>
-        collect(copy(sql`select 1 / (n - ${fails}::int) from generate_series(1, 300000) n`)),
-      )
+      const failing = sql`select 1 / (n - ${fails}::int) from generate_series(1, 300000) n`
+      const all = [sql`select 1`, failing, sql`select 2`, failing]
+      const failed = readers.snapshot(never, all, async ({ next }) => {
+        for (const _ of all) await read(t, next())
+      })
       await t.rejects(failed, { code: '22012' })
     }
-    const text = await readers.snapshot(never, ({ copy }) => collect(copy(sql`select 1`)))
+    const text = await readers.snapshot(never, [sql`select 1`], ({ next }) => read(t, next()))
     t.equal(text.toString(), '1\n')
   },
 )
@@ -67,13 +71,13 @@ t.test('whoever reads slowly has the server wait, and no more is held', async (t
   const { db, url } = await testDb(t)
   const readers = connectReaders(url, { max: 1 })
   t.teardown(() => readers.end())
-  await readers.snapshot(never, async ({ copy }) => {
-    const rows = copy(sql`select repeat('x', 1000) from generate_series(1, 100000)`)
-    const pieces = rows[Symbol.asyncIterator]()
+  const many = sql`select repeat('x', 1000) from generate_series(1, 100000)`
+  await readers.snapshot(never, [many], async ({ next }) => {
+    const pieces = next()[Symbol.asyncIterator]()
     let length = (await pieces.next()).value?.length ?? 0
     const waits = sql<{ waits: boolean }>`
       select wait_event = 'ClientWrite' as waits from pg_stat_activity
-      where query like 'copy (%' and state = 'active' and pid <> pg_backend_pid()`
+      where query like 'begin %' and state = 'active' and pid <> pg_backend_pid()`
     while (!(await waits.execute(db)).rows[0]?.waits);
     t.ok(length < 1_000_000, 'it waits after a little')
     for (let next = await pieces.next(); !next.done; next = await pieces.next())
@@ -82,12 +86,15 @@ t.test('whoever reads slowly has the server wait, and no more is held', async (t
   })
 })
 
-async function read(t: Test, { copy }: Snapshot, lengths: number[]): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  const rows = copy(sql`
+function rowsOf(lengths: number[]): RawBuilder<unknown> {
+  return sql`
     select repeat(chr(97 + (n % 26)::int), length)
-    from unnest(${`{${lengths.join()}}`}::int[]) with ordinality as l (length, n) order by n`)
-  for await (const piece of rows) pieces.push(Buffer.from(piece))
+    from unnest(${`{${lengths.join()}}`}::int[]) with ordinality as l (length, n) order by n`
+}
+
+async function read(t: Test, copy: AsyncIterable<Buffer>): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const piece of copy) pieces.push(piece)
   t.ok(
     pieces.every((piece) => piece.at(-1) === 0x0a),
     'no piece ends within a line',
@@ -99,12 +106,6 @@ function expected(lengths: number[]): Buffer {
   const line = (length: number, n: number) =>
     `${String.fromCharCode(97 + ((n + 1) % 26)).repeat(length)}\n`
   return Buffer.from(lengths.map(line).join(''))
-}
-
-async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
-  const all: Buffer[] = []
-  for await (const piece of pieces) all.push(piece)
-  return Buffer.concat(all)
 }
 
 function around(size: number): number[] {

@@ -7,21 +7,21 @@ import { cleared } from './step-rows.ts'
 /**
  * A statement for all rows of one table that are this person's, each once, so that nobody is told of what is somebody else's:
  * where rows name whom they go with, those that name this one; else those that go with this one's by what they hang on; where
- * the rows outlive everybody, those in which this one is overwritten; and those that go by other means. `undefined` where
- * the table has none of anybody.
+ * the rows outlive everybody, those in which this one is overwritten; and those that go by other means. None where the table has
+ * none of anybody.
  */
 export function personRows(
   plan: Plan,
   table: string,
   userId: number,
   columns: readonly string[],
-): RawBuilder<unknown> | undefined {
+): RawBuilder<unknown> {
   const named = namedBy(plan, table, userId)
   const wanted = sql`select ${sql.join(columns.map((column) => toldOf(plan, table, column, userId)))}`
   const sorted = sql`order by ${orderOf(plan, table)}`
   if (named)
     return named.length === 0
-      ? undefined
+      ? sql`select where false`
       : sql`${wanted} from ${rowsOf(plan, table)} t where ${sql.join(named, sql` or `)} ${sorted}`
   const clears = clearsOf(plan, table)
   const found = [

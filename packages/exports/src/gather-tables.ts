@@ -1,4 +1,3 @@
-import type { Snapshot } from '@lethe/db'
 import { type Beginning, beginningOf } from './copy-text.ts'
 import { jsonSchema } from './json-schema.ts'
 import type { Kind } from './kinds.ts'
@@ -24,19 +23,20 @@ const SHOWN_AT_MOST = 200
 
 /** Adds all rows of one kind as JSON and as CSV, and the schema of its JSON. */
 export async function gatherKind(
-  { copy }: Snapshot,
   kind: Kind,
-  userId: number,
+  rows: AsyncIterable<Buffer>,
   zip: Zip,
 ): Promise<GatheredKind> {
   const schema = await zip.add(`schema/${kind.name}.json`, jsonSchema(kind))
-  const query = kind.rows(userId)
-  const begun = await beginningOf(query ? copy(query) : nothing(), SMALL)
-  const { rows, json, entries } = begun.whole
+  const begun = await beginningOf(rows, SMALL)
+  const { json, entries, ...added } = begun.whole
     ? await addSmall(kind, Buffer.concat(begun.lines), zip)
     : await addLarge(kind, begun, zip)
   const shown = json.split('\n', SHOWN_AT_MOST + 1).slice(0, -1)
-  return { kind, rows, shown, entries: [...entries.map((entry) => ({ ...entry, rows })), schema] }
+  return {
+    ...{ kind, shown, ...added },
+    entries: [...entries.map((entry) => ({ ...entry, ...added })), schema],
+  }
 }
 
 interface AddedRows {
@@ -100,8 +100,6 @@ function both(...taken: Promise<void>[]): Promise<unknown> {
   all.catch(() => {})
   return all
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}
 
 async function* goOn({ lines, rest }: Beginning): AsyncGenerator<Buffer> {
   yield* lines

@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import type { Readers } from '@lethe/db'
 import { type Plan, personRows } from '@lethe/erasure'
 import { gatherFiles } from './gather-files.ts'
@@ -51,15 +52,15 @@ async function gatherTables(
   signal: AbortSignal,
   zipOf: (time: Date) => Zip,
 ): Promise<{ madeAt: Date; kinds: GatheredKind[] }> {
-  return readers.snapshot(signal, async (snapshot) => {
-    const { table, key } = plan.map.person
-    const themselves = personRows(plan, table, userId, [key])
-    let isThere = false
-    if (themselves) for await (const _ of snapshot.copy(themselves)) isThere = true
-    if (!isThere) throw new Error('There is no such account any more')
-    const zip = zipOf(snapshot.takenAt)
-    const kinds: GatheredKind[] = []
-    for (const kind of kindsOf(plan)) kinds.push(await gatherKind(snapshot, kind, userId, zip))
-    return { madeAt: snapshot.takenAt, kinds }
+  const { table, key } = plan.map.person
+  const themselves = personRows(plan, table, userId, [key])
+  const kinds = kindsOf(plan)
+  const queries = [themselves, ...kinds.map((kind) => kind.rows(userId))]
+  return readers.snapshot(signal, queries, async ({ takenAt, next }) => {
+    if ((await text(next())) === '') throw new Error('There is no such account any more')
+    const zip = zipOf(takenAt)
+    const gathered: GatheredKind[] = []
+    for (const kind of kinds) gathered.push(await gatherKind(kind, next(), zip))
+    return { madeAt: takenAt, kinds: gathered }
   })
 }

@@ -8,8 +8,8 @@ export interface Kind {
   /** What a row of it is. */
   is: string
   columns: KindColumn[]
-  /** The person's rows, in their order; undefined where nobody can have any. */
-  rows(userId: number): RawBuilder<unknown> | undefined
+  /** The person's rows, in their order. */
+  rows(userId: number): RawBuilder<unknown>
 }
 
 export interface KindColumn {

@@ -18,28 +18,29 @@ export interface Header {
 /** For a new file that whoever has this key can read: 32 bytes, an X25519 scalar that this archive alone has. */
 export async function newHeader(key: Buffer): Promise<Header> {
   const age = new Encrypter()
-  const identity = await identityOf(key)
-  age.addRecipient(await identityToRecipient(identity))
-  // Of a file with nothing in it; the key in its header, which nobody is told, is what we read in it.
+  age.addRecipient(await identityToRecipient(await identityOf(key)))
+  // We are told the key of the file as if it were encrypted for us too, and leave nothing of that in the header.
+  let fileKey = new Uint8Array()
+  age.addRecipient({
+    wrapFileKey(told) {
+      fileKey = Uint8Array.from(told)
+      return []
+    },
+  })
   const empty = Buffer.from(await age.encrypt(new Uint8Array()))
   const header = empty.subarray(0, -(NONCE + TAG))
   const nonce = randomBytes(NONCE)
-  return { bytes: Buffer.concat([header, nonce]), key: await pieceKey(header, nonce, identity) }
+  return { bytes: Buffer.concat([header, nonce]), key: pieceKey(fileKey, nonce) }
 }
 
 /** The key of the pieces, from the header and the nonce behind it; throws where the header was changed or the key is another. */
 export async function readHeader(header: Buffer, nonce: Buffer, key: Buffer): Promise<Buffer> {
-  return pieceKey(header, nonce, await identityOf(key))
+  const age = new Decrypter()
+  age.addIdentity(await identityOf(key))
+  return pieceKey(await age.decryptHeader(header), nonce)
 }
 
-async function pieceKey(
-  header: Buffer,
-  nonce: Buffer,
-  identity: webcrypto.CryptoKey,
-): Promise<Buffer> {
-  const age = new Decrypter()
-  age.addIdentity(identity)
-  const fileKey = await age.decryptHeader(header)
+function pieceKey(fileKey: Uint8Array, nonce: Buffer): Buffer {
   return Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
 }
 

@@ -13,7 +13,15 @@ const time = new Intl.DateTimeFormat('en-GB', {
   hourCycle: 'h23',
   timeZone: 'UTC',
 })
-const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
+const sizes = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map(
+  (unit, power) =>
+    new Intl.NumberFormat('en-GB', {
+      style: 'unit',
+      unit,
+      unitDisplay: power === 0 ? 'long' : 'short',
+      maximumSignificantDigits: 3,
+    }),
+)
 
 /** "27 December 2026", in UTC, for a subject. */
 export function dayInWords(date: Date): string {
@@ -27,14 +35,8 @@ export function dateInWords(date: Date): string {
 
 /** "3.44 MB", in powers of a thousand. */
 export function bytesInWords(bytes: number): string {
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
-  const format = new Intl.NumberFormat('en-GB', {
-    style: 'unit',
-    unit: units[power],
-    unitDisplay: power === 0 ? 'long' : 'short',
-    maximumSignificantDigits: 3,
-  })
-  return joined(format.format(bytes / 1000 ** power))
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), sizes.length - 1)
+  return joined(sizes[power]?.format(bytes / 1000 ** power) ?? '')
 }
 
 function joined(words: string): string {
