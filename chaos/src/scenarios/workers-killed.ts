@@ -39,7 +39,7 @@ const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
 const locksClaimed = /^select id, user_id as "userId", erased_counts as counts from deletions/
 const takesExport = /^update "exports" set lease = \$1/
-const readsPasswords = /^copy \(select .* from only "saved_passwords"/
+const readsAll = /^begin isolation level repeatable read /
 const readsWish = /^select "exports"."user_id" as "userId"/
 const offersArchive = /^with made as \( update exports/
 const takesMail = /^update "outbox" set lease = \$1/
@@ -60,8 +60,8 @@ const moments: Record<Work, MidWork[]> = {
   export: [
     database(takesExport, 'unheard', false),
     database(readsWish, 'unheard'),
-    database(readsPasswords, 'done'),
-    database(/^copy \(/, 'done', true, 4),
+    database(readsAll, 'unheard'),
+    database(readsAll, 'done'),
     database(offersArchive, 'unheard'),
     database(offersArchive, 'done', false),
   ],
