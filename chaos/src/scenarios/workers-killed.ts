@@ -26,8 +26,8 @@ interface MidWork extends Moment {
   holds: boolean
 }
 
-const database = (says: RegExp, is: Moment['is'], holds = true, nth = 1): MidWork => {
-  return { way: 'toDatabase', says, is, holds, nth }
+const database = (says: RegExp, is: Moment['is'], holds = true): MidWork => {
+  return { way: 'toDatabase', says, is, holds }
 }
 const mail = (says: RegExp, is: Moment['is']): MidWork => {
   return { way: 'toMail', says, is, holds: true }

@@ -7,8 +7,6 @@ export interface Moment {
   says: RegExp
   /** The server never hears it, or it has done it and the worker does not know. */
   is: 'unheard' | 'done'
-  /** At the how manyeth time that a worker says so. */
-  nth?: number
 }
 
 export interface Ended {
@@ -94,17 +92,16 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
   }
 
   return {
-    async killAt({ way, says, is, nth = 1 }) {
+    async killAt({ way, says, is }) {
       let ended: Ended | undefined
       for (const place of places) {
-        let times = 0
         const killed = () => {
           ended ??= kill(place)
           if (ended) letPass(way)
           return ended
         }
         place.ways[way].intercept((message) => {
-          if (ended || !place.worker || !says.test(message) || ++times < nth) return 'pass'
+          if (ended || !place.worker || !says.test(message)) return 'pass'
           if (is === 'unheard') return killed() ? 'drop-before' : 'pass'
           // A statement that changed and found nothing was about work that somebody else has done.
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')

@@ -74,5 +74,5 @@ export {
   listSessions,
   logIn,
 } from './sessions.ts'
-export { archiveKey, deletionToken, exportToken, tokenHash } from './tokens.ts'
+export { deletionToken, exportToken, tokenHash } from './tokens.ts'
 export { addressOf, getUser, setRole, signUp, type User } from './users.ts'

@@ -32,7 +32,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
   const receive = byMessages((messages) => {
     let [from, to] = [0, 0]
     const passOn = () => {
-      if (from < to && !current?.push(messages.subarray(from, to))) socket?.pause()
+      if (from < to && current?.push(messages.subarray(from, to)) === false) socket?.pause()
       from = to
     }
     for (let [at, end] = [0, 0]; at < messages.length; at = end) {
@@ -63,6 +63,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
       connection.query(text)
     },
     handleError(error) {
+      current = undefined
       for (const copy of copies) copy.destroy(error)
       reject(error)
     },

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { connect, type Db, isUnavailable } from '../src/index.ts'
@@ -5,7 +6,6 @@ import { testDb } from '../src/testing.ts'
 import { silenceable } from './silenceable.ts'
 
 const PATIENCE_MS = 900
-/** For a busy machine. */
 const SLACK_MS = 500
 
 t.test('whoever asks a database that is silent is told so in time, however many ask', async (t) => {
@@ -23,12 +23,16 @@ t.test('whoever asks a database that is silent is told so in time, however many 
   })
   await inTransaction.promise
   way.silence()
+  const delay = monitorEventLoopDelay({ resolution: 10 })
+  delay.enable()
   const began = performance.now()
   silence.resolve()
   const asked = [transaction, ...Array.from({ length: 20 }, () => one.execute(db))]
   for (const error of await Promise.all(asked.map(failure))) t.equal(isUnavailable(error), true)
   const took = performance.now() - began
-  t.ok(took < PATIENCE_MS + SLACK_MS, `took ${took} ms`)
+  // A process that is held up itself hears of nothing for as long, at each of its looks.
+  const heldUp = (10 * delay.max) / 1e6
+  t.ok(took < PATIENCE_MS + SLACK_MS + heldUp, `took ${took} ms, held up for ${heldUp} ms`)
 })
 
 t.test('once it speaks again no silent connection is used again', async (t) => {

@@ -10,7 +10,6 @@ import { bytesOf, namesFiles, titleOf } from './step-rows.ts'
 // statement, and go by what they name: to have each told as it goes would take longer than the deletes.
 
 interface NamedTable {
-  step: Step
   table: string
   link: Link
 }
@@ -22,7 +21,7 @@ export function namedTable(plan: Plan, step: Step): NamedTable | undefined {
   const [link, ...others] = plan.hangs.get(table) ?? []
   if (!link || more.length > 0 || others.length > 0 || !namesPerson(plan.map, link))
     return undefined
-  return { step, table, link }
+  return { table, link }
 }
 
 /**

@@ -18,8 +18,9 @@ export interface GatheredKind {
 const SMALL = 256 * 1024
 /** What is deflated at once, of JSON: to hand over less takes longer than to deflate it. */
 const PIECE = 512 * 1024
-/** Of each kind, on the page of the archive. */
+/** Rows of each kind on the page of the archive, and how long they are as JSON, but for the first one. */
 const SHOWN_AT_MOST = 200
+const SHOWN_LENGTH = 256 * 1024
 
 /** Adds all rows of one kind as JSON and as CSV, and the schema of its JSON. */
 export async function gatherKind(
@@ -32,18 +33,28 @@ export async function gatherKind(
   const { json, entries, ...added } = begun.whole
     ? await addSmall(kind, Buffer.concat(begun.lines), zip)
     : await addLarge(kind, begun, zip)
-  const shown = json.split('\n', SHOWN_AT_MOST + 1).slice(0, -1)
   return {
-    ...{ kind, shown, ...added },
+    ...{ kind, shown: shownOf(json), ...added },
     entries: [...entries.map((entry) => ({ ...entry, ...added })), schema],
   }
 }
 
 interface AddedRows {
   rows: number
-  /** Of the first of them. */
+  /** Of the first of them: as much as is shown, or more. */
   json: string
   entries: Added[]
+}
+
+/** In whatever pieces the rows came, these are the same. */
+function shownOf(json: string): string[] {
+  const rows = json.split('\n', SHOWN_AT_MOST + 1).slice(0, -1)
+  let length = 0
+  const tooMuch = rows.findIndex((row, place) => {
+    length += row.length
+    return place > 0 && length > SHOWN_LENGTH
+  })
+  return tooMuch < 0 ? rows : rows.slice(0, tooMuch)
 }
 
 async function addSmall({ name, columns }: Kind, lines: Buffer, zip: Zip): Promise<AddedRows> {
@@ -78,8 +89,9 @@ async function addLarge({ name, columns }: Kind, begun: Beginning, zip: Zip): Pr
     let [rows, first] = [0, '']
     filled.csv.text(csvHeader(columns))
     for await (const lines of goOn(begun)) {
+      const { length } = filled.json
       rows += write(lines, filled.json, filled.csv)
-      first ||= filled.json.written().toString()
+      if (first.length <= SHOWN_LENGTH) first += filled.json.written().toString('utf8', length)
       if (filled.json.length >= PIECE) await pass()
     }
     await pass()

@@ -20,7 +20,8 @@ export class Output {
   }
 
   text(text: string): void {
-    this.reserve(3 * text.length)
+    // Of what is short the most that it can be is sooner known than what it is.
+    this.reserve(text.length < 1_024 ? 3 * text.length : Buffer.byteLength(text))
     this.length += this.bytes.write(text, this.length)
   }
 

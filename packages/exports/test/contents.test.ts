@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import { sql } from 'kysely'
 import t from 'tap'
+import { gatherKind } from '../src/gather-tables.ts'
 import { indexPage } from '../src/index-page.ts'
+import { writeZip } from '../src/zip.ts'
 import {
   addSession,
   addUser,
@@ -231,6 +234,28 @@ t.test('the same data give the same bytes, but for the times', async (t) => {
       t.strictSame(told(second.get(name)), told(bytes))
     } else t.equal(untimed(second.get(name)), untimed(bytes), name)
 })
+
+t.test(
+  'what the page shows of a large kind is the same, in whatever pieces its rows come',
+  async (t) => {
+    const columns = [{ name: 'text', is: 'a text', kind: 'text' as const, notNull: true }]
+    const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select` }
+    const shownOf = async (lines: string[], cut: number) => {
+      const pieces = [lines.slice(0, cut), lines.slice(cut)].map((some) =>
+        Buffer.from(some.join('')),
+      )
+      let shown: string[] = []
+      await writeZip(new PassThrough().resume(), async (zipOf) => {
+        ;({ shown } = await gatherKind(kind, Readable.from(pieces), zipOf(new Date('2026-01-31'))))
+      })
+      return shown
+    }
+    const many = Array.from({ length: 2_000 }, (_, n) => `${n}-${'x'.repeat(1_000)}\n`)
+    const long = Array.from({ length: 20 }, (_, n) => `${n}-${'x'.repeat(100_000)}\n`)
+    for (const cut of [1, 8, 64, 300, 1_999]) t.equal((await shownOf(many, cut)).length, 200)
+    for (const cut of [1, 2, 3, 19]) t.equal((await shownOf(long, cut)).length, 2)
+  },
+)
 
 t.test('a person who has nothing gets empty tables', async (t) => {
   const { db, make, opened } = await scene(t)

@@ -28,6 +28,8 @@ export async function mailAway(
   const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
   for (const silent of full ? [false, true] : [true]) {
     const usualMs = await eraseAll(world, count)
+    // Else one that has left may still be on its way to being counted.
+    await until('the mails of before', async () => (await pendingMails(world)) === 0)
     if (silent) toMail.freeze()
     else await toMail.cut()
     const offers = world.sink.offers.length
