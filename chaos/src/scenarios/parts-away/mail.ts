@@ -9,6 +9,7 @@ import type { Running, World } from '../../system/world.ts'
 /** Of the time that it takes with a mail server; the second stands for the sweep, which looks once a second. */
 const SLOWER_AT_MOST = 1.5
 const SWEEP_MS = 1_000
+const ROUNDS = 3
 
 export interface Pace {
   people: number
@@ -18,45 +19,64 @@ export interface Pace {
 }
 
 /** The mail server goes: deletions, exports and erasures keep their pace, and the mails leave after its return. */
-export async function mailAway(
-  { full, tell }: Stage,
-  world: World,
-  worker: Running,
-): Promise<Pace> {
-  const count = full ? 60 : 8
-  const { toMail } = world.ways
+export async function mailAway(stage: Stage, world: World, worker: Running): Promise<Pace> {
   const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
-  for (const silent of full ? [false, true] : [true]) {
-    const usualMs = await eraseAll(world, count)
-    // Else one that has left may still be on its way to being counted.
-    await until('the mails of before', async () => (await pendingMails(world)) === 0)
-    if (silent) toMail.freeze()
-    else await toMail.cut()
-    const offers = world.sink.offers.length
-    const awayMs = await eraseAll(world, count)
-    claim(world.sink.offers.length === offers, 'a mail came although the mail server was away')
-    const held = await pendingMails(world)
-    claim(held > 0, 'no mail was held up')
-    const { status } = await fetch(`${worker.url}/readyz`)
-    claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
-    // So few as the short form erases tell more of the machine than of the mails.
-    claim(
-      !full || awayMs <= SLOWER_AT_MOST * usualMs + SWEEP_MS,
-      `erasing took ${awayMs.toFixed(0)} ms without a mail server and ${usualMs.toFixed(0)} ms with it`,
-    )
-    await toMail.mend()
-    await until('mails that leave', async () => {
-      // The gaps between tries grow to hours: as if they had passed.
-      await hasten(world.db)
-      return untilNone(world)
-    })
-    tell(`${held} mails were held up, and left`)
-    pace.people += count
-    pace.held += held
-    pace.usualMs = Math.max(pace.usualMs, usualMs)
-    pace.awayMs = Math.max(pace.awayMs, awayMs)
+  for (const silent of stage.full ? [false, true] : [true]) {
+    const round = await keptPace(stage, world, worker, silent)
+    stage.tell(`${round.held} mails were held up, and left`)
+    pace.people += round.people
+    pace.held += round.held
+    pace.usualMs = Math.max(pace.usualMs, round.usualMs)
+    pace.awayMs = Math.max(pace.awayMs, round.awayMs)
   }
   return pace
+}
+
+/**
+ * What other scenarios leave of the machine is now more and now less, within a round too; what waits for the mail server waits in
+ * each of them. So few people as the short form erases tell more of the machine than of the mails.
+ */
+async function keptPace(
+  { full }: Stage,
+  world: World,
+  worker: Running,
+  silent: boolean,
+): Promise<Pace> {
+  const slow: string[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const pace = await eraseWithout(world, worker, silent, full ? 60 : 8)
+    if (!full || pace.awayMs <= SLOWER_AT_MOST * pace.usualMs + SWEEP_MS) return pace
+    slow.push(`${pace.awayMs.toFixed(0)} ms instead of ${pace.usualMs.toFixed(0)} ms`)
+  }
+  throw new Error(`without a mail server erasing took ${slow.join(', and ')}`)
+}
+
+async function eraseWithout(
+  world: World,
+  worker: Running,
+  silent: boolean,
+  count: number,
+): Promise<Pace> {
+  const { toMail } = world.ways
+  const usualMs = await eraseAll(world, count)
+  // Else one that has left may still be on its way to being counted.
+  await until('the mails of before', async () => (await pendingMails(world)) === 0)
+  if (silent) toMail.freeze()
+  else await toMail.cut()
+  const offers = world.sink.offers.length
+  const awayMs = await eraseAll(world, count)
+  claim(world.sink.offers.length === offers, 'a mail came although the mail server was away')
+  const held = await pendingMails(world)
+  claim(held > 0, 'no mail was held up')
+  const { status } = await fetch(`${worker.url}/readyz`)
+  claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
+  await toMail.mend()
+  await until('mails that leave', async () => {
+    // The gaps between tries grow to hours: as if they had passed.
+    await hasten(world.db)
+    return untilNone(world)
+  })
+  return { people: count, usualMs, awayMs, held }
 }
 
 /** From the first request until the last of them is erased, in milliseconds. */
