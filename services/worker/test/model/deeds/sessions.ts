@@ -59,7 +59,9 @@ export function refreshWith(index: number, { held }: HeldLogIn, turn: number): D
       const session = world.sessions[index] as LogIn
       if (acceptedLogIn(world, index) && turn === session.turns) {
         session.turns++
-        return {}
+        yield
+        // Whoever came with the same token meanwhile has ended the session.
+        if (acceptedLogIn(world, index)) return {}
       }
       yield
       session.over = true
