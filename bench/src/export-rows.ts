@@ -15,7 +15,7 @@ const child = path.join(import.meta.dirname, 'export-one.ts')
 /**
  * One person with so many saved passwords (two million, or the number that follows the name), exported whole: read, turned into
  * JSON and CSV, deflated, sealed, stored; beside `psql` that copies the same rows as JSON to nowhere, and pg-query-stream
- * that reads them. In turn, so that each has the same machine; the medians are compared.
+ * that writes them as JSON. In turn, so that each has the same machine; the medians are compared.
  */
 export async function exportRows(stage: Stage, [count = '2000000']: string[]): Promise<void> {
   const rows = Number(count)
@@ -38,9 +38,9 @@ export async function exportRows(stage: Stage, [count = '2000000']: string[]): P
   }
   const [psqlMs, streamMs, exportMs] = [median(took.psql), median(took.stream), median(took.export)]
   const perSecond = (ms: number) => `${Math.round(rows / (ms / 1_000)).toLocaleString('en')} rows/s`
-  console.log(`psql, row_to_json to nowhere   ${perSecond(psqlMs)}`)
-  console.log(`pg-query-stream, JSON to nowhere${perSecond(streamMs)}`)
-  console.log(`exported, as JSON and as CSV   ${perSecond(exportMs)}`)
+  console.log(`psql, row_to_json to nowhere      ${perSecond(psqlMs)}`)
+  console.log(`pg-query-stream, JSON to nowhere  ${perSecond(streamMs)}`)
+  console.log(`exported, as JSON and as CSV      ${perSecond(exportMs)}`)
   console.log(
     `that is ${(psqlMs / exportMs).toFixed(2)} times psql, and ${(streamMs / exportMs).toFixed(1)} times pg-query-stream`,
   )

@@ -1,9 +1,9 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { connectReaders } from '../src/index.ts'
 import { testDb } from '../src/testing.ts'
+import { wayTo } from './way-to.ts'
 
 const never = new AbortController().signal
 
@@ -113,29 +113,18 @@ function around(size: number): number[] {
 }
 
 /** What the server says comes by one to seven bytes. */
-async function dripping(t: Pick<Test, 'teardown'>, target: string): Promise<string> {
-  const { hostname, port } = new URL(target)
-  const sockets: Socket[] = []
-  const server = createServer((near) => {
-    const far = connectTo(Number(port), hostname)
+function dripping(t: Pick<Test, 'teardown'>, target: string): Promise<string> {
+  return wayTo(t, target, (near, far) => {
     near.setNoDelay()
-    sockets.push(near, far)
-    near.on('error', () => {}).pipe(far)
-    far.on('error', () => {}).on('close', () => near.destroy())
-    void (async () => {
-      for await (const chunk of far)
-        for (let at = 0, size = 1; at < chunk.length; at += size, size = (size % 7) + 1) {
-          near.write(chunk.subarray(at, at + size))
-          await new Promise(setImmediate)
-        }
-    })().catch(() => {})
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
+    near.pipe(far)
+    void drip(far, near).catch(() => {})
   })
-  const url = new URL(target)
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  return url.href
+}
+
+async function drip(from: Socket, to: Socket): Promise<void> {
+  for await (const chunk of from)
+    for (let at = 0, size = 1; at < chunk.length; at += size, size = (size % 7) + 1) {
+      to.write(chunk.subarray(at, at + size))
+      await new Promise(setImmediate)
+    }
 }
