@@ -195,7 +195,7 @@ async function tamperWith(
   const people = await world.people(count)
   await deleteAll(apis, people)
   // An erasure waits for its export.
-  for (const names of [['send-mail', 'export-account'], ['erase-accounts']] as const) {
+  for (const names of [['send-mail', 'export-accounts'], ['erase-accounts']] as const) {
     for (const name of names) {
       await until(`jobs wait in ${name}`, async () => (await queues[name].getWaiting(0, 0))[0])
       await tamperer.tamper(name)

@@ -103,7 +103,7 @@ export function createTamperer(
       const { rows } = await sql<{ lease: string }>`
         select lease from (
           select 'send-mail' as job, lease from outbox union all
-          select 'export-account', lease from exports union all
+          select 'export-accounts', lease from exports union all
           select 'erase-accounts', lease from deletions where status = 'erasing'
         ) as leased where lease is not null and job <> ${name} limit 30`.execute(db)
       // Of a row that is not due, somebody could know the lease, and yet it must not be erased.

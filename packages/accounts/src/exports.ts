@@ -4,51 +4,67 @@ import type { Keys } from './keys.ts'
 import { archiveKey } from './tokens.ts'
 
 export interface WantedExport {
+  exportId: string
   userId: number
   /** Undefined where it was asked for on its own. */
   eraseAfter: Date | undefined
   key: Buffer
 }
 
-/** What an export is made of; undefined where nobody waits for it any more. */
-export async function findWantedExport(
+/** What each of these is made of, but for those that nobody waits for any more. */
+export async function findWantedExports(
   db: Db,
   keys: Keys,
-  exportId: string,
-): Promise<WantedExport | undefined> {
-  const row = await db
+  exportIds: string[],
+): Promise<WantedExport[]> {
+  const rows = await db
     .selectFrom('exports')
     .leftJoin('deletions', 'deletions.id', 'exports.deletion_id')
-    .select(['exports.user_id as userId', 'exports.token_nonce as nonce'])
+    .select(['exports.id as exportId', 'exports.user_id as userId', 'exports.token_nonce as nonce'])
     .select(['deletions.status as deletion', 'deletions.erase_after as eraseAfter'])
-    .where('exports.id', '=', exportId)
+    .where('exports.id', 'in', exportIds)
     .where('exports.status', '=', 'pending')
-    .executeTakeFirst()
-  if (!row?.userId || !row.nonce || (row.deletion ?? 'pending') !== 'pending') return undefined
-  const { userId, nonce, eraseAfter } = row
-  return { userId, eraseAfter: eraseAfter ?? undefined, key: archiveKey(keys, nonce) }
+    .execute()
+  return rows.flatMap(({ exportId, userId, nonce, deletion, eraseAfter }) => {
+    if (!userId || !nonce || (deletion ?? 'pending') !== 'pending') return []
+    return [{ exportId, userId, eraseAfter: eraseAfter ?? undefined, key: archiveKey(keys, nonce) }]
+  })
+}
+
+/** An archive that is whole, and stored. */
+export interface StoredExport {
+  exportId: string
+  fileName: string
+  bytes: number
+  sha256: Buffer
 }
 
 /**
- * The archive is whole and stored: offers it, and stages the mail with its link. False when the export was withdrawn or
- * given up meanwhile, or the lease lost: then the archive is to be removed.
- * `ttl` (ISO 8601) counts from the date of the erasure, or from now where there is none.
+ * Offers these archives, and stages the mails with their links; returns which of them. Any other was withdrawn or given up
+ * meanwhile, or its lease lost: that archive is to be removed. `ttl` (ISO 8601) counts from the date of the erasure, or from now
+ * where there is none.
  */
-export async function finishExport(
+export async function finishExports(
   db: Db,
-  made: { exportId: string; lease: string; fileName: string; bytes: number; sha256: Buffer },
+  lease: string,
+  stored: StoredExport[],
   ttl: string,
-): Promise<boolean> {
-  const { rows } = await sql`
-    with made as (
+): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    with stored as (
+      select s.*, d.status as deletion, d.erase_after
+      from unnest(${stored.map(({ exportId }) => exportId)}::uuid[], ${stored.map(({ fileName }) => fileName)}::text[],
+          ${stored.map(({ bytes }) => bytes)}::bigint[], ${stored.map(({ sha256 }) => sha256)}::bytea[])
+        as s (id, file_name, bytes, sha256)
+      join exports on exports.id = s.id left join deletions d on d.id = exports.deletion_id
+    ), made as (
       update exports e
       set status = 'ready', created_at = now(), lease = null, next_attempt_at = now(),
-        expires_at = coalesce(d.erase_after, now()) + ${ttl}::interval,
-        file_name = ${made.fileName}, bytes = ${made.bytes}, sha256 = ${made.sha256}
-      from (select ${made.exportId}::uuid as id) as this
-        left join deletions d on d.id = (select deletion_id from exports where exports.id = this.id)
-      where e.id = this.id and e.lease = ${made.lease} and e.status = 'pending'
-        and (e.deletion_id is null or d.status = 'pending')
+        expires_at = coalesce(s.erase_after, now()) + ${ttl}::interval,
+        file_name = s.file_name, bytes = s.bytes, sha256 = s.sha256
+      from stored s
+      where e.id = s.id and e.lease = ${lease} and e.status = 'pending'
+        and (e.deletion_id is null or s.deletion = 'pending')
       returning e.id, e.deletion_id
     ), mailed as (
       insert into outbox (mail, deletion_id, export_id)
@@ -57,8 +73,8 @@ export async function finishExport(
       insert into audit_events (deletion_id, event)
       select deletion_id, 'export.ready' from made where deletion_id is not null
     )
-    select from made`.execute(db)
-  return rows.length === 1
+    select id from made`.execute(db)
+  return rows.map(({ id }) => id)
 }
 
 /** Ends exports that were asked for on their own and could not be made for three days; returns how many. */

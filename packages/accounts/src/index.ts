@@ -34,9 +34,10 @@ export {
   archiveRemoved,
   archivesToRemove,
   expireExports,
-  findWantedExport,
-  finishExport,
+  findWantedExports,
+  finishExports,
   giveUpExports,
+  type StoredExport,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'

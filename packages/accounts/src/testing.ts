@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { hash, verify } from '@node-rs/argon2'
 import type { BlastRadius } from './blast-radius.ts'
-import { finishExport } from './exports.ts'
+import { finishExports } from './exports.ts'
 import type { Hasher } from './hashing.ts'
 import { deriveKeys, type Keys } from './keys.ts'
 import { type DeletionRequest, type DeletionRules, requestDeletion } from './request-deletion.ts'
@@ -99,6 +99,6 @@ async function offerArchive(db: Db, deletionId: string): Promise<void> {
     .returning('id')
     .executeTakeFirstOrThrow()
   const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-  if (!(await finishExport(db, { exportId: id, lease, ...archive }, 'P7D')))
-    throw new Error('the export was not made')
+  const offered = await finishExports(db, lease, [{ exportId: id, ...archive }], 'P7D')
+  if (offered.length === 0) throw new Error('the export was not made')
 }

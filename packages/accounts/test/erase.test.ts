@@ -7,7 +7,7 @@ import {
   claimDeletions,
   deletionStatus,
   finishErasure,
-  finishExport,
+  finishExports,
   planErasure,
 } from '../src/index.ts'
 import { blastRadius, type Fixture, fixture } from '../src/testing.ts'
@@ -159,7 +159,7 @@ t.test(
     )
     const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
     const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-    t.equal(await finishExport(f.db, { exportId: id, lease, ...archive }, 'P7D'), false)
+    t.strictSame(await finishExports(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [])
   },
 )
 

@@ -6,10 +6,13 @@ import { type Link, namesPerson } from './reach.ts'
 // each erased table, with a line for each row. A line holds the `person` to whom the row belongs, where the row lies
 // (`part` and `place`: its table or partition, and its place in there), and the columns by which other rows point at it.
 
-/** `with recursive …`: what belongs to these people, in all erased tables or in `of` and what lies on the way to it. */
+/**
+ * `with recursive …`: what belongs to these people, in all erased tables or in `of` and what lies on the way to it.
+ * `people` follows `=`: the number of one of them, as an expression, or `anyOf` several.
+ */
 export function belongings(
   plan: Plan,
-  userIds: readonly number[],
+  people: RawBuilder<unknown>,
   of: Iterable<string> = plan.hangs.keys(),
 ): RawBuilder<unknown> {
   const written = new Set<string>()
@@ -20,7 +23,7 @@ export function belongings(
     const together = circle ?? [table]
     for (const one of together) written.add(one)
     for (const one of together) for (const { target } of plan.hangs.get(one) ?? []) write(target)
-    parts.push(...(circle ? inCircle(plan, circle, userIds) : [inLine(plan, table, userIds)]))
+    parts.push(...(circle ? inCircle(plan, circle, people) : [inLine(plan, table, people)]))
   }
   for (const table of of) write(table)
   return sql`with recursive ${sql.join(parts)}`
@@ -39,15 +42,15 @@ export function belongingsIn(plan: Plan, table: string): RawBuilder<unknown> {
   return sql.id(`in_${[...plan.hangs.keys()].indexOf(table)}`)
 }
 
-function inLine(plan: Plan, table: string, userIds: readonly number[]): RawBuilder<unknown> {
+function inLine(plan: Plan, table: string, people: RawBuilder<unknown>): RawBuilder<unknown> {
   const { person } = plan.map
   const name = belongingsIn(plan, table)
   if (table === person.table)
     return sql`${name} as (
       select t.${sql.id(person.key)} as person, t.tableoid as part, t.ctid as place${pointedAt(plan, table)}
-      from ${rowsOf(plan, table)} t where t.${sql.id(person.key)} = ${anyOf(userIds)})`
+      from ${rowsOf(plan, table)} t where t.${sql.id(person.key)} = ${people})`
   const ways = (plan.hangs.get(table) ?? []).map(
-    (link) => sql`select ${wayOf(plan, link, userIds, pointedAt(plan, table))}`,
+    (link) => sql`select ${wayOf(plan, link, people, pointedAt(plan, table))}`,
   )
   return ways.length === 1
     ? sql`${name} as (${ways[0]})`
@@ -68,26 +71,30 @@ export function rowsOf(plan: Plan, table: string): RawBuilder<unknown> {
 export function wayOf(
   plan: Plan,
   link: Link,
-  userIds: readonly number[],
+  people: RawBuilder<unknown>,
   more: RawBuilder<unknown> = sql``,
 ): RawBuilder<unknown> {
   const [column = ''] = link.columns
   // Most tables name the person themselves: nothing has to be looked up on the way.
   if (namesPerson(plan.map, link))
     return sql`t.${sql.id(column)} as person, t.tableoid as part, t.ctid as place${more}
-      from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${anyOf(userIds)}${fits(link)}`
+      from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${people}${fits(link)}`
   return sql`b.person, t.tableoid as part, t.ctid as place${more}
     from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)}`
 }
 
 /** Tables that hang on each other: from what hangs on rows outside of the circle on and on, until nothing new is found. */
-function inCircle(plan: Plan, circle: string[], userIds: readonly number[]): RawBuilder<unknown>[] {
+function inCircle(
+  plan: Plan,
+  circle: string[],
+  people: RawBuilder<unknown>,
+): RawBuilder<unknown>[] {
   const links = circle.flatMap((table) => plan.hangs.get(table) ?? [])
   const name = sql.id(`circle_${plan.circles.indexOf(circle)}`)
   const number = (table: string) => sql.lit(circle.indexOf(table))
   const begins = links
     .filter(({ target }) => !circle.includes(target))
-    .map((link) => sql`select ${number(link.table)} as number, ${wayOf(plan, link, userIds)}`)
+    .map((link) => sql`select ${number(link.table)} as number, ${wayOf(plan, link, people)}`)
   const goesOn = links
     .filter(({ target }) => circle.includes(target))
     .map(

@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import { belongings } from './belongings.ts'
+import { anyOf, belongings } from './belongings.ts'
 import type { Plan } from './plan.ts'
 import { stepRows } from './step-rows.ts'
 
@@ -16,6 +16,6 @@ export async function countRows(
     ),
   )
   const { rows } = await sql<{ name: string; rows: number }>`
-    ${belongings(plan, [userId])} ${sql.join(counted, sql` union all `)}`.execute(db)
+    ${belongings(plan, anyOf([userId]))} ${sql.join(counted, sql` union all `)}`.execute(db)
   return Object.fromEntries(rows.map(({ name, rows }) => [name, rows]))
 }

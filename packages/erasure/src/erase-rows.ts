@@ -96,7 +96,7 @@ async function runOnce(
   const needs = parts.flatMap((part) => part.needs)
   const { rows } = await sql<FoundRows>`
     ${titleOf(own.map(({ name }) => name))}
-    ${needs.length > 0 ? sql`${belongings(plan, userIds, needs)},` : sql`with`}
+    ${needs.length > 0 ? sql`${belongings(plan, anyOf(userIds), needs)},` : sql`with`}
     ${sql.join(parts.map(({ ctes }) => ctes))}
     ${sql.join(
       parts.map(({ told }) => told),

@@ -33,7 +33,7 @@ export async function holdStill(tx: Tx, plan: Plan, userIds: number[]): Promise<
 
 async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {
   const { rows } = await sql`
-    ${belongings(plan, userIds, [table])}
+    ${belongings(plan, anyOf(userIds), [table])}
     select from ${rowsFound(plan, table)} order by b.part, b.place for update of t`.execute(tx)
   return rows.length
 }

@@ -8,16 +8,16 @@ import { cleared } from './step-rows.ts'
  * A statement for all rows of one table that are this person's, each once, so that nobody is told of what is somebody else's:
  * where rows name whom they go with, those that name this one; else those that go with this one's by what they hang on; where
  * the rows outlive everybody, those in which this one is overwritten; and those that go by other means. None where the table has
- * none of anybody.
+ * none of anybody. `person` is their number, as an expression.
  */
 export function personRows(
   plan: Plan,
   table: string,
-  userId: number,
+  person: RawBuilder<unknown>,
   columns: readonly string[],
 ): RawBuilder<unknown> {
-  const named = namedBy(plan, table, userId)
-  const wanted = sql`select ${sql.join(columns.map((column) => toldOf(plan, table, column, userId)))}`
+  const named = namedBy(plan, table, person)
+  const wanted = sql`select ${sql.join(columns.map((column) => toldOf(plan, table, column, person)))}`
   const sorted = sql`order by ${orderOf(plan, table)}`
   if (named)
     return named.length === 0
@@ -29,13 +29,13 @@ export function personRows(
     ...clears.map((clear) => sql`select part, place from (select ${cleared(plan, clear)}) c`),
     ...otherwise(plan, table).map(
       (column) => sql`select t.tableoid, t.ctid from ${rowsOf(plan, table)} t
-        where t.${sql.id(column)} = ${userId}::bigint`,
+        where t.${sql.id(column)} = ${person}`,
     ),
   ]
   const needs = [table, ...clears.map(({ link }) => link.target)]
   return sql`${belongings(
     plan,
-    [userId],
+    person,
     needs.filter((needed) => plan.hangs.has(needed)),
   )}
     ${wanted} from (${sql.join(found, sql` union `)}) f
@@ -43,7 +43,12 @@ export function personRows(
 }
 
 /** A column that belongs to one link of several is told to whom that link names, and to nobody else. */
-function toldOf(plan: Plan, table: string, column: string, userId: number): RawBuilder<unknown> {
+function toldOf(
+  plan: Plan,
+  table: string,
+  column: string,
+  person: RawBuilder<unknown>,
+): RawBuilder<unknown> {
   const value = sql`t.${sql.id(column)}`
   const erase = plan.map.tables[table]?.columns[column]?.erase
   if (!erase || 'keep' in erase || erase.with === undefined) return value
@@ -51,13 +56,17 @@ function toldOf(plan: Plan, table: string, column: string, userId: number): RawB
     (one) => one.table === table && linkName(one.columns) === erase.with,
   )
   if (!link || !namesPerson(plan.map, link)) return value
-  return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${userId}::bigint${fits(link)} then ${value} end`
+  return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${person}${fits(link)} then ${value} end`
 }
 
 /** The conditions on a row `t` where the table's own columns say whose it is; undefined where other rows have to be asked. */
-function namedBy(plan: Plan, table: string, userId: number): RawBuilder<unknown>[] | undefined {
+function namedBy(
+  plan: Plan,
+  table: string,
+  number: RawBuilder<unknown>,
+): RawBuilder<unknown>[] | undefined {
   const { person } = plan.map
-  const is = (column: string) => sql`t.${sql.id(column)} = ${userId}::bigint`
+  const is = (column: string) => sql`t.${sql.id(column)} = ${number}`
   if (table === person.table) return [is(person.key)]
   const hangs = plan.hangs.get(table)
   const links = hangs ?? clearsOf(plan, table).map(({ link }) => link)

@@ -1,6 +1,6 @@
 import type { Counts, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { belongings, fits, meets, rowsFound, rowsOf, wayOf } from './belongings.ts'
+import { anyOf, belongings, fits, meets, rowsFound, rowsOf, wayOf } from './belongings.ts'
 import { type Plan, type Step, waysOf } from './plan.ts'
 import { changeOf, cleared, clearedName, inPlaces, namesFiles, titleOf } from './step-rows.ts'
 
@@ -18,7 +18,7 @@ export async function erasePortion(
   userId: number,
   atMost: number,
 ): Promise<Counts | undefined> {
-  const portion = plan.steps.flatMap((step) => portionsOf(plan, step, userId))[place]
+  const portion = plan.steps.flatMap((step) => portionsOf(plan, step, anyOf([userId])))[place]
   if (!portion) return undefined
   const { name, table, step } = portion
   const alone = childless(plan, step, table)
@@ -46,11 +46,11 @@ interface Portion {
 }
 
 /** Along one link after the other: so the first rows are found without a look at all others. */
-function portionsOf(plan: Plan, step: Step, userId: number): Portion[] {
+function portionsOf(plan: Plan, step: Step, person: RawBuilder<unknown>): Portion[] {
   if (step.rule === 'clear') {
     const { link } = step
     const needed = [link.target, link.table].filter((table) => plan.hangs.has(table))
-    const rows = sql`${belongings(plan, [userId], needed)} select ${cleared(plan, step)}`
+    const rows = sql`${belongings(plan, person, needed)} select ${cleared(plan, step)}`
     return [{ name: clearedName(step), table: link.table, step, rows }]
   }
   return step.tables.flatMap((table) => {
@@ -59,12 +59,11 @@ function portionsOf(plan: Plan, step: Step, userId: number): Portion[] {
       ({ target }) => !step.tables.includes(target),
     )
     const ways = links.map(
-      (link) =>
-        sql`${belongings(plan, [userId], [link.target])} select ${wayOf(plan, link, [userId])}`,
+      (link) => sql`${belongings(plan, person, [link.target])} select ${wayOf(plan, link, person)}`,
     )
     if (plan.circles.includes(step.tables))
       ways.push(
-        sql`${belongings(plan, [userId], [table])} select b.part, b.place from ${rowsFound(plan, table)}`,
+        sql`${belongings(plan, person, [table])} select b.part, b.place from ${rowsFound(plan, table)}`,
       )
     return ways.map((rows) => ({ name: table, table, step, rows }))
   })

@@ -1,11 +1,11 @@
 import { text } from 'node:stream/consumers'
-import type { Readers } from '@lethe/db'
-import { type Plan, personRows } from '@lethe/erasure'
+import type { Plan } from '@lethe/erasure'
 import { gatherFiles } from './gather-files.ts'
 import { type GatheredKind, gatherKind } from './gather-tables.ts'
 import { indexPage } from './index-page.ts'
 import { kindsOf } from './kinds.ts'
 import { leftOutOf, manifestText } from './manifest.ts'
+import type { ReadPerson } from './read-person.ts'
 import { type ArchiveFacts, readme } from './readme.ts'
 import type { Zip } from './zip.ts'
 
@@ -20,12 +20,11 @@ export interface GatherOptions {
 
 /** Puts in everything that is the person's, file by file, and last the manifest of what was put in. */
 export async function gather(
-  readers: Readers,
+  readPerson: ReadPerson,
   { plan, userId, uploadDir, eraseAfter }: GatherOptions,
-  signal: AbortSignal,
   zipOf: (time: Date) => Zip,
 ): Promise<void> {
-  const { madeAt, kinds } = await gatherTables(readers, plan, userId, signal, zipOf)
+  const { madeAt, kinds } = await gatherTables(readPerson, plan, zipOf)
   const zip = zipOf(madeAt)
   const files = await gatherFiles({ plan, userId, uploadDir }, zip)
   const facts: ArchiveFacts = { madeAt, eraseAfter, note: plan.map.exportNote }
@@ -45,22 +44,16 @@ export async function gather(
 }
 
 /** All of one snapshot, which is let go of before the files: they lie outside of it, and may take long. */
-async function gatherTables(
-  readers: Readers,
+function gatherTables(
+  readPerson: ReadPerson,
   plan: Plan,
-  userId: number,
-  signal: AbortSignal,
   zipOf: (time: Date) => Zip,
 ): Promise<{ madeAt: Date; kinds: GatheredKind[] }> {
-  const { table, key } = plan.map.person
-  const themselves = personRows(plan, table, userId, [key])
-  const kinds = kindsOf(plan)
-  const queries = [themselves, ...kinds.map((kind) => kind.rows(userId))]
-  return readers.snapshot(signal, queries, async ({ takenAt, next }) => {
+  return readPerson(async ({ takenAt, next }) => {
     if ((await text(next())) === '') throw new Error('There is no such account any more')
     const zip = zipOf(takenAt)
     const gathered: GatheredKind[] = []
-    for (const kind of kinds) gathered.push(await gatherKind(kind, next(), zip))
+    for (const kind of kindsOf(plan)) gathered.push(await gatherKind(kind, next(), zip))
     return { madeAt: takenAt, kinds: gathered }
   })
 }

@@ -1,4 +1,5 @@
 export { type MadeArchive, makeArchive } from './make-archive.ts'
+export { makeArchives, type Outcome } from './make-archives.ts'
 export { ArchiveDamaged, openArchive } from './open-archive.ts'
 export { removeDead } from './remove-dead.ts'
 export { type Bucket, openBucket } from './storage/bucket.ts'

@@ -8,8 +8,8 @@ export interface Kind {
   /** What a row of it is. */
   is: string
   columns: KindColumn[]
-  /** The person's rows, in their order. */
-  rows(userId: number): RawBuilder<unknown>
+  /** The rows, in their order, of whoever has this number, an expression. */
+  rows(person: RawBuilder<unknown>): RawBuilder<unknown>
 }
 
 export interface KindColumn {
@@ -25,11 +25,11 @@ export function kindsOf(plan: Plan): Kind[] {
     name,
     is,
     columns: columns.map(({ name, is, column }) => ({ name, is, ...factsOf(column) })),
-    rows: (userId) =>
+    rows: (person) =>
       personRows(
         plan,
         table,
-        userId,
+        person,
         columns.map(({ column }) => column.name),
       ),
   }))

@@ -1,6 +1,7 @@
 import type { Readers } from '@lethe/db'
 import { type GatherOptions, gather } from './gather.ts'
 import { archiveName } from './names.ts'
+import { personReader, type ReadPerson } from './read-person.ts'
 import { sealInto } from './seal-into.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Written, writeZip } from './zip.ts'
@@ -29,14 +30,24 @@ export async function makeArchive(
   storage: Storage,
   options: ArchiveOptions,
 ): Promise<MadeArchive> {
-  const { exportId, lease, key, signal } = options
+  const { plan, userId, signal } = options
   signal.throwIfAborted()
+  return storeArchive(storage, personReader(readers, plan, userId, signal), options)
+}
+
+/** The same of what is read by `readPerson`. */
+export async function storeArchive(
+  storage: Storage,
+  readPerson: ReadPerson,
+  options: ArchiveOptions,
+): Promise<MadeArchive> {
+  const { exportId, lease, key, signal } = options
   const fileName = archiveName(exportId, lease)
   let made: Written | undefined
   try {
     await storage.put(fileName, signal, (sink) =>
       sealInto(sink, key, signal, async (plain) => {
-        made = await writeZip(plain, (zipOf) => gather(readers, options, signal, zipOf))
+        made = await writeZip(plain, (zipOf) => gather(readPerson, options, zipOf))
       }),
     )
   } catch (error) {

@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import { connect, connectReaders, type Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { type DataMap, eraseRows, makePlan } from '@lethe/erasure'
@@ -7,6 +8,8 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { gatherKind } from '../src/gather-tables.ts'
 import { kindsOf } from '../src/kinds.ts'
+import { readPeople } from '../src/read-people.ts'
+import { personReader, type ReadPerson } from '../src/read-person.ts'
 import type { Zip } from '../src/zip.ts'
 
 const numRuns = Number(process.env.PLAN_RUNS ?? 60)
@@ -16,7 +19,7 @@ t.setTimeout(LONG_ENOUGH)
 const never = new AbortController().signal
 
 t.test(
-  'what is exported of a person is what their erasure takes or overwrites, and is nobody else’s',
+  'what is exported of a person, alone or with others, is what their erasure takes or overwrites, and is nobody else’s',
   async (t) => {
     t.setTimeout(LONG_ENOUGH)
     const { url } = await testDb(t)
@@ -35,8 +38,13 @@ t.test(
         await raiseFences(db, map)
         const plan = await makePlan(db, map)
         const kinds = kindsOf(plan)
-        const queries = kinds.map((kind) => kind.rows(userId))
-        const exported = await readers.snapshot(never, queries, async ({ next }) => {
+        const exported = await personReader(
+          readers,
+          plan,
+          userId,
+          never,
+        )(async ({ next }) => {
+          await text(next())
           const all: Record<string, string[]> = {}
           for (const kind of kinds) {
             const files = new Map<string, string>()
@@ -46,6 +54,13 @@ t.test(
           }
           return all
         })
+        const everybody = [userId, ...[1, 2, 3].filter((id) => id !== userId)]
+        const together = await readPeople(readers, plan, everybody, never)
+        for (const [place, id] of everybody.entries()) {
+          const alone = await rowsBy(personReader(readers, plan, id, never), kinds.length)
+          const beside = together[place] && (await rowsBy(together[place], kinds.length))
+          equal(beside ?? [], alone, `of ${id}, together with others`)
+        }
         const before = await everything(db, map)
         await db.transaction().execute((tx) => eraseRows(tx, plan, [userId]))
         const after = await everything(db, map)
@@ -98,6 +113,15 @@ function exportingAll(map: DataMap): DataMap {
   return { ...map, tables: Object.fromEntries(tables) }
 }
 
+/** Whatever was read, kind by kind. */
+function rowsBy(readPerson: ReadPerson, kinds: number): Promise<string[]> {
+  return readPerson(async ({ next }) => {
+    const all: string[] = []
+    for (let read = 0; read <= kinds; read++) all.push(await text(next()))
+    return all
+  })
+}
+
 type Row = Record<string, unknown>
 
 async function everything(db: Db, map: DataMap): Promise<Record<string, Row[]>> {
@@ -127,5 +151,5 @@ function zipInto(files: Map<string, string>): Zip {
 
 function equal(actual: string[], wanted: string[], what: string): void {
   const [one, other] = [JSON.stringify(actual), JSON.stringify(wanted)]
-  if (one !== other) throw new Error(`${what}: ${one} were exported, ${other} erased`)
+  if (one !== other) throw new Error(`${what}: ${one} and not ${other}`)
 }

@@ -6,6 +6,7 @@ export {
   LeaseLost,
   lendEach,
   lendTogether,
+  type Taken,
   take,
   whileLeased,
 } from './lease.ts'

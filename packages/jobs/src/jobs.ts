@@ -11,8 +11,8 @@ const Leased = Type.Object(
 export const jobs = {
   /** One row of `outbox`. */
   'send-mail': Leased,
-  /** One row of `exports`. */
-  'export-account': Leased,
+  /** A batch of rows of `exports` under one lease. */
+  'export-accounts': Leased,
   /** A batch of rows of `deletions` under one lease. */
   'erase-accounts': Leased,
 } as const

@@ -9,7 +9,7 @@ import { type RawBuilder, sql } from 'kysely'
 /** The tables whose rows are worked on under a lease. */
 type LeasedTable = 'deletions' | 'exports' | 'outbox'
 
-interface Taken {
+export interface Taken {
   lease: string
   rows: { id: string; attempts: number }[]
 }

@@ -16,7 +16,7 @@ const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
 const few: Record<JobName, number> = {
   'send-mail': 4,
-  'export-account': 2,
+  'export-accounts': 2,
   'erase-accounts': 1,
 }
 
@@ -38,12 +38,12 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     const seen: string[] = []
     await work(t, queue, {
       'send-mail': async ({ lease }) => void seen.push(`mail ${lease}`),
-      'export-account': async ({ lease }) => void seen.push(`export ${lease}`),
+      'export-accounts': async ({ lease }) => void seen.push(`export ${lease}`),
       'erase-accounts': async ({ lease }) => void seen.push(`erase ${lease}`),
     })
     const leases = [randomUUID(), randomUUID()]
     await queue.publish('send-mail', leases)
-    await queue.publish('export-account', leases)
+    await queue.publish('export-accounts', leases)
     await queue.publish('erase-accounts', leases)
     await until('all are done', () => seen.length === 6)
     t.strictSame(
@@ -440,7 +440,7 @@ async function onRedis(t: Test): Promise<Opened> {
 async function work(t: Test, queue: OpenQueue, handlers: Partial<Handlers>) {
   const idle = async () => {}
   const worker = await queue.startWorker(
-    { 'send-mail': idle, 'export-account': idle, 'erase-accounts': idle, ...handlers },
+    { 'send-mail': idle, 'export-accounts': idle, 'erase-accounts': idle, ...handlers },
     few,
   )
   t.teardown(() => worker.close())

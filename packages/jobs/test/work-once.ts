@@ -14,8 +14,8 @@ try {
   let done = 0
   const work = async () => void done++
   const worker = await queue.startWorker(
-    { 'send-mail': work, 'export-account': work, 'erase-accounts': work },
-    { 'send-mail': 1, 'export-account': 1, 'erase-accounts': 1 },
+    { 'send-mail': work, 'export-accounts': work, 'erase-accounts': work },
+    { 'send-mail': 1, 'export-accounts': 1, 'erase-accounts': 1 },
   )
   for (const name of jobNames) {
     await queue.publish(name, [randomUUID(), 'no lease'])

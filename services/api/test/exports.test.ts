@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { findWantedExport, finishExport, planErasure } from '@lethe/accounts'
+import { findWantedExports, finishExports, planErasure } from '@lethe/accounts'
 import { connectReaders, type Db } from '@lethe/db'
 import { makeArchive, openStorage } from '@lethe/exports'
 import type { FastifyInstance } from 'fastify'
@@ -272,15 +272,15 @@ async function archived(t: Test, { db, databaseUrl }: Databases, ada: Person): P
     .returning('id')
     .executeTakeFirstOrThrow()
   const uploadDir = await exportDirOf(t)
-  const wanted = await findWantedExport(db, keys, exportId)
+  const [wanted] = await findWantedExports(db, keys, [exportId])
   if (!wanted) throw new Error('nobody wants it')
   const readers = connectReaders(databaseUrl, { max: 1 })
   const made = await makeArchive(readers, openStorage(uploadDir), {
-    ...{ exportId, lease, uploadDir, plan: await planErasure(db), ...wanted },
+    ...{ lease, uploadDir, plan: await planErasure(db), ...wanted },
     signal: new AbortController().signal,
   })
   await readers.end()
-  await finishExport(db, { exportId, lease, ...made }, 'P7D')
+  await finishExports(db, lease, [{ exportId, ...made }], 'P7D')
   return archiveToken(db, keys, ada.id)
 }
 

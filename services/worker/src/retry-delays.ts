@@ -11,6 +11,8 @@ export const retryDelays = {
   export: [2, 10, MINUTE, 5 * MINUTE],
   /** Erasure is promised: it is never given up. */
   erasure: [5, 30, 2 * MINUTE, 10 * MINUTE, HOUR],
+  /** Too much to be done together with others: next it is done alone. */
+  alone: [0],
   /** The worker stops: another one may begin at once. */
   stopped: [0],
   /** The database was away, or somebody was using the rows: that says nothing about them, however often they were tried. */

@@ -19,13 +19,14 @@ import { forgetMails } from './forget-mails.ts'
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-const EXPORTS = 100
+/** So many people with little are exported at once; whoever has much, or could not be exported, alone. */
+const EXPORTS_TOGETHER = 20
+const EXPORTS_ALONE = 10
 const DELETIONS = 1_000
 const ARCHIVES = 100
 /** Of what is closed or forgotten by one statement. */
 const BATCH = 1_000
 /** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
-const EXPORTS_WAITING = 100
 const BATCHES_WAITING = 10
 
 interface Task {
@@ -65,11 +66,14 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
 }
 
 async function lendExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
-  const { waiting } = await queue.counts('export-account')
-  if (waiting >= EXPORTS_WAITING) return false
-  const leases = await lendEach(db, 'exports', sql`d.status = 'pending'`, EXPORTS)
-  await queue.publish('export-account', leases)
-  return leases.length === EXPORTS
+  const { waiting } = await queue.counts('export-accounts')
+  if (waiting >= BATCHES_WAITING) return false
+  const untried = sql<boolean>`d.status = 'pending' and d.attempts = 0`
+  const tried = sql<boolean>`d.status = 'pending' and d.attempts > 0`
+  const together = await lendTogether(db, 'exports', untried, EXPORTS_TOGETHER)
+  const alone = await lendEach(db, 'exports', tried, EXPORTS_ALONE)
+  await queue.publish('export-accounts', [...(together ? [together] : []), ...alone])
+  return together !== undefined
 }
 
 /** Those that are due, and those that a worker had claimed before it died. */

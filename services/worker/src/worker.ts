@@ -38,7 +38,7 @@ interface RunningWorker {
 export const exportsAtOnce = 4
 const concurrency: Record<JobName, number> = {
   'send-mail': mailsAtOnce,
-  'export-account': exportsAtOnce,
+  'export-accounts': exportsAtOnce,
   'erase-accounts': 2,
 }
 /** Erasures hold one while they run; mails and leases ask for one for a moment. */

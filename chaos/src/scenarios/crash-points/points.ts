@@ -59,7 +59,7 @@ const paths = {
   erase:
     /(update|from) "?deletions"? (set|where)|\/\* erase|pg_constraint|relkind|'account-erased'|set address =|exports set user_id|insert into "audit_events"|as files/,
   export:
-    /export-account|begin isolation|"exports" as d|update "exports" set (lease|next)|from "exports"|update exports e/,
+    /export-accounts|begin isolation|"exports" as d|update "exports" set (lease|next)|from "exports"|update exports e/,
   relay: /from "outbox" as d|(Get counts|Adds a job|FROM add_jobs_bulk|COUNT\().*send-mail/,
   mail: /^toMail|"outbox"|from outbox o|rate_limits as r|send-mail/,
 }

@@ -37,7 +37,7 @@ export function lendFree(world: World, name: JobName): number {
 export function freeRows(world: World, name: JobName): Leased[] {
   const rows: Leased[] = {
     'send-mail': () => world.mails.filter(isWaiting),
-    'export-account': () => world.deletions.map((deletion) => deletion.export).filter(isWaiting),
+    'export-accounts': () => world.deletions.map((deletion) => deletion.export).filter(isWaiting),
     'erase-accounts': () => world.deletions.filter((deletion) => canBeClaimed(world, deletion)),
   }[name]()
   return rows.filter((row) => row.nextAttemptAt <= world.now)

@@ -6,16 +6,16 @@ import { atOnce, type Deed } from '../deed.ts'
 import type { Real } from '../real.ts'
 import type { World } from '../world.ts'
 import { eraseAccounts } from './erase-accounts.ts'
-import { exportAccount } from './export-account.ts'
+import { exportAccounts } from './export-accounts.ts'
 import { lendFree, lendReal } from './lend.ts'
 import { sendMail } from './send-mail.ts'
 import { sweeps } from './sweep.ts'
 
-export const jobNames: JobName[] = ['send-mail', 'export-account', 'erase-accounts']
+export const jobNames: JobName[] = ['send-mail', 'export-accounts', 'erase-accounts']
 
 const courses = {
   'send-mail': sendMail,
-  'export-account': exportAccount,
+  'export-accounts': exportAccounts,
   'erase-accounts': eraseAccounts,
 }
 

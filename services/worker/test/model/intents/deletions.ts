@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Deed } from '../deed.ts'
 import { cancelByPassword, cancelByToken, report, request, type Wish } from '../deeds/deletions.ts'
-import { openArchiveOf, openVaultOf } from '../deeds/export-account.ts'
+import { openArchiveOf, openVaultOf } from '../deeds/export-accounts.ts'
 import { acceptedLogIn } from '../deeds/sessions.ts'
 import { graces } from '../spans.ts'
 import { deletionOf, latestDeletion, passwordOf, personOf, type World } from '../world.ts'

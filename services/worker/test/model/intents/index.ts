@@ -68,7 +68,7 @@ export const mortal = fc.oneof(
 /** What may meet at the same moment, most of all. */
 export const encounters = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(cancellingByToken, running('erase-accounts')) },
-  { weight: 3, arbitrary: fc.tuple(cancellingByToken, running('export-account')) },
+  { weight: 3, arbitrary: fc.tuple(cancellingByToken, running('export-accounts')) },
   { weight: 2, arbitrary: fc.tuple(cancellingByToken, running('send-mail')) },
   { weight: 2, arbitrary: fc.tuple(cancellingByToken, sweeping) },
   { weight: 4, arbitrary: fc.tuple(deleting, fc.oneof(saving, refreshing, loggingIn, uploading)) },

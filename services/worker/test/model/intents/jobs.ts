@@ -8,11 +8,11 @@ import {
   wakeUpOverErasure,
 } from '../deeds/erase-accounts.ts'
 import {
-  exportAccount,
+  exportAccounts,
   exportStumbling,
   fallAsleepOverExport,
   wakeUpOverExport,
-} from '../deeds/export-account.ts'
+} from '../deeds/export-accounts.ts'
 import { canBeClaimed, freeRows, lend } from '../deeds/lend.ts'
 import { canBeOvertaken, sendMail, sendOvertaken } from '../deeds/send-mail.ts'
 import { sweep, sweepNames } from '../deeds/sweep.ts'
@@ -28,10 +28,10 @@ export const erasingUnasked = withDeletion('erase unasked', fc.constant(undefine
 
 const runs = {
   'send-mail': sendMail,
-  'export-account': exportAccount,
+  'export-accounts': exportAccounts,
   'erase-accounts': eraseAccounts,
 }
-const stumbles = { 'export-account': exportStumbling, 'erase-accounts': eraseStumbling }
+const stumbles = { 'export-accounts': exportStumbling, 'erase-accounts': eraseStumbling }
 
 /** A job that is waited for, or one that is stale by now. */
 export function running(name: JobName): fc.Arbitrary<Intent> {
@@ -46,8 +46,8 @@ export function running(name: JobName): fc.Arbitrary<Intent> {
 }
 export const runningAny = fc.oneof(...jobNames.map(running))
 
-type LongJob = 'export-account' | 'erase-accounts'
-export const longJob = fc.constantFrom<LongJob>('export-account', 'erase-accounts')
+type LongJob = 'export-accounts' | 'erase-accounts'
+export const longJob = fc.constantFrom<LongJob>('export-accounts', 'erase-accounts')
 
 export const stumbling = fc.tuple(longJob, pick).map(
   ([name, which]): Intent => ({

@@ -7,7 +7,7 @@ import { lendEach } from '@lethe/jobs'
 import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
-import { exportAccount } from '../src/handlers/export-account.ts'
+import { exportAccounts } from '../src/handlers/export-accounts.ts'
 import { sendMail } from '../src/handlers/send-mail.ts'
 import { sweepTasks } from '../src/sweep.ts'
 import { noQueue, type Setup, setup } from './setup.ts'
@@ -17,7 +17,7 @@ t.test('an export is made once, stored, and told of', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   const lease = await lend(s)
-  await Promise.all([1, 2].map(() => exportAccount({ lease }, s.deps)))
+  await Promise.all([1, 2].map(() => exportAccounts({ lease }, s.deps)))
 
   const row = await exportRow(s)
   t.match(row, { status: 'ready', lease: null, attempts: 1 })
@@ -36,13 +36,13 @@ t.test('an export that fails is tried again, and leaves no half of it', async (t
   await s.deletion(await s.person())
   // A file where the folder should be.
   await writeFile(s.exportDir, '')
-  await exportAccount({ lease: await lend(s) }, s.deps)
+  await exportAccounts({ lease: await lend(s) }, s.deps)
   t.match(await exportRow(s), { status: 'pending', lease: null, attempts: 1 })
   t.match(s.lines.join(), 'export.postponed')
 
   await sql`update exports set next_attempt_at = now()`.execute(s.db)
   const storage = openStorage(`${s.exportDir}-2`)
-  await exportAccount({ lease: await lend(s) }, { ...s.deps, storage })
+  await exportAccounts({ lease: await lend(s) }, { ...s.deps, storage })
   t.match(await exportRow(s), { status: 'ready' })
 })
 
@@ -52,12 +52,12 @@ t.test('after a cancel nothing is made, and what was made is removed', async (t)
   await s.deletion(before)
   const lease = await lend(s)
   await cancelDeletionByPassword(s.db, s.hasher, { email: before.user.email, password })
-  await exportAccount({ lease }, s.deps)
+  await exportAccounts({ lease }, s.deps)
   t.strictSame(await s.stored(), [], 'nothing was written')
 
   const after = await s.person()
   const deletion = await s.deletion(after)
-  await exportAccount({ lease: await lend(s) }, s.deps)
+  await exportAccounts({ lease: await lend(s) }, s.deps)
   t.equal((await s.stored()).length, 1)
   await cancelDeletionByPassword(s.db, s.hasher, { email: after.user.email, password })
   await sweepTasks(s.deps, noQueue)['remove-archives'].run()
@@ -78,7 +78,7 @@ t.test('a cancel while the archive is being written wins', async (t) => {
   let running = Promise.resolve()
   await s.db.transaction().execute(async (tx) => {
     await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
-    running = exportAccount({ lease }, s.deps)
+    running = exportAccounts({ lease }, s.deps)
     await until('it has begun', async () => (await exportRow(s)).attempts === 1)
     await cancelDeletionByPassword(s.db, s.hasher, { email: person.user.email, password })
   })
@@ -92,7 +92,7 @@ t.test('a cancel while the archive is being written wins', async (t) => {
 t.test('an expired archive is closed and removed', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
-  await exportAccount({ lease: await lend(s) }, s.deps)
+  await exportAccounts({ lease: await lend(s) }, s.deps)
   await sql`update exports set expires_at = now()`.execute(s.db)
   const tasks = sweepTasks(s.deps, noQueue)
   await tasks['expire-exports'].run()
@@ -106,7 +106,7 @@ t.test('a worker that stops gives the export back and leaves nothing', async (t)
   await s.deletion(await s.person())
   const lease = await lend(s)
   s.stop.abort(new Error('stopping'))
-  await exportAccount({ lease }, s.deps)
+  await exportAccounts({ lease }, s.deps)
   t.match(await exportRow(s), { status: 'pending', lease: null })
   t.ok(await lend(s), 'it is free at once')
   t.strictSame(await s.stored(), [])
@@ -118,7 +118,7 @@ t.test(
     const s = await setup(t, { gracePeriod: 'PT0S' })
     const ada = await s.person('ada@example.com')
     const { id } = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
-    await exportAccount({ lease: await lend(s) }, s.deps)
+    await exportAccounts({ lease: await lend(s) }, s.deps)
     const own = () => s.db.selectFrom('exports').selectAll().where('id', '=', id).executeTakeFirst()
     t.match(await own(), { status: 'ready', deletion_id: null })
     await sendMail({ lease: await s.lendMail('export-ready') }, s.deps)
@@ -131,7 +131,7 @@ t.test(
     await s.deletion(ada)
     await sql`update exports set next_attempt_at = now()`.execute(s.db)
     for (let lease = await lend(s); lease; lease = await lend(s))
-      await exportAccount({ lease }, s.deps)
+      await exportAccounts({ lease }, s.deps)
     t.equal((await s.stored()).length, 3)
     await eraseAccounts({ lease: (await s.lendDeletions()) ?? '' }, s.deps)
     const rows = await s.db

@@ -1,14 +1,15 @@
 import {
   findExportOwner,
-  findWantedExport,
-  finishExport,
+  findWantedExports,
+  finishExports,
   openExport,
   openVault,
   planErasure,
+  type StoredExport,
 } from '@lethe/accounts'
 import { makeArchive, openArchive } from '@lethe/exports'
 import { take } from '@lethe/jobs'
-import { exportAccount as handle } from '../../../src/handlers/export-account.ts'
+import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
 import { type Answer, atOnce, type Deed, inMilliseconds, refused } from '../deed.ts'
 import { giveBackAfter, newLease, takeAs } from '../leases.ts'
@@ -24,7 +25,7 @@ import {
   type World,
 } from '../world.ts'
 
-export function exportAccount(lease: number, name: string): Deed {
+export function exportAccounts(lease: number, name: string): Deed {
   return {
     *course(world) {
       yield
@@ -45,7 +46,7 @@ export function exportAccount(lease: number, name: string): Deed {
 
 /** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
 export function exportStumbling(lease: number, name: string): Deed {
-  const { perform } = exportAccount(lease, name)
+  const { perform } = exportAccounts(lease, name)
   return {
     *course(world, choose) {
       yield
@@ -89,20 +90,20 @@ export function fallAsleepOverExport(_world: World, number: number, name: string
       if (!taken?.rows[0]) return { answer: refused('export-not-found') }
       const { lease } = taken
       const exportId = taken.rows[0].id
-      const wanted = await findWantedExport(db, keys, exportId)
+      const [wanted] = await findWantedExports(db, keys, [exportId])
       if (!wanted) return { answer: refused('export-not-found') }
       const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
       const plan = await planErasure(db)
-      const options = { exportId, lease, plan, uploadDir, signal, ...wanted }
+      const options = { lease, plan, uploadDir, signal, ...wanted }
       const made = await makeArchive(readers, storage, options)
       return {
         answer: {},
         keep(world) {
           const mine = world.leases.indexOf(lease)
           world.sleepers.push({
-            ...{ name: 'export-account', lease: mine, deletion: number },
-            work: { exportId, lease, ...made },
+            ...{ name: 'export-accounts', lease: mine, deletion: number },
+            work: { lease, stored: { exportId, ...made } },
           })
         },
       }
@@ -110,19 +111,22 @@ export function fallAsleepOverExport(_world: World, number: number, name: string
   }
 }
 
-type Made = Parameters<typeof finishExport>[1]
+interface Made {
+  lease: string
+  stored: StoredExport
+}
 
-export function wakeUpOverExport(sleeper: Sleeper & { name: 'export-account' }): Deed {
-  const made = sleeper.work as Made
+export function wakeUpOverExport(sleeper: Sleeper & { name: 'export-accounts' }): Deed {
+  const { lease, stored } = sleeper.work as Made
   return {
     course: atOnce((world) => {
       world.sleepers = world.sleepers.filter(({ lease }) => lease !== sleeper.lease)
       return { offered: offer(world, sleeper.deletion, sleeper.lease) }
     }),
     async perform({ db, deps }) {
-      const offered = await finishExport(db, made, exportTtl.iso)
-      if (!offered) await deps.storage.remove([made.fileName])
-      return { answer: { offered } }
+      const [offered] = await finishExports(db, lease, [stored], exportTtl.iso)
+      if (!offered) await deps.storage.remove([stored.fileName])
+      return { answer: { offered: offered !== undefined } }
     },
   }
 }
