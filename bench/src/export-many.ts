@@ -65,7 +65,7 @@ async function exportAll(
       select * from unnest(${asked.ids}::bigint[], ${asked.nonces}::bytea[], ${asked.hashes}::bytea[])`.execute(
       db,
     )
-    while ((await count(`status = 'pending'`)) > 0) await wait(20)
+    while ((await count(`status = 'pending'`)) > 0) await wait(100)
     const seconds = (performance.now() - began) / 1_000
     const ready = await count(`status = 'ready'`)
     if (ready < PEOPLE) throw new Error(`${ready} of ${PEOPLE} were made`)

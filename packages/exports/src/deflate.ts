@@ -65,8 +65,13 @@ export function deflating(
 /** To deflate what is shorter than this, in bytes, takes longer than it is worth. */
 const WORTH = 1_024
 
+export interface Small extends Packed {
+  body: Buffer
+  deflated: boolean
+}
+
 /** The same at once, for what is small; it stays as it is where that is no longer. */
-export function deflateSmall(content: Buffer): Packed & { body: Buffer; deflated: boolean } {
+export function deflateSmall(content: Buffer): Small {
   const smaller = content.length < WORTH ? content : deflateRawSync(content, ROWS)
   const deflated = smaller.length < content.length
   const body = deflated ? smaller : content

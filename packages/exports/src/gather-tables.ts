@@ -1,5 +1,4 @@
 import { type Beginning, beginningOf } from './copy-text.ts'
-import { jsonSchema } from './json-schema.ts'
 import type { Kind } from './kinds.ts'
 import { Output } from './output.ts'
 import { csvHeader, rowWriter } from './write-rows.ts'
@@ -28,7 +27,7 @@ export async function gatherKind(
   rows: AsyncIterable<Buffer>,
   zip: Zip,
 ): Promise<GatheredKind> {
-  const schema = await zip.add(`schema/${kind.name}.json`, jsonSchema(kind))
+  const schema = await zip.add(`schema/${kind.name}.json`, kind.schema)
   const begun = await beginningOf(rows, SMALL)
   const { json, entries, ...added } = begun.whole
     ? await addSmall(kind, Buffer.concat(begun.lines), zip)

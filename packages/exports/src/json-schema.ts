@@ -1,4 +1,4 @@
-import type { Kind, KindColumn } from './kinds.ts'
+import type { KindColumn } from './kinds.ts'
 import type { ValueKind } from './values.ts'
 
 const types: Record<ValueKind, object> = {
@@ -11,7 +11,7 @@ const types: Record<ValueKind, object> = {
 }
 
 /** What each row of a kind is, for a program (JSON Schema 2020-12). */
-export function jsonSchema({ name, is, columns }: Kind): Buffer {
+export function jsonSchema(name: string, is: string, columns: KindColumn[]): Buffer {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: name,

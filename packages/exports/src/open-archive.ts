@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { NONCE, openPiece, PIECE, readHeader, TAG } from './seal.ts'
@@ -57,7 +58,8 @@ function within(bytes: number, { start, end }: ByteRange): ByteRange {
 }
 
 interface Sealed {
-  key: Buffer
+  /** Of its pieces. */
+  key: KeyObject
   /** Where the first piece begins. */
   from: number
   pieces: number

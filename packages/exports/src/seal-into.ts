@@ -29,12 +29,16 @@ function sealing({ bytes, key }: Header): Transform {
   let number = 0
   let held: Buffer[] = []
   let size = 0
+  // With the first piece: a small archive is written at once.
+  let header = bytes
+  const seal = (plain: Buffer, isLast: boolean) => {
+    const sealed = sealPiece(key, number++, isLast, plain)
+    const all = header.length > 0 ? Buffer.concat([header, sealed]) : sealed
+    header = Buffer.alloc(0)
+    return all
+  }
   return new Transform({
     highWaterMark: PIECE,
-    construct(done) {
-      this.push(bytes)
-      done()
-    },
     transform(chunk: Buffer, _encoding, done) {
       held.push(chunk)
       size += chunk.length
@@ -42,14 +46,14 @@ function sealing({ bytes, key }: Header): Transform {
       if (size > PIECE) {
         let all = Buffer.concat(held)
         for (; all.length > PIECE; all = all.subarray(PIECE))
-          this.push(sealPiece(key, number++, false, all.subarray(0, PIECE)))
+          this.push(seal(all.subarray(0, PIECE), false))
         held = [all]
         size = all.length
       }
       done()
     },
     flush(done) {
-      done(null, sealPiece(key, number, true, Buffer.concat(held)))
+      done(null, seal(Buffer.concat(held), true))
     },
   })
 }

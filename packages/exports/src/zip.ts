@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { deflateSmall, deflating, type Packed } from './deflate.ts'
+import { deflateSmall, deflating, type Packed, type Small } from './deflate.ts'
 import { openSpool } from './spool.ts'
 import { writeStamp } from './stamp.ts'
 import { writeTo } from './write-to.ts'
@@ -29,8 +29,8 @@ export interface Written {
 }
 
 export interface Zip {
-  /** Puts a small entry in at once. */
-  add(name: string, content: Buffer): Promise<Added>
+  /** Puts a small entry in at once; what is put into many archives need be deflated only once. */
+  add(name: string, content: Buffer | Small): Promise<Added>
   /** An entry that is written bit by bit; nothing else can be put in until it has ended. */
   open(name: string, options?: { smaller?: boolean }): Promise<OpenEntry>
   /** Another one, which can be written beside it, and goes in when it ends, after that one. */
@@ -95,7 +95,8 @@ function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
   }
   return {
     async add(name, content) {
-      const { body, deflated, ...packed } = deflateSmall(content)
+      const small = Buffer.isBuffer(content) ? deflateSmall(content) : content
+      const { body, deflated, ...packed } = small
       const entry = { name, mtime, deflated, streamed: false, offset: offset(), ...packed }
       await put(Buffer.concat([localHeader(entry), body]))
       return enter(entry, packed)

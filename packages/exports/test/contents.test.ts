@@ -4,6 +4,7 @@ import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { sql } from 'kysely'
 import t from 'tap'
+import { deflateSmall } from '../src/deflate.ts'
 import { gatherKind } from '../src/gather-tables.ts'
 import { indexPage } from '../src/index-page.ts'
 import { writeZip } from '../src/zip.ts'
@@ -18,6 +19,8 @@ import {
   scene,
 } from './setup.ts'
 import { unzip } from './unzip.ts'
+
+const schema = deflateSmall(Buffer.from('{}'))
 
 const kinds = ['profile', 'saved-passwords', 'sessions', 'avatar', 'deletion', 'exports']
 
@@ -192,7 +195,7 @@ t.test('a number stands on the page with all its digits', async (t) => {
     [
       {
         kind: {
-          ...{ name: 'sums', is: 'a sum', rows: () => sql`select` },
+          ...{ name: 'sums', is: 'a sum', rows: () => sql`select`, schema },
           columns: ['one', 'other', 'list'].map((name) => ({
             ...{ name, is: name, notNull: true },
             kind: name === 'list' ? ('json' as const) : ('number' as const),
@@ -239,7 +242,7 @@ t.test(
   'what the page shows of a large kind is the same, in whatever pieces its rows come',
   async (t) => {
     const columns = [{ name: 'text', is: 'a text', kind: 'text' as const, notNull: true }]
-    const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select` }
+    const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select`, schema }
     const shownOf = async (lines: string[], cut: number) => {
       const pieces = [lines.slice(0, cut), lines.slice(cut)].map((some) =>
         Buffer.from(some.join('')),

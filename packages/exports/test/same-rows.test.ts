@@ -141,8 +141,8 @@ function zipInto(files: Map<string, string>): Zip {
   }
   return {
     async add(name, content) {
-      files.set(name, content.toString())
-      return { name, bytes: content.length, sha256: '' }
+      files.set(name, String(content))
+      return { name, bytes: 0, sha256: '' }
     },
     open: none,
     openBeside: none,

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setInterval } from 'node:timers/promises'
 import type { Db, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
@@ -117,45 +116,37 @@ export async function whileLeased<T>(
   stop?: AbortSignal,
 ): Promise<T> {
   const lost = new AbortController()
-  const done = new AbortController()
   const signal = stop ? AbortSignal.any([lost.signal, stop]) : lost.signal
-  void keepAlive(db, table, lease, lost, done.signal)
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason as Error)
+  signal.addEventListener('abort', onAbort)
+  const letGo = keepAlive(db, table, lease, () => lost.abort(new LeaseLost()))
   try {
     signal.throwIfAborted()
-    return await Promise.race([work(signal), aborted(signal, done.signal)])
+    return await Promise.race([work(signal), aborted])
   } finally {
-    done.abort()
+    letGo()
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
-async function keepAlive(
-  db: Db,
-  table: LeasedTable,
-  lease: string,
-  lost: AbortController,
-  done: AbortSignal,
-): Promise<void> {
+/** Until it is let go of. */
+function keepAlive(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
   let kept = performance.now()
-  try {
-    for await (const _ of setInterval(KEEP_EVERY_MS, undefined, { signal: done })) {
-      const now = performance.now()
-      // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
-      const rows = await keep(db, table, lease).catch(() => undefined)
-      if (rows) kept = now
-      else if (rows === 0 || now - kept >= HELD_MS - KEEP_EVERY_MS) lost.abort(new LeaseLost())
-    }
-  } catch {
-    // The work is done.
+  let timer: NodeJS.Timeout | undefined
+  const keepOn = async () => {
+    const now = performance.now()
+    // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
+    const rows = await keep(db, table, lease).catch(() => undefined)
+    if (rows) kept = now
+    else if (rows === 0 || now - kept >= HELD_MS - KEEP_EVERY_MS) onLost()
+    timer?.refresh()
   }
-}
-
-function aborted(signal: AbortSignal, done: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), {
-      once: true,
-      signal: done,
-    })
-  })
+  timer = setTimeout(keepOn, KEEP_EVERY_MS)
+  return () => {
+    clearTimeout(timer)
+    timer = undefined
+  }
 }
 
 /** The rows belong to somebody else by now. */

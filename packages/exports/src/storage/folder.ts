@@ -14,6 +14,7 @@ export function folderStorage(folder: string): Storage {
     return path.join(folder, name)
   }
   let made: Promise<void> | undefined
+  const sync = sharing(() => syncFolder(folder))
   return {
     async put(name, signal, write) {
       const file = at(name)
@@ -34,7 +35,7 @@ export function folderStorage(folder: string): Storage {
         }
         signal.throwIfAborted()
         await rename(begun, file)
-        await syncFolder(folder)
+        await sync()
       } catch (error) {
         await rm(begun, { force: true })
         await rm(file, { force: true })
@@ -58,7 +59,7 @@ export function folderStorage(folder: string): Storage {
       let removed = false
       for (const file of names.map(at))
         for (const one of [file, file + BEGUN]) removed = (await wasRemoved(one)) || removed
-      if (removed) await syncFolder(folder)
+      if (removed) await sync()
     },
     async *list() {
       const names = await opendir(folder).catch(undefinedIfMissing)
@@ -89,6 +90,18 @@ function sinkTo(file: Awaited<ReturnType<typeof open>>): Writable {
 async function makePrivate(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)
+}
+
+/** Whoever comes while it runs waits for the next run, which begins after that one, and all of them share it. */
+function sharing(run: () => Promise<void>): () => Promise<void> {
+  let running = Promise.resolve()
+  let next: Promise<void> | undefined
+  const runNext = () => {
+    running = run()
+    next = undefined
+    return running
+  }
+  return () => (next ??= running.then(runNext, runNext))
 }
 
 /** Makes renames and removals in the folder outlive a power cut. */
