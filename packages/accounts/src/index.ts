@@ -41,7 +41,7 @@ export {
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
-export { type MailFacts, readMail } from './mail-facts.ts'
+export { type MailFacts, readMails } from './mail-facts.ts'
 export {
   type Archive,
   destroyExport,

@@ -26,9 +26,10 @@ export interface MailFacts {
   exportHash: Buffer | null
 }
 
-export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
-  const { rows } = await sql<MailFacts>`
-    select o.mail, o.deletion_id as "deletionId", coalesce(o.address, p.address) as address,
+/** In the order of these rows of the outbox, all of which are there. */
+export async function readMails(db: Db, outboxIds: string[]): Promise<MailFacts[]> {
+  const { rows } = await sql<MailFacts & { id: string }>`
+    select o.id, o.mail, o.deletion_id as "deletionId", coalesce(o.address, p.address) as address,
       o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough", now() as now,
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
       d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
@@ -40,6 +41,7 @@ export async function readMail(db: Db, outboxId: string): Promise<MailFacts> {
     left join deletions d on d.id = o.deletion_id
     left join exports e on e.id = coalesce(o.export_id, (select id from exports where exports.deletion_id = d.id))
     left join lethe.people p on p.id = coalesce(d.user_id, e.user_id)
-    where o.id = ${outboxId}`.execute(db)
-  return rows[0] as MailFacts
+    where o.id = any(${outboxIds}::uuid[])`.execute(db)
+  const facts = new Map(rows.map(({ id, ...fact }) => [id, fact]))
+  return outboxIds.map((id) => facts.get(id) as MailFacts)
 }

@@ -13,3 +13,4 @@ export type {
   Role,
   Schema,
 } from './schema.ts'
+export { together } from './together.ts'

@@ -8,6 +8,7 @@ export {
   lendTogether,
   type Taken,
   take,
+  takeEach,
   whileLeased,
 } from './lease.ts'
 export { type FailedJob, type OpenQueue, openQueue } from './queue.ts'

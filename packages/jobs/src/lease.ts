@@ -69,12 +69,26 @@ async function lend(
  * Undefined: the rows are done, or lent or taken again since; the job is stale or a duplicate.
  */
 export async function take(db: Db, table: LeasedTable, lease: string): Promise<Taken | undefined> {
-  const mine = randomUUID()
-  const { rows } = await sql<Taken['rows'][number]>`
-    update ${sql.table(table)} set lease = ${mine}, next_attempt_at = ${held}, attempts = attempts + 1
-    where lease = ${lease}
-    returning id, attempts`.execute(db)
-  return rows.length > 0 ? { lease: mine, rows } : undefined
+  const [taken] = await takeEach(db, table, [lease])
+  return taken
+}
+
+/** The same for several jobs at once, each for itself; of two with one lease one takes it. */
+export async function takeEach(
+  db: Db,
+  table: LeasedTable,
+  leases: string[],
+): Promise<(Taken | undefined)[]> {
+  const mine = leases.map(() => randomUUID())
+  const { rows } = await sql<Taken['rows'][number] & { lease: string }>`
+    update ${sql.table(table)} set lease = job.mine, next_attempt_at = ${held}, attempts = attempts + 1
+    from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
+    where ${sql.table(table)}.lease = job.lease
+    returning id, attempts, mine as lease`.execute(db)
+  return mine.map((lease) => {
+    const taken = rows.filter((row) => row.lease === lease)
+    return taken.length > 0 ? { lease, rows: taken } : undefined
+  })
 }
 
 /** Prolongs a lease; returns how many rows are still under it. */

@@ -4,6 +4,7 @@ import type { DataMap } from '@lethe/erasure'
 import type { Storage } from '@lethe/exports'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
+import type { Outbox } from './outbox.ts'
 
 /** What the worker is given to work with. */
 export interface Deps {
@@ -29,7 +30,9 @@ export interface Deps {
   rateLimits: boolean
 }
 
-/** What a handler is given: `stop` fires when it has to let go of what it is doing. */
+/** What a handler is given. */
 export interface HandlerDeps extends Deps {
+  outbox: Outbox
+  /** Fires when it has to let go of what it is doing. */
   stop: AbortSignal
 }

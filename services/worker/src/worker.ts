@@ -10,6 +10,7 @@ import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
 import { createWake, loop, nap } from './loop.ts'
 import { mailsAtOnce } from './mailer.ts'
+import { openOutbox } from './outbox.ts'
 import { relayMails } from './relay.ts'
 import { sweepTasks } from './sweep.ts'
 import { whyNoPlan } from './why-no-plan.ts'
@@ -137,7 +138,7 @@ async function open(
     onError: seldom((err) => log.error({ err }, 'queue.failed')),
   })
   try {
-    const handlers = handlersWith({ ...deps, stop: stopWork })
+    const handlers = handlersWith({ ...deps, outbox: openOutbox(db), stop: stopWork })
     const worker = await queue.startWorker(handlers, concurrency)
     log.info({ queue: redisUrl ? 'redis' : 'postgres' }, 'worker.started')
     return { queue, worker, loops: lend(deps, queue, databaseUrl, stop) }

@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { sendMail } from '../src/handlers/send-mail.ts'
 import { openMailer } from '../src/mailer.ts'
+import { openOutbox } from '../src/outbox.ts'
 import { type Setup, setup } from './setup.ts'
 import { until } from './until.ts'
 
@@ -62,7 +63,7 @@ t.test('a mail is dated by the database’s clock, whatever ours says', async (t
   await s.deletion(await s.person())
   const lease = await s.lendMail('deletion-scheduled')
   const db = await withClockAhead(t, { db: s.db, url: s.databaseUrl }, 40)
-  await sendMail({ lease }, { ...s.deps, db })
+  await sendMail({ lease }, { ...s.deps, outbox: openOutbox(db) })
   const [mail] = s.sink.received
   const ahead = Date.parse(mail?.email.date ?? '') - Date.now()
   t.ok(Math.abs(ahead - 40 * 86_400_000) < 60_000, `dated ${mail?.email.date}`)

@@ -19,6 +19,7 @@ import type { Test } from 'tap'
 import type { HandlerDeps } from '../src/deps.ts'
 import { createLog } from '../src/logging.ts'
 import { openMailer } from '../src/mailer.ts'
+import { openOutbox } from '../src/outbox.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 export const publicUrl = 'http://lethe.test:3000'
@@ -63,13 +64,13 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
     ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
     readers,
+    outbox: openOutbox(db),
     storage: openStorage(exportDir),
     uploadDir: path.join(folder, 'uploads'),
     exportTtl: 'P7D',
     dataMap,
     blastRadius,
     forgetExpiredSessions,
-
     rateLimits: true,
   }
   return {

@@ -80,4 +80,4 @@ export function recoversSoon({ fault, way, name }: Point): boolean {
 }
 
 const withinWork =
-  /begin isolation|audit_events|\/\* erase|with made|"outbox" set "status"|pg_try_advisory/
+  /begin isolation|audit_events|\/\* erase|with made|"outbox" set status|pg_try_advisory/

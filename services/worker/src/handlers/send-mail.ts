@@ -1,25 +1,18 @@
 import { setTimeout } from 'node:timers/promises'
-import { type MailFacts, noteEvents, readMail, spendMailAllowance } from '@lethe/accounts'
+import { type MailFacts, noteEvents, spendMailAllowance } from '@lethe/accounts'
 import type { MailStatus } from '@lethe/db'
-import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
-import { sql } from 'kysely'
+import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { isRefusedForGood, isSenderRefused, mailErrorFacts } from '../mailer.ts'
+import { finishMails, type Held } from '../outbox.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { writeMail } from '../write-mail.ts'
 
-interface Held {
-  id: string
-  lease: string
-  attempts: number
-}
-
 export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Promise<void> {
-  const taken = await take(deps.db, 'outbox', job.lease)
-  const [row] = taken?.rows ?? []
-  if (!taken || !row) return
-  const held = { ...row, lease: taken.lease }
-  const facts = await readMail(deps.db, held.id)
+  const { outbox } = deps
+  const held = await outbox.take(job.lease)
+  if (!held) return
+  const facts = await outbox.read(held.id)
   const log = deps.log.child({ outbox: held.id, deletion: facts.deletionId, mail: facts.mail })
   let status: MailStatus
   try {
@@ -34,7 +27,7 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
     return await notDelivered(error, held, facts, { ...deps, log })
   }
   // What fails from here on is not the delivery: the mail has left, and must not be counted as one that did not.
-  await persistently(() => finish(deps, held, status))
+  await persistently(() => outbox.finish({ ...held, status }))
   log.info(`mail.${status}`)
 }
 
@@ -93,20 +86,9 @@ async function deliver(
   return 'sent'
 }
 
-/** The address is forgotten with the same statement. */
-function finish({ db }: Pick<HandlerDeps, 'db'>, { id, lease }: Held, status: MailStatus) {
-  return db
-    .updateTable('outbox')
-    .set({ status, address: null, finished_at: sql<Date>`now()`, lease: null })
-    .where('id', '=', id)
-    .where('lease', '=', lease)
-    .where('status', '=', 'pending')
-    .executeTakeFirst()
-}
-
 async function giveUp({ db }: HandlerDeps, held: Held, { deletionId }: MailFacts): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    const { numUpdatedRows } = await finish({ db: tx }, held, 'undeliverable')
-    if (numUpdatedRows > 0n && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')
+    const [finished] = await finishMails(tx, [{ ...held, status: 'undeliverable' }])
+    if (finished && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')
   })
 }

@@ -10,6 +10,7 @@ import type { Test } from 'tap'
 import type { HandlerDeps } from '../../src/deps.ts'
 import { createLog } from '../../src/logging.ts'
 import { openMailer } from '../../src/mailer.ts'
+import { openOutbox } from '../../src/outbox.ts'
 import { type SmtpSink, smtpSink } from '../smtp-sink.ts'
 import { databaseWithClock } from './clock.ts'
 import { type Cut, type CutOff, cutOff } from './cut-off.ts'
@@ -44,6 +45,7 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
     ...{ db, keys, mailer, publicUrl, stop: new AbortController().signal },
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
     readers,
+    outbox: openOutbox(db),
     storage: openStorage(path.join(folder, 'exports')),
     uploadDir: path.join(folder, 'uploads'),
     ...{ dataMap, exportTtl: exportTtl.iso },
@@ -58,5 +60,10 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
 /** As a process sees it that dies at a statement, or stumbles over it. */
 export function cutAt(real: Real, at: Cut, recovers: boolean): Real & { cut: CutOff } {
   const cut = cutOff(real.db, at, recovers)
-  return { ...real, cut, db: cut.db, deps: { ...real.deps, db: cut.db } }
+  return {
+    ...real,
+    cut,
+    db: cut.db,
+    deps: { ...real.deps, db: cut.db, outbox: openOutbox(cut.db) },
+  }
 }
