@@ -11,7 +11,7 @@ import {
   randomBytes,
   webcrypto,
 } from 'node:crypto'
-import { Decrypter, Encrypter, type Recipient, Stanza } from 'age-encryption'
+import { Decrypter, Encrypter, Stanza } from 'age-encryption'
 
 // An archive lies sealed as age says (age-encryption.org/v1): a header with the key of the file, for whoever has the
 // archive's own key; then pieces of 64 KiB, each authenticated with its number and whether it is the last one.
@@ -30,13 +30,11 @@ export interface Header {
 /** For a new file that whoever has this key can read: 32 bytes, an X25519 scalar that this archive alone has. */
 export async function newHeader(key: Buffer): Promise<Header> {
   const age = new Encrypter()
-  age.addRecipient(recipientOf(key))
-  // We are told the key of the file as if it were encrypted for us too, and leave nothing of that in the header.
   let fileKey = new Uint8Array()
   age.addRecipient({
     wrapFileKey(told) {
       fileKey = Uint8Array.from(told)
-      return []
+      return [wrapped(fileKey, key)]
     },
   })
   const empty = Buffer.from(await age.encrypt(new Uint8Array()))
@@ -46,25 +44,20 @@ export async function newHeader(key: Buffer): Promise<Header> {
 }
 
 /**
- * An X25519 recipient as age has it (c2sp.org/age), by the platform's own means: age's JavaScript does the same by five times as
- * many calls of WebCrypto, which takes longer than all else about a small archive. Its own reader opens what is written.
+ * The key of a file as age gives it to an X25519 recipient (c2sp.org/age), by the platform's own means: age's JavaScript makes
+ * five times as many calls of WebCrypto, which take longer than all else about a small archive. Its reader opens what is written.
  */
-function recipientOf(key: Buffer): Recipient {
-  const ours = createPublicKey(
-    createPrivateKey({ key: Buffer.concat([pkcs8, key]), format: 'der', type: 'pkcs8' }),
-  )
-  return {
-    wrapFileKey(fileKey) {
-      const { privateKey, publicKey } = generateKeyPairSync('x25519')
-      const share = bytesOf(publicKey)
-      const shared = diffieHellman({ privateKey, publicKey: ours })
-      const salt = Buffer.concat([share, bytesOf(ours)])
-      const wrapping = derive(shared, salt, 'age-encryption.org/v1/X25519')
-      // The key is used for this alone, so that its nonce may be zero.
-      const sealed = sealWith(wrapping, Buffer.alloc(12), fileKey)
-      return [new Stanza(['X25519', share.toString('base64').replace(/=+$/, '')], sealed)]
-    },
-  }
+function wrapped(fileKey: Uint8Array, key: Buffer): Stanza {
+  const der = Buffer.concat([pkcs8, key])
+  const recipient = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
+  const { privateKey, publicKey } = generateKeyPairSync('x25519')
+  const share = bytesOf(publicKey)
+  const secret = diffieHellman({ privateKey, publicKey: recipient })
+  const salt = Buffer.concat([share, bytesOf(recipient)])
+  const wrapping = derive(secret, salt, 'age-encryption.org/v1/X25519')
+  // The key is used for this alone, so that its nonce may be zero.
+  const body = sealWith(wrapping, Buffer.alloc(12), fileKey)
+  return new Stanza(['X25519', share.toString('base64').replace(/=+$/, '')], body)
 }
 
 /** RFC 8037: the 32 bytes themselves. */
