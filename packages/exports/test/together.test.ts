@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { Readers } from '@lethe/db'
 import { sql } from 'kysely'
 import t from 'tap'
 import { makeArchives, type Outcome } from '../src/index.ts'
@@ -55,6 +56,28 @@ t.test(
     t.match(await together(at, [many]), [{ made: {} }], 'alone it is made')
   },
 )
+
+t.test('of whoever has many rows no more are read than it takes to see that', async (t) => {
+  const at = await scene(t)
+  const [many, few] = [await addUser(at.db, 'many'), await addUser(at.db, 'few')]
+  await saveManyPasswords(at.db, many, 5_000)
+  let rows = 0
+  async function* counted(lines: AsyncIterable<Buffer>) {
+    for await (const some of lines) {
+      rows += some.filter((byte) => byte === 0x0a).length
+      yield some
+    }
+  }
+  const snapshot: Readers['snapshot'] = (signal, queries, read) =>
+    at.readers.snapshot(signal, queries, ({ takenAt, next }) =>
+      read({ takenAt, next: () => counted(next()) }),
+    )
+  t.match(await together({ ...at, readers: { ...at.readers, snapshot } }, [many, few]), [
+    { hasMuch: true },
+    { made: {} },
+  ])
+  t.ok(rows >= 1_001 && rows < 1_100, `${rows} rows`)
+})
 
 t.test('each fails for itself, and leaves nothing', async (t) => {
   const at = await scene(t)

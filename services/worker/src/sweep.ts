@@ -11,17 +11,14 @@ import {
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { removeDead } from '@lethe/exports'
-import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
-import { sql } from 'kysely'
+import { lendTogether, type OpenQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
 import { forgetMails } from './forget-mails.ts'
+import { lendExports } from './lend-exports.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** So many people with little are exported at once; whoever has much, or could not be exported, alone. */
-const EXPORTS_TOGETHER = 20
-const EXPORTS_ALONE = 10
 const DELETIONS = 1_000
 const ARCHIVES = 100
 /** Of what is closed or forgotten by one statement. */
@@ -50,8 +47,8 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
     run: async () => (await run(db, BATCH)) === BATCH,
   })
   return {
-    'lend-exports': { everyMs: SECOND / 4, run: () => lendExports(deps, queue) },
-    'lend-deletions': { everyMs: SECOND, run: () => lendDeletions(deps, queue) },
+    'lend-exports': { everyMs: SECOND / 4, run: () => queueExports(deps, queue) },
+    'lend-deletions': { everyMs: SECOND, run: () => queueDeletions(deps, queue) },
     'trip-breaker': each(SECOND, () => watchBlastRadius(deps)),
     'stage-reminders': each(SECOND, () => stageReminders(db)),
     'expire-exports': inBatches(SECOND, expireExports),
@@ -65,19 +62,16 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
   } satisfies Record<string, Task>
 }
 
-async function lendExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
+async function queueExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('export-accounts')
   if (waiting >= BATCHES_WAITING) return false
-  const untried = sql<boolean>`d.status = 'pending' and d.attempts = 0`
-  const tried = sql<boolean>`d.status = 'pending' and d.attempts > 0`
-  const together = await lendTogether(db, 'exports', untried, EXPORTS_TOGETHER)
-  const alone = await lendEach(db, 'exports', tried, EXPORTS_ALONE)
-  await queue.publish('export-accounts', [...(together ? [together] : []), ...alone])
-  return together !== undefined
+  const leases = await lendExports(db)
+  await queue.publish('export-accounts', leases)
+  return leases.length > 0
 }
 
 /** Those that are due, and those that a worker had claimed before it died. */
-async function lendDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Promise<boolean> {
+async function queueDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('erase-accounts')
   if (waiting >= BATCHES_WAITING) return false
   const lease = await lendTogether(db, 'deletions', mayBeClaimed(blastRadius), DELETIONS)

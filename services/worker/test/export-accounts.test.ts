@@ -1,7 +1,7 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { cancelDeletionByPassword, exportToken, openExport, requestExport } from '@lethe/accounts'
-import { password } from '@lethe/accounts/testing'
+import { type Person, password } from '@lethe/accounts/testing'
 import { openStorage } from '@lethe/exports'
 import { lendEach } from '@lethe/jobs'
 import { sql } from 'kysely'
@@ -9,6 +9,7 @@ import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
 import { exportAccounts } from '../src/handlers/export-accounts.ts'
 import { sendMail } from '../src/handlers/send-mail.ts'
+import { lendExports } from '../src/lend-exports.ts'
 import { sweepTasks } from '../src/sweep.ts'
 import { noQueue, type Setup, setup } from './setup.ts'
 import { until } from './until.ts'
@@ -29,6 +30,58 @@ t.test('an export is made once, stored, and told of', async (t) => {
   t.equal(mails.filter(({ mail }) => mail === 'export-ready').length, 1)
   const token = exportToken(s.keys, row.token_nonce ?? Buffer.alloc(0))
   t.match(await openExport(s.db, s.keys, token), { fileName: row.file_name })
+})
+
+t.test('many are exported together, and what is not made with others is made alone', async (t) => {
+  const s = await setup(t)
+  const [ada, eve, max] = [await s.person(), await s.person(), await s.person()]
+  for (const person of [ada, eve, max]) await s.deletion(person)
+  // A file where the folder should be.
+  await mkdir(s.deps.uploadDir, { recursive: true })
+  await writeFile(path.join(s.deps.uploadDir, String(eve.user.id)), '')
+  await sql`
+    insert into saved_passwords (id, user_id, site, username, secret)
+    select gen_random_uuid(), ${max.user.id}, 'https://a.example', 'me', decode(repeat('00', 40), 'hex') from generate_series(1, 1001)`.execute(
+    s.db,
+  )
+  const [lease = '', ...others] = await lendExports(s.db)
+  t.strictSame(others, [], 'one job for all')
+  await exportAccounts({ lease }, s.deps)
+  const exportOf = ({ user }: Person) =>
+    s.db.selectFrom('exports').selectAll().where('user_id', '=', user.id).executeTakeFirst()
+  t.match(await exportOf(ada), { status: 'ready', lease: null })
+  t.match(await exportOf(eve), { status: 'pending', lease: null, attempts: 1 })
+  t.match(await exportOf(max), { status: 'pending', lease: null, attempts: 1 })
+  t.equal((await s.stored()).length, 1)
+  t.equal(s.lines.filter((line) => /export.postponed/.test(line)).length, 1)
+
+  await rm(path.join(s.deps.uploadDir, String(eve.user.id)))
+  await sql`update exports set next_attempt_at = now() where user_id = ${eve.user.id}`.execute(s.db)
+  const alone = await lendExports(s.db)
+  t.equal(alone.length, 2, 'a job for each')
+  for (const lease of alone) await exportAccounts({ lease }, s.deps)
+  for (const person of [eve, max]) t.match(await exportOf(person), { status: 'ready' })
+})
+
+t.test('of many, who cancels while they are made gets nothing, and the others do', async (t) => {
+  const s = await setup(t)
+  const [ada, eve] = [await s.person(), await s.person()]
+  for (const person of [ada, eve]) await s.deletion(person)
+  const [lease = ''] = await lendExports(s.db)
+  let running = Promise.resolve()
+  await s.db.transaction().execute(async (tx) => {
+    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
+    running = exportAccounts({ lease }, s.deps)
+    await until('it has begun', async () => (await exportRow(s)).attempts === 1)
+    await cancelDeletionByPassword(s.db, s.hasher, { email: ada.user.email, password })
+  })
+  await running
+  const rows = await s.db.selectFrom('exports').selectAll().orderBy('status').execute()
+  t.match(rows, [
+    { user_id: eve.user.id, status: 'ready' },
+    { user_id: ada.user.id, status: 'withdrawn', file_name: null },
+  ])
+  t.strictSame(await s.stored(), [rows[0]?.file_name])
 })
 
 t.test('an export that fails is tried again, and leaves no half of it', async (t) => {

@@ -125,7 +125,7 @@ interface Job {
 /** `work` is what it needs to go on, once the real one has stopped too. */
 export type Sleeper =
   | { name: 'erase-accounts'; lease: number; deletions: number[]; work: unknown }
-  | { name: 'export-accounts'; lease: number; deletion: number; work: unknown }
+  | { name: 'export-accounts'; lease: number; deletions: number[]; work: unknown }
 
 export const beginning: Instant = Date.UTC(2027, 0, 1)
 

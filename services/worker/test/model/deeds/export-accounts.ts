@@ -7,7 +7,7 @@ import {
   planErasure,
   type StoredExport,
 } from '@lethe/accounts'
-import { makeArchive, openArchive } from '@lethe/exports'
+import { makeArchives, openArchive } from '@lethe/exports'
 import { take } from '@lethe/jobs'
 import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
@@ -29,12 +29,9 @@ export function exportAccounts(lease: number, name: string): Deed {
   return {
     *course(world) {
       yield
-      const number = world.deletions.findIndex((deletion) => deletion.export.lease === lease)
-      if (number < 0) return {}
-      const mine = newLease(world)
-      takeAs(world, deletionOf(world, number).export, mine)
+      const taken = takeAll(world, lease)
       yield
-      offer(world, number, mine)
+      offer(world, taken)
       return {}
     },
     async perform({ deps }) {
@@ -50,22 +47,42 @@ export function exportStumbling(lease: number, name: string): Deed {
   return {
     *course(world, choose) {
       yield
-      const number = world.deletions.findIndex((deletion) => deletion.export.lease === lease)
-      if (number < 0) return {}
-      const mine = newLease(world)
-      const row = deletionOf(world, number).export
-      takeAs(world, row, mine)
+      const taken = takeAll(world, lease)
       yield
-      if (choose(2) === 0) giveBackAfter(world, row, retryDelays.away)
-      else offer(world, number, mine)
+      if (choose(2) === 1) offer(world, taken)
+      else
+        for (const number of taken.deletions) {
+          const row = deletionOf(world, number).export
+          if (row.lease === taken.lease) giveBackAfter(world, row, retryDelays.away)
+        }
       return {}
     },
     perform,
   }
 }
 
-/** Only where the lease is still ours, and the deletion neither cancelled nor begun. */
-function offer(world: World, number: number, lease: number): boolean {
+interface Taken {
+  lease: number
+  deletions: number[]
+}
+
+/** All that were lent for this job, under a lease of the worker's own. */
+function takeAll(world: World, job: number): Taken {
+  const taken: Taken = { lease: newLease(world), deletions: [] }
+  for (const [number, deletion] of world.deletions.entries()) {
+    if (deletion.export.lease !== job) continue
+    taken.deletions.push(number)
+    takeAs(world, deletion.export, taken.lease)
+  }
+  return taken
+}
+
+/** Those whose lease is still ours, and whose deletion is neither cancelled nor begun. Returns how many. */
+function offer(world: World, { lease, deletions }: Taken): number {
+  return deletions.filter((number) => offerOne(world, number, lease)).length
+}
+
+function offerOne(world: World, number: number, lease: number): boolean {
   const deletion = deletionOf(world, number)
   const archive = deletion.export
   if (archive.lease !== lease || archive.status !== 'pending') return false
@@ -78,32 +95,33 @@ function offer(world: World, number: number, lease: number): boolean {
   return true
 }
 
-/** A worker makes the archive, and then stands still before it offers it. */
-export function fallAsleepOverExport(_world: World, number: number, name: string): Deed {
+/** A worker makes the archives, and then stands still before it offers them. */
+export function fallAsleepOverExports(lease: number, name: string): Deed {
   return {
-    course: atOnce((world) => {
-      takeAs(world, deletionOf(world, number).export, newLease(world))
-      return {}
-    }),
+    course: atOnce((world) => ({ taken: takeAll(world, lease).deletions.length })),
     async perform({ db, keys, deps }) {
       const taken = await take(db, 'exports', name)
-      if (!taken?.rows[0]) return { answer: refused('export-not-found') }
-      const { lease } = taken
-      const exportId = taken.rows[0].id
-      const [wanted] = await findWantedExports(db, keys, [exportId])
-      if (!wanted) return { answer: refused('export-not-found') }
+      if (!taken) return { answer: { taken: 0 } }
+      const { lease, rows } = taken
+      const ids = rows.map(({ id }) => id)
+      const wanted = await findWantedExports(db, keys, ids)
       const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
-      const plan = await planErasure(db)
-      const options = { lease, plan, uploadDir, signal, ...wanted }
-      const made = await makeArchive(readers, storage, options)
+      const shared = { lease, plan: await planErasure(db), uploadDir, signal }
+      const outcomes = await makeArchives(readers, storage, shared, wanted)
+      const stored = outcomes.flatMap((one): StoredExport[] =>
+        'made' in one ? [{ exportId: one.exportId, ...one.made }] : [],
+      )
       return {
-        answer: {},
+        answer: { taken: rows.length },
         keep(world) {
           const mine = world.leases.indexOf(lease)
+          const deletions = [...world.deletions.keys()].filter(
+            (number) => deletionOf(world, number).export.lease === mine,
+          )
           world.sleepers.push({
-            ...{ name: 'export-accounts', lease: mine, deletion: number },
-            work: { lease, stored: { exportId, ...made } },
+            ...{ name: 'export-accounts', lease: mine, deletions },
+            work: { lease, stored },
           })
         },
       }
@@ -113,20 +131,21 @@ export function fallAsleepOverExport(_world: World, number: number, name: string
 
 interface Made {
   lease: string
-  stored: StoredExport
+  stored: StoredExport[]
 }
 
-export function wakeUpOverExport(sleeper: Sleeper & { name: 'export-accounts' }): Deed {
+export function wakeUpOverExports(sleeper: Sleeper & { name: 'export-accounts' }): Deed {
   const { lease, stored } = sleeper.work as Made
   return {
     course: atOnce((world) => {
       world.sleepers = world.sleepers.filter(({ lease }) => lease !== sleeper.lease)
-      return { offered: offer(world, sleeper.deletion, sleeper.lease) }
+      return { offered: offer(world, sleeper) }
     }),
     async perform({ db, deps }) {
-      const [offered] = await finishExports(db, lease, [stored], exportTtl.iso)
-      if (!offered) await deps.storage.remove([stored.fileName])
-      return { answer: { offered: offered !== undefined } }
+      const offered = await finishExports(db, lease, stored, exportTtl.iso)
+      const unwanted = stored.filter(({ exportId }) => !offered.includes(exportId))
+      await deps.storage.remove(unwanted.map(({ fileName }) => fileName))
+      return { answer: { offered: offered.length } }
     },
   }
 }

@@ -1,6 +1,7 @@
 import { mayBeClaimed } from '@lethe/accounts'
 import { type JobName, lendEach, lendTogether } from '@lethe/jobs'
 import { sql } from 'kysely'
+import { lendExports } from '../../../src/lend-exports.ts'
 import { atOnce, type Deed } from '../deed.ts'
 import { lendTo, newLease } from '../leases.ts'
 import type { Real } from '../real.ts'
@@ -24,13 +25,20 @@ export function lend(name: JobName): Deed {
 /** The number of jobs. */
 export function lendFree(world: World, name: JobName): number {
   const free = freeRows(world, name)
-  const batch = name === 'erase-accounts'
-  let jobs = 0
-  for (const row of free) {
-    if (jobs === 0 || !batch) jobs = world.jobs.push({ name, lease: newLease(world) })
-    lendTo(world, row, world.jobs.at(-1)?.lease ?? 0)
+  const together = free.filter((row) => goesTogether(name, row))
+  const alone = free.filter((row) => !together.includes(row)).map((row) => [row])
+  const batches = together.length > 0 ? [together, ...alone] : alone
+  for (const rows of batches) {
+    const lease = newLease(world)
+    world.jobs.push({ name, lease })
+    for (const row of rows) lendTo(world, row, lease)
   }
-  return batch ? Math.min(free.length, 1) : free.length
+  return batches.length
+}
+
+/** Exports as long as nobody has tried to make them. */
+function goesTogether(name: JobName, { attempts }: Leased): boolean {
+  return name === 'erase-accounts' || (name === 'export-accounts' && attempts === 0)
 }
 
 /** What a job of this name could be made of now. */
@@ -60,6 +68,7 @@ export async function lendReal({ db, deps }: Real, name: JobName): Promise<strin
     const lease = await lendTogether(db, 'deletions', mayBeClaimed(deps.blastRadius), 500)
     return lease ? [lease] : []
   }
-  const table = name === 'send-mail' ? 'outbox' : 'exports'
-  return lendEach(db, table, sql<boolean>`d.status = 'pending'`, 200)
+  return name === 'export-accounts'
+    ? lendExports(db)
+    : lendEach(db, 'outbox', sql<boolean>`d.status = 'pending'`, 200)
 }

@@ -10,8 +10,8 @@ import {
 import {
   exportAccounts,
   exportStumbling,
-  fallAsleepOverExport,
-  wakeUpOverExport,
+  fallAsleepOverExports,
+  wakeUpOverExports,
 } from '../deeds/export-accounts.ts'
 import { canBeClaimed, freeRows, lend } from '../deeds/lend.ts'
 import { canBeOvertaken, sendMail, sendOvertaken } from '../deeds/send-mail.ts'
@@ -30,6 +30,10 @@ const runs = {
   'send-mail': sendMail,
   'export-accounts': exportAccounts,
   'erase-accounts': eraseAccounts,
+}
+const sleeps = {
+  'export-accounts': fallAsleepOverExports,
+  'erase-accounts': fallAsleepOverErasure,
 }
 const stumbles = { 'export-accounts': exportStumbling, 'erase-accounts': eraseStumbling }
 
@@ -77,10 +81,7 @@ export function fallingAsleepOver(name: LongJob, which: Pick): Intent {
     before: queueing(name),
     plan(world) {
       const job = pickedJob(world, which, name)
-      if (!job) return undefined
-      if (name === 'erase-accounts') return fallAsleepOverErasure(job.lease, job.name)
-      const number = world.deletions.findIndex((deletion) => deletion.export.lease === job.lease)
-      return number < 0 ? undefined : fallAsleepOverExport(world, number, job.name)
+      return job && sleeps[name](job.lease, job.name)
     },
   }
 }
@@ -92,7 +93,7 @@ export function wakingUpNth(n: number): Intent {
   return intent(`wake up ${n}`, ({ sleepers }) => {
     const sleeper = sleepers[n % Math.max(sleepers.length, 1)]
     if (sleeper?.name === 'erase-accounts') return wakeUpOverErasure(sleeper)
-    return sleeper && wakeUpOverExport(sleeper)
+    return sleeper && wakeUpOverExports(sleeper)
   })
 }
 

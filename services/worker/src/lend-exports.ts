@@ -1,0 +1,18 @@
+import type { Db } from '@lethe/db'
+import { lendEach, lendTogether } from '@lethe/jobs'
+import { sql } from 'kysely'
+
+const TOGETHER = 20
+const ALONE = 10
+
+/**
+ * Lends exports that are to be made, and returns the leases: one for many that nobody has tried to make yet, and one for each of
+ * those that could not be made, or not together with others, so that none fails again and again for another one's sake.
+ */
+export async function lendExports(db: Db): Promise<string[]> {
+  const untried = sql<boolean>`d.status = 'pending' and d.attempts = 0`
+  const tried = sql<boolean>`d.status = 'pending' and d.attempts > 0`
+  const together = await lendTogether(db, 'exports', untried, TOGETHER)
+  const alone = await lendEach(db, 'exports', tried, ALONE)
+  return together ? [together, ...alone] : alone
+}
