@@ -42,8 +42,8 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'take a lease without a new name for it',
     breaks: 'I6: a duplicate job does the work again',
     file: 'packages/jobs/src/lease.ts',
-    find: 'const mine = randomUUID()',
-    replace: 'const mine = lease',
+    find: 'const mine = leases.map(() => randomUUID())',
+    replace: 'const mine = leases',
   },
   {
     name: 'lend what is lent already',
@@ -119,8 +119,8 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'offer an archive without asking for the lease',
     breaks: 'I9: a worker that lost its lease offers another archive',
     file: 'packages/accounts/src/exports.ts',
-    find: "e.id = this.id and e.lease = ${made.lease} and e.status = 'pending'",
-    replace: "e.id = this.id and e.status = 'pending'",
+    find: "e.id = s.id and e.lease = ${lease} and e.status = 'pending'",
+    replace: "e.id = s.id and e.status = 'pending'",
   },
   {
     name: 'a new Message-ID for each try',

@@ -40,8 +40,8 @@ export interface StoredExport {
 }
 
 /**
- * Offers these archives, and stages the mails with their links; returns which of them. Any other was withdrawn or given up
- * meanwhile, or its lease lost: that archive is to be removed. `ttl` (ISO 8601) counts from the date of the erasure, or from now
+ * Offers these archives, and stages the mails with their links; false, in its place, for each whose export was withdrawn or given
+ * up meanwhile, or its lease lost: that archive is to be removed. `ttl` (ISO 8601) counts from the date of the erasure, or from now
  * where there is none.
  */
 export async function finishExports(
@@ -49,8 +49,8 @@ export async function finishExports(
   lease: string,
   stored: StoredExport[],
   ttl: string,
-): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
+): Promise<boolean[]> {
+  const { rows } = await sql<{ id: string }>`/* offer archives */
     with stored as (
       select s.*, d.status as deletion, d.erase_after
       from unnest(${stored.map(({ exportId }) => exportId)}::uuid[], ${stored.map(({ fileName }) => fileName)}::text[],
@@ -74,7 +74,8 @@ export async function finishExports(
       select deletion_id, 'export.ready' from made where deletion_id is not null
     )
     select id from made`.execute(db)
-  return rows.map(({ id }) => id)
+  const offered = new Set(rows.map(({ id }) => id))
+  return stored.map(({ exportId }) => offered.has(exportId))
 }
 
 /** Ends exports that were asked for on their own and could not be made for three days; returns how many. */

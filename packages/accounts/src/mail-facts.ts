@@ -28,7 +28,7 @@ export interface MailFacts {
 
 /** In the order of these rows of the outbox, all of which are there. */
 export async function readMails(db: Db, outboxIds: string[]): Promise<MailFacts[]> {
-  const { rows } = await sql<MailFacts & { id: string }>`
+  const { rows } = await sql<MailFacts & { id: string }>`/* read mails */
     select o.id, o.mail, o.deletion_id as "deletionId", coalesce(o.address, p.address) as address,
       o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough", now() as now,
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",

@@ -99,6 +99,6 @@ async function offerArchive(db: Db, deletionId: string): Promise<void> {
     .returning('id')
     .executeTakeFirstOrThrow()
   const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-  const offered = await finishExports(db, lease, [{ exportId: id, ...archive }], 'P7D')
-  if (offered.length === 0) throw new Error('the export was not made')
+  const [offered] = await finishExports(db, lease, [{ exportId: id, ...archive }], 'P7D')
+  if (!offered) throw new Error('the export was not made')
 }

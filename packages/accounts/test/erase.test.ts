@@ -159,7 +159,7 @@ t.test(
     )
     const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
     const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-    t.strictSame(await finishExports(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [])
+    t.strictSame(await finishExports(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [false])
   },
 )
 

@@ -1,3 +1,4 @@
+export { batched } from './batched.ts'
 export { type ConnectOptions, connect, type Db, type Tx } from './client.ts'
 export { describeError } from './describe-error.ts'
 export { isContended, isUnavailable } from './errors.ts'
@@ -13,4 +14,3 @@ export type {
   Role,
   Schema,
 } from './schema.ts'
-export { together } from './together.ts'

@@ -1,6 +1,6 @@
 export { type MadeArchive, makeArchive } from './make-archive.ts'
-export { makeArchives, type Outcome } from './make-archives.ts'
 export { ArchiveDamaged, openArchive } from './open-archive.ts'
+export { type PreparedArchive, prepareArchives } from './prepare-archives.ts'
 export { removeDead } from './remove-dead.ts'
 export { type Bucket, openBucket } from './storage/bucket.ts'
 export { openStorage } from './storage/open-storage.ts'

@@ -31,7 +31,6 @@ export async function makeArchive(
   options: ArchiveOptions,
 ): Promise<MadeArchive> {
   const { plan, userId, signal } = options
-  signal.throwIfAborted()
   return storeArchive(storage, personReader(readers, plan, userId, signal), options)
 }
 
@@ -42,6 +41,7 @@ export async function storeArchive(
   options: ArchiveOptions,
 ): Promise<MadeArchive> {
   const { exportId, lease, key, signal } = options
+  signal.throwIfAborted()
   const fileName = archiveName(exportId, lease)
   let made: Written | undefined
   try {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { Readers } from '@lethe/db'
 import { sql } from 'kysely'
 import t from 'tap'
-import { makeArchives, type Outcome } from '../src/index.ts'
+import { type MadeArchive, prepareArchives } from '../src/index.ts'
 import {
   addSession,
   addUser,
@@ -30,7 +30,7 @@ t.test('whoever is exported together with others gets what they would get alone'
   for (const [place, id] of [ada, eve, bob, ada].entries())
     t.strictSame(
       await dataOf(at, outcomes[place]),
-      await dataOf(at, { exportId: '', made: await at.make(id) }),
+      await dataOf(at, { status: 'fulfilled', value: await at.make(id) }),
     )
 })
 
@@ -47,13 +47,13 @@ t.test(
     await saveManyPasswords(at.db, many, 1_001)
     await saveManyPasswords(at.db, much, 990)
     const outcomes = await together(at, [most, many, much, few])
-    t.match(outcomes, [{ made: {} }, { hasMuch: true }, { hasMuch: true }, { made: {} }])
+    t.match(outcomes, [{ value: {} }, undefined, undefined, { value: {} }])
     t.equal((await at.stored()).length, 2)
     t.equal(
       (await dataOf(at, outcomes[0])).get('data/saved-passwords.csv')?.split('\n').length,
       1_002,
     )
-    t.match(await together(at, [many]), [{ made: {} }], 'alone it is made')
+    t.match(await together(at, [many]), [{ value: {} }], 'alone it is made')
   },
 )
 
@@ -73,8 +73,8 @@ t.test('of whoever has many rows no more are read than it takes to see that', as
       read({ takenAt, next: () => counted(next()) }),
     )
   t.match(await together({ ...at, readers: { ...at.readers, snapshot } }, [many, few]), [
-    { hasMuch: true },
-    { made: {} },
+    undefined,
+    { value: {} },
   ])
   t.ok(rows >= 1_001 && rows < 1_100, `${rows} rows`)
 })
@@ -88,7 +88,7 @@ t.test('each fails for itself, and leaves nothing', async (t) => {
   // A file where the folder should be.
   await writeFile(path.join(at.uploadDir, String(eve)), '')
   const outcomes = await together(at, [erased, ada, eve])
-  t.match(outcomes, [{ error: /no such account/ }, { made: {} }, { error: { code: 'ENOTDIR' } }])
+  t.match(outcomes, [{ reason: /no such account/ }, { value: {} }, { reason: { code: 'ENOTDIR' } }])
   t.equal((await at.stored()).length, 1)
 })
 
@@ -105,7 +105,9 @@ t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => 
   t.strictSame(await at.stored(), [])
 })
 
-/** In the order of the people, each for an export of their own. */
+type Outcome = PromiseSettledResult<MadeArchive> | undefined
+
+/** In the order of the people, each for an export of their own; undefined for those to be made alone. */
 async function together(
   { readers, storage, optionsFor }: Scene,
   userIds: number[],
@@ -114,8 +116,10 @@ async function together(
   const { plan, uploadDir } = optionsFor(0)
   const people = userIds.map((userId) => ({ userId, key, eraseAfter, exportId: randomUUID() }))
   const shared = { plan, uploadDir, signal, lease: randomUUID() }
-  const outcomes = await makeArchives(readers, storage, shared, people)
-  return people.flatMap((one) => outcomes.filter(({ exportId }) => exportId === one.exportId))
+  const prepared = await prepareArchives(readers, storage, shared, people)
+  return Promise.all(
+    prepared.map(async ({ make }) => make && (await Promise.allSettled([make()]))[0]),
+  )
 }
 
 /** A person with something of each kind. */
@@ -133,8 +137,8 @@ async function full(at: Scene, name: string): Promise<number> {
 
 /** All but what tells of the time. */
 async function dataOf({ opened }: Scene, outcome?: Outcome): Promise<Map<string, string>> {
-  if (!outcome || !('made' in outcome)) throw new Error('it was not made')
-  const entries = await unzip(await opened(outcome.made))
+  if (outcome?.status !== 'fulfilled') throw new Error('it was not made')
+  const entries = await unzip(await opened(outcome.value))
   return new Map(
     [...entries].filter(([name]) => /\//.test(name)).map(([name, text]) => [name, String(text)]),
   )

@@ -65,26 +65,41 @@ async function lend(
 }
 
 /**
- * Exchanges the lease that a job carries for one of the caller's own.
+ * Exchanges the lease that a job carries for one of the caller's own. Waits for whoever has locked the rows.
  * Undefined: the rows are done, or lent or taken again since; the job is stale or a duplicate.
  */
 export async function take(db: Db, table: LeasedTable, lease: string): Promise<Taken | undefined> {
-  const [taken] = await takeEach(db, table, [lease])
+  const [taken] = await takeUnder(db, table, [lease])
   return taken
 }
 
-/** The same for several jobs at once, each for itself; of two with one lease one takes it. */
-export async function takeEach(
+/**
+ * The same for several jobs at once, each for itself; of two with one lease one takes it. Waits for nobody: undefined as well
+ * where somebody has locked the rows.
+ */
+export function takeEach(
   db: Db,
   table: LeasedTable,
   leases: string[],
 ): Promise<(Taken | undefined)[]> {
+  return takeUnder(db, table, leases, sql`skip locked`)
+}
+
+async function takeUnder(
+  db: Db,
+  table: LeasedTable,
+  leases: string[],
+  locked = sql``,
+): Promise<(Taken | undefined)[]> {
   const mine = leases.map(() => randomUUID())
-  const { rows } = await sql<Taken['rows'][number] & { lease: string }>`
-    update ${sql.table(table)} set lease = job.mine, next_attempt_at = ${held}, attempts = attempts + 1
-    from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
-    where ${sql.table(table)}.lease = job.lease
-    returning id, attempts, mine as lease`.execute(db)
+  const { rows } = await sql<Taken['rows'][number] & { lease: string }>`/* take ${sql.raw(table)} */
+    with lent as materialized (
+      select t.id, job.mine from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
+      join ${sql.table(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
+    )
+    update ${sql.table(table)} t set lease = lent.mine, next_attempt_at = ${held}, attempts = attempts + 1
+    from lent where t.id = lent.id
+    returning t.id, attempts, t.lease`.execute(db)
   return mine.map((lease) => {
     const taken = rows.filter((row) => row.lease === lease)
     return taken.length > 0 ? { lease, rows: taken } : undefined
@@ -147,19 +162,21 @@ export async function whileLeased<T>(
 /** Until it is let go of. */
 function keepAlive(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
   let kept = performance.now()
-  let timer: NodeJS.Timeout | undefined
-  const keepOn = async () => {
-    const now = performance.now()
+  let done = false
+  let timer = setTimeout(keepOn, KEEP_EVERY_MS)
+  async function keepOn() {
+    const began = performance.now()
     // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
     const rows = await keep(db, table, lease).catch(() => undefined)
-    if (rows) kept = now
-    else if (rows === 0 || now - kept >= HELD_MS - KEEP_EVERY_MS) onLost()
-    timer?.refresh()
+    if (rows) kept = began
+    else if (rows === 0 || began - kept >= HELD_MS - KEEP_EVERY_MS) onLost()
+    if (done) return
+    // However long it took, the lease has run since it began.
+    timer = setTimeout(keepOn, Math.max(0, KEEP_EVERY_MS - (performance.now() - began)))
   }
-  timer = setTimeout(keepOn, KEEP_EVERY_MS)
   return () => {
+    done = true
     clearTimeout(timer)
-    timer = undefined
   }
 }
 

@@ -1,6 +1,6 @@
 import { type MailFacts, readMails } from '@lethe/accounts'
-import { type Db, type MailStatus, type Tx, together } from '@lethe/db'
-import { takeEach } from '@lethe/jobs'
+import { batched, type Db, type MailStatus, type Tx } from '@lethe/db'
+import { take, takeEach } from '@lethe/jobs'
 import { sql } from 'kysely'
 
 /** One mail, under the lease by which only its holder may finish it. */
@@ -24,24 +24,38 @@ interface Ended extends Held {
 }
 
 export function openOutbox(db: Db): Outbox {
+  // A row that somebody has locked, for as long as an erasure takes, is waited for by whoever wants it, and by nobody else.
+  const takeFree = batched((leases: string[]) => takeEach(db, 'outbox', leases))
+  const finishFree = batched((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
   return {
-    take: together(async (leases) => {
-      const taken = await takeEach(db, 'outbox', leases)
-      return taken.map((one) => one?.rows[0] && { ...one.rows[0], lease: one.lease })
-    }),
-    read: together((ids) => readMails(db, ids)),
-    finish: together((ended) => finishMails(db, ended)),
+    async take(lease) {
+      const taken = (await takeFree(lease)) ?? (await take(db, 'outbox', lease))
+      const [row] = taken?.rows ?? []
+      return taken && row && { ...row, lease: taken.lease }
+    },
+    read: batched((ids) => readMails(db, ids)),
+    finish: async (ended) => (await finishFree(ended)) || finishMail(db, ended),
   }
 }
 
-/** Each address is forgotten with the same statement. */
-export async function finishMails(db: Db | Tx, ended: Ended[]): Promise<boolean[]> {
-  const { rows } = await sql<{ id: string }>`
-    update "outbox" set status = ended.status, address = null, finished_at = now(), lease = null
-    from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ lease }) => lease)}::uuid[],
-      ${ended.map(({ status }) => status)}::text[]) as ended (id, lease, status)
-    where outbox.id = ended.id and outbox.lease = ended.lease and outbox.status = 'pending'
-    returning outbox.id`.execute(db)
-  const finished = new Set(rows.map(({ id }) => id))
-  return ended.map(({ id }) => finished.has(id))
+/** Waits for whoever has locked it. */
+export async function finishMail(db: Db | Tx, ended: Ended): Promise<boolean> {
+  const [finished = false] = await finishEach(db, [ended])
+  return finished
+}
+
+/** Each under its lease, and once; the address is forgotten with the same statement. */
+async function finishEach(db: Db | Tx, ended: Ended[], locked = sql``): Promise<boolean[]> {
+  const { rows } = await sql<{ lease: string }>`/* finish mails */
+    with mine as materialized (
+      select o.id, o.lease, ended.status
+      from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ lease }) => lease)}::uuid[],
+        ${ended.map(({ status }) => status)}::text[]) as ended (id, lease, status)
+      join outbox o on o.id = ended.id
+      where o.lease = ended.lease and o.status = 'pending' order by o.id for update of o ${locked}
+    )
+    update outbox o set status = mine.status, address = null, finished_at = now(), lease = null
+    from mine where o.id = mine.id
+    returning mine.lease`.execute(db)
+  return ended.map(({ lease }) => rows.some((row) => row.lease === lease))
 }

@@ -59,9 +59,9 @@ const paths = {
   erase:
     /(update|from) "?deletions"? (set|where)|\/\* erase|pg_constraint|relkind|'account-erased'|set address =|exports set user_id|insert into "audit_events"|as files/,
   export:
-    /export-accounts|begin isolation|"exports" as d|update "exports" set (lease|next)|from "exports"|update exports e/,
+    /export-accounts|begin isolation|"exports" as d|update "exports" set (lease|next)|take exports|from "exports"|offer archives/,
   relay: /from "outbox" as d|(Get counts|Adds a job|FROM add_jobs_bulk|COUNT\().*send-mail/,
-  mail: /^toMail|"outbox"|from outbox o|rate_limits as r|send-mail/,
+  mail: /^toMail|"outbox"|(take|from) outbox|(read|finish) mails|rate_limits as r|send-mail/,
 }
 export type Path = keyof typeof paths | 'sweep' | 'start'
 
@@ -80,4 +80,4 @@ export function recoversSoon({ fault, way, name }: Point): boolean {
 }
 
 const withinWork =
-  /begin isolation|audit_events|\/\* erase|with made|"outbox" set status|pg_try_advisory/
+  /begin isolation|audit_events|\/\* erase|offer archives|finish mails|pg_try_advisory/

@@ -1,6 +1,7 @@
 import { chmod, constants, mkdir, open, opendir, rename, rm, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
+import { batched } from '@lethe/db'
 import { assertArchiveName, isArchiveName } from '../names.ts'
 import type { Storage, Stored } from './storage.ts'
 
@@ -14,7 +15,11 @@ export function folderStorage(folder: string): Storage {
     return path.join(folder, name)
   }
   let made: Promise<void> | undefined
-  const sync = sharing(() => syncFolder(folder))
+  // One that begins after all of these renames is enough for them.
+  const sync = batched(async (calls: undefined[]) => {
+    await syncFolder(folder)
+    return calls
+  })
   return {
     async put(name, signal, write) {
       const file = at(name)
@@ -35,7 +40,7 @@ export function folderStorage(folder: string): Storage {
         }
         signal.throwIfAborted()
         await rename(begun, file)
-        await sync()
+        await sync(undefined)
       } catch (error) {
         await rm(begun, { force: true })
         await rm(file, { force: true })
@@ -59,7 +64,7 @@ export function folderStorage(folder: string): Storage {
       let removed = false
       for (const file of names.map(at))
         for (const one of [file, file + BEGUN]) removed = (await wasRemoved(one)) || removed
-      if (removed) await sync()
+      if (removed) await sync(undefined)
     },
     async *list() {
       const names = await opendir(folder).catch(undefinedIfMissing)
@@ -90,18 +95,6 @@ function sinkTo(file: Awaited<ReturnType<typeof open>>): Writable {
 async function makePrivate(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)
-}
-
-/** Whoever comes while it runs waits for the next run, which begins after that one, and all of them share it. */
-function sharing(run: () => Promise<void>): () => Promise<void> {
-  let running = Promise.resolve()
-  let next: Promise<void> | undefined
-  const runNext = () => {
-    running = run()
-    next = undefined
-    return running
-  }
-  return () => (next ??= running.then(runNext, runNext))
 }
 
 /** Makes renames and removals in the folder outlive a power cut. */

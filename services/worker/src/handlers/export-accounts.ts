@@ -1,10 +1,15 @@
 import { findWantedExports, finishExports, type StoredExport } from '@lethe/accounts'
+import { batched } from '@lethe/db'
 import { makePlan } from '@lethe/erasure'
-import { makeArchives, type Outcome } from '@lethe/exports'
+import { type MadeArchive, type PreparedArchive, prepareArchives } from '@lethe/exports'
 import { giveBack, LeaseLost, type Payload, type Taken, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
 
+/** Of one job: while one archive waits for the disk, another one is written. */
+const archivesAtOnce = 2
+
+/** Each archive is offered, or fails, for itself, as soon as it is made: one that takes long keeps few others waiting. */
 export async function exportAccounts(
   job: Payload<'export-accounts'>,
   deps: HandlerDeps,
@@ -12,56 +17,82 @@ export async function exportAccounts(
   const { db, stop } = deps
   const taken = await take(db, 'exports', job.lease)
   if (!taken) return
-  const work = (signal: AbortSignal) => makeAndOffer(taken, deps, signal)
+  const { lease } = taken
+  const left = new Map(taken.rows.map((row) => [row.id, row]))
+  const work = (signal: AbortSignal) => exportAll({ lease, left, signal, ...deps })
   try {
-    await whileLeased(db, 'exports', taken.lease, work, stop)
+    await whileLeased(db, 'exports', lease, work, stop)
   } catch (error) {
-    if (!(error instanceof LeaseLost)) await postpone(taken, deps, error)
+    if (error instanceof LeaseLost) return
+    for (const row of left.values()) await postpone(lease, row, error, deps)
   }
 }
 
-async function makeAndOffer(taken: Taken, deps: HandlerDeps, signal: AbortSignal): Promise<void> {
-  const { db, log, storage, exportTtl } = deps
-  const { lease, rows } = taken
-  const outcomes = await makeWanted(taken, deps, signal)
-  const stored = outcomes.flatMap((one): StoredExport[] =>
-    'made' in one ? [{ exportId: one.exportId, ...one.made }] : [],
-  )
-  const offered = signal.aborted ? [] : await finishExports(db, lease, stored, exportTtl)
-  // Cancelled, given up or lost meanwhile: nobody may find it.
-  const unwanted = stored.filter(({ exportId }) => !offered.includes(exportId))
-  await storage.remove(unwanted.map(({ fileName }) => fileName))
-  signal.throwIfAborted()
-  for (const row of rows) {
-    const outcome = outcomes.find(({ exportId }) => exportId === row.id)
-    if (outcome && 'error' in outcome) await postpone({ lease, rows: [row] }, deps, outcome.error)
-    else if (outcome && 'hasMuch' in outcome)
-      await giveBack(db, 'exports', lease, retryDelays.alone, [row.id])
-    else log.info({ export: row.id }, offered.includes(row.id) ? 'export.made' : 'export.dropped')
+type Row = Taken['rows'][number]
+
+interface Work extends HandlerDeps {
+  lease: string
+  /** What is not done yet, by its id. */
+  left: Map<string, Row>
+  signal: AbortSignal
+}
+
+async function exportAll(work: Work): Promise<void> {
+  const { db, lease, left, signal, exportTtl } = work
+  const waiting = (await prepareWanted(work)).values()
+  const offer = batched((stored: StoredExport[]) => finishExports(db, lease, stored, exportTtl))
+  const exportSome = async () => {
+    for (const { exportId, make } of waiting) {
+      signal.throwIfAborted()
+      if (make) await exportOne(work, exportId, make, offer)
+      else await giveBack(db, 'exports', lease, retryDelays.alone, [exportId])
+      left.delete(exportId)
+    }
   }
+  await Promise.all(Array.from({ length: archivesAtOnce }, exportSome))
 }
 
 /** Without those that nobody waits for any more. */
-async function makeWanted(
-  { lease, rows }: Taken,
-  { db, keys, readers, storage, dataMap, uploadDir }: HandlerDeps,
-  signal: AbortSignal,
-): Promise<Outcome[]> {
-  const ids = rows.map(({ id }) => id)
-  const wanted = await findWantedExports(db, keys, ids)
+async function prepareWanted(work: Work): Promise<PreparedArchive[]> {
+  const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir, signal } = work
+  const wanted = await findWantedExports(db, keys, [...left.keys()])
+  const ids = new Set(wanted.map(({ exportId }) => exportId))
+  for (const id of left.keys()) {
+    if (ids.has(id)) continue
+    log.info({ export: id }, 'export.dropped')
+    left.delete(id)
+  }
   if (wanted.length === 0) return []
   const plan = await makePlan(db, dataMap)
-  return makeArchives(readers, storage, { lease, plan, uploadDir, signal }, wanted)
+  return prepareArchives(readers, storage, { lease, plan, uploadDir, signal }, wanted)
+}
+
+async function exportOne(
+  work: Work,
+  exportId: string,
+  make: () => Promise<MadeArchive>,
+  offer: (stored: StoredExport) => Promise<boolean>,
+): Promise<void> {
+  const { lease, left, signal, storage, log } = work
+  try {
+    const made = await make()
+    const offered = await offer({ exportId, ...made })
+    // Cancelled, given up or lost meanwhile: nobody may find it.
+    if (!offered) await storage.remove([made.fileName])
+    log.info({ export: exportId }, offered ? 'export.made' : 'export.dropped')
+  } catch (error) {
+    signal.throwIfAborted()
+    const row = left.get(exportId)
+    if (row) await postpone(lease, row, error, work)
+  }
 }
 
 async function postpone(
-  { lease, rows }: Taken,
-  { db, log, stop }: HandlerDeps,
+  lease: string,
+  { id, attempts }: Row,
   err: unknown,
+  { db, log, stop }: HandlerDeps,
 ): Promise<void> {
-  if (!stop.aborted)
-    for (const { id, attempts } of rows)
-      log.error({ export: id, attempts, err }, 'export.postponed')
-  const ids = rows.map(({ id }) => id)
-  await giveBack(db, 'exports', lease, delaysAfter(err, stop, 'export'), ids)
+  if (!stop.aborted) log.error({ export: id, attempts, err }, 'export.postponed')
+  await giveBack(db, 'exports', lease, delaysAfter(err, stop, 'export'), [id])
 }

@@ -4,7 +4,7 @@ import type { MailStatus } from '@lethe/db'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { isRefusedForGood, isSenderRefused, mailErrorFacts } from '../mailer.ts'
-import { finishMails, type Held } from '../outbox.ts'
+import { finishMail, type Held } from '../outbox.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { writeMail } from '../write-mail.ts'
 
@@ -88,7 +88,7 @@ async function deliver(
 
 async function giveUp({ db }: HandlerDeps, held: Held, { deletionId }: MailFacts): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    const [finished] = await finishMails(tx, [{ ...held, status: 'undeliverable' }])
+    const finished = await finishMail(tx, { ...held, status: 'undeliverable' })
     if (finished && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')
   })
 }

@@ -7,7 +7,7 @@ import {
   planErasure,
   type StoredExport,
 } from '@lethe/accounts'
-import { makeArchives, openArchive } from '@lethe/exports'
+import { openArchive, prepareArchives } from '@lethe/exports'
 import { take } from '@lethe/jobs'
 import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
@@ -108,10 +108,9 @@ export function fallAsleepOverExports(lease: number, name: string): Deed {
       const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
       const shared = { lease, plan: await planErasure(db), uploadDir, signal }
-      const outcomes = await makeArchives(readers, storage, shared, wanted)
-      const stored = outcomes.flatMap((one): StoredExport[] =>
-        'made' in one ? [{ exportId: one.exportId, ...one.made }] : [],
-      )
+      const stored: StoredExport[] = []
+      for (const { exportId, make } of await prepareArchives(readers, storage, shared, wanted))
+        if (make) stored.push({ exportId, ...(await make()) })
       return {
         answer: { taken: rows.length },
         keep(world) {
@@ -143,9 +142,9 @@ export function wakeUpOverExports(sleeper: Sleeper & { name: 'export-accounts' }
     }),
     async perform({ db, deps }) {
       const offered = await finishExports(db, lease, stored, exportTtl.iso)
-      const unwanted = stored.filter(({ exportId }) => !offered.includes(exportId))
+      const unwanted = stored.filter((_, place) => !offered[place])
       await deps.storage.remove(unwanted.map(({ fileName }) => fileName))
-      return { answer: { offered: offered.length } }
+      return { answer: { offered: offered.filter(Boolean).length } }
     },
   }
 }
