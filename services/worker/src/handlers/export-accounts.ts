@@ -1,60 +1,51 @@
-import { findWantedExports, finishExports, type StoredExport } from '@lethe/accounts'
-import { batched } from '@lethe/db'
+import { findWantedExports } from '@lethe/accounts'
 import { makePlan } from '@lethe/erasure'
-import { type MadeArchive, type PreparedArchive, prepareArchives } from '@lethe/exports'
-import { giveBack, LeaseLost, type Payload, type Taken, take, whileLeased } from '@lethe/jobs'
+import { type PreparedArchive, prepareArchives } from '@lethe/exports'
+import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
-import { delaysAfter, retryDelays } from '../retry-delays.ts'
+import { retryDelays } from '../retry-delays.ts'
+import { type ExportJob, postpone } from './export-job.ts'
+import { type Offers, openOffers } from './offer-archives.ts'
 
 /** Of one job: while one archive waits for the disk, another one is written. */
 const archivesAtOnce = 2
 
-/** Each archive is offered, or fails, for itself, as soon as it is made: one that takes long keeps few others waiting. */
+/** Each archive is offered, or fails, for itself: one that takes long keeps few others waiting. */
 export async function exportAccounts(
-  job: Payload<'export-accounts'>,
+  { lease: lent }: Payload<'export-accounts'>,
   deps: HandlerDeps,
 ): Promise<void> {
   const { db, stop } = deps
-  const taken = await take(db, 'exports', job.lease)
+  const taken = await take(db, 'exports', lent)
   if (!taken) return
-  const { lease } = taken
-  const left = new Map(taken.rows.map((row) => [row.id, row]))
-  const work = (signal: AbortSignal) => exportAll({ lease, left, signal, ...deps })
+  const { lease, rows } = taken
+  const job = { ...deps, lease, left: new Map(rows.map((row) => [row.id, row])) }
   try {
-    await whileLeased(db, 'exports', lease, work, stop)
+    await whileLeased(db, 'exports', lease, (signal) => exportAll(job, signal), stop)
   } catch (error) {
-    if (error instanceof LeaseLost) return
-    for (const row of left.values()) await postpone(lease, row, error, deps)
+    if (!(error instanceof LeaseLost)) await postpone(job, [...job.left.keys()], error)
   }
 }
 
-type Row = Taken['rows'][number]
-
-interface Work extends HandlerDeps {
-  lease: string
-  /** What is not done yet, by its id. */
-  left: Map<string, Row>
-  signal: AbortSignal
-}
-
-async function exportAll(work: Work): Promise<void> {
-  const { db, lease, left, signal, exportTtl } = work
-  const waiting = (await prepareWanted(work)).values()
-  const offer = batched((stored: StoredExport[]) => finishExports(db, lease, stored, exportTtl))
+async function exportAll(job: ExportJob, signal: AbortSignal): Promise<void> {
+  const waiting = (await prepareWanted(job, signal)).values()
+  const offers = openOffers(job)
   const exportSome = async () => {
-    for (const { exportId, make } of waiting) {
+    for (const archive of waiting) {
       signal.throwIfAborted()
-      if (make) await exportOne(work, exportId, make, offer)
-      else await giveBack(db, 'exports', lease, retryDelays.alone, [exportId])
-      left.delete(exportId)
+      await exportOne(job, archive, offers, signal)
     }
   }
-  await Promise.all(Array.from({ length: archivesAtOnce }, exportSome))
+  try {
+    await Promise.all(Array.from({ length: archivesAtOnce }, exportSome))
+  } finally {
+    await offers.end()
+  }
 }
 
 /** Without those that nobody waits for any more. */
-async function prepareWanted(work: Work): Promise<PreparedArchive[]> {
-  const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir, signal } = work
+async function prepareWanted(job: ExportJob, signal: AbortSignal): Promise<PreparedArchive[]> {
+  const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir } = job
   const wanted = await findWantedExports(db, keys, [...left.keys()])
   const ids = new Set(wanted.map(({ exportId }) => exportId))
   for (const id of left.keys()) {
@@ -68,31 +59,20 @@ async function prepareWanted(work: Work): Promise<PreparedArchive[]> {
 }
 
 async function exportOne(
-  work: Work,
-  exportId: string,
-  make: () => Promise<MadeArchive>,
-  offer: (stored: StoredExport) => Promise<boolean>,
+  job: ExportJob,
+  { exportId, make }: PreparedArchive,
+  offers: Offers,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { lease, left, signal, storage, log } = work
+  if (!make) {
+    await giveBack(job.db, 'exports', job.lease, retryDelays.alone, [exportId])
+    job.left.delete(exportId)
+    return
+  }
   try {
-    const made = await make()
-    const offered = await offer({ exportId, ...made })
-    // Cancelled, given up or lost meanwhile: nobody may find it.
-    if (!offered) await storage.remove([made.fileName])
-    log.info({ export: exportId }, offered ? 'export.made' : 'export.dropped')
+    offers.add({ exportId, ...(await make()) })
   } catch (error) {
     signal.throwIfAborted()
-    const row = left.get(exportId)
-    if (row) await postpone(lease, row, error, work)
+    await postpone(job, [exportId], error)
   }
-}
-
-async function postpone(
-  lease: string,
-  { id, attempts }: Row,
-  err: unknown,
-  { db, log, stop }: HandlerDeps,
-): Promise<void> {
-  if (!stop.aborted) log.error({ export: id, attempts, err }, 'export.postponed')
-  await giveBack(db, 'exports', lease, delaysAfter(err, stop, 'export'), [id])
 }
