@@ -12,7 +12,7 @@ import type { World } from '../system/world.ts'
 const TAKEN_OVER_WITHIN = 15
 
 /** Of a worker: it may die before it has offered any of them. */
-const archivesAtOnce = 8
+const archivesAtOnce = 16
 
 export const workersKilled: Scenario = {
   name: 'workers-killed',

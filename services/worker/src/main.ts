@@ -11,7 +11,7 @@ import { openStorage } from '@lethe/exports'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
 import { openMailer } from './mailer.ts'
-import { databaseConnections, exportsAtOnce, startWorker } from './worker.ts'
+import { databaseConnections, exportJobsAtOnce, startWorker } from './worker.ts'
 
 const EXIT_WITHIN_MS = 9_900
 
@@ -24,7 +24,7 @@ const connecting = {
   onError: seldom((err) => log.warn({ err }, 'database.connection-lost')),
 }
 const db = connect(config.databaseUrl, { max: databaseConnections, ...connecting })
-const readers = connectReaders(config.databaseUrl, { max: exportsAtOnce, ...connecting })
+const readers = connectReaders(config.databaseUrl, { max: exportJobsAtOnce, ...connecting })
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(event, (err) => {

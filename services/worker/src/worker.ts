@@ -36,10 +36,11 @@ interface RunningWorker {
 }
 
 // Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
-export const exportsAtOnce = 4
+/** Each of up to twenty people, who are read on one connection. */
+export const exportJobsAtOnce = 4
 const concurrency: Record<JobName, number> = {
   'send-mail': mailsAtOnce,
-  'export-accounts': exportsAtOnce,
+  'export-accounts': exportJobsAtOnce,
   'erase-accounts': 2,
 }
 /** Erasures hold one while they run; mails and leases ask for one for a moment. */

@@ -7,8 +7,8 @@ import { retryDelays } from '../retry-delays.ts'
 import { type ExportJob, postpone } from './export-job.ts'
 import { type Offers, openOffers } from './offer-archives.ts'
 
-/** Of one job: while one archive waits for the disk, another one is written. */
-const archivesAtOnce = 2
+/** Of one job: while some wait for the disk, others are written. */
+const archivesAtOnce = 4
 
 /** Each archive is offered, or fails, for itself: one that takes long keeps few others waiting. */
 export async function exportAccounts(
