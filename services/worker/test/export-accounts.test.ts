@@ -2,7 +2,7 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { cancelDeletionByPassword, exportToken, openExport, requestExport } from '@lethe/accounts'
 import { type Person, password } from '@lethe/accounts/testing'
-import { openStorage } from '@lethe/exports'
+import { openStorage, type Storage } from '@lethe/exports'
 import { lendEach } from '@lethe/jobs'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -61,6 +61,32 @@ t.test('many are exported together, and what is not made with others is made alo
   t.equal(alone.length, 2, 'a job for each')
   for (const lease of alone) await exportAccounts({ lease }, s.deps)
   for (const person of [eve, max]) t.match(await exportOf(person), { status: 'ready' })
+})
+
+t.test('of many, one whose archive takes long keeps no other waiting', async (t) => {
+  const s = await setup(t)
+  const people = [await s.person(), await s.person(), await s.person()]
+  for (const person of people) await s.deletion(person)
+  const [slow] = people
+  const { id: slowId } = await s.db
+    .selectFrom('exports')
+    .select('id')
+    .where('user_id', '=', slow?.user.id ?? 0)
+    .executeTakeFirstOrThrow()
+  const { promise: disk, resolve: goOn } = Promise.withResolvers<void>()
+  const { storage } = s.deps
+  const put: Storage['put'] = async (name, ...more) => {
+    if (name.startsWith(slowId)) await disk
+    return storage.put(name, ...more)
+  }
+  const [lease = ''] = await lendExports(s.db)
+  const running = exportAccounts({ lease }, { ...s.deps, storage: { ...storage, put } })
+  const ready = () =>
+    s.db.selectFrom('exports').select('id').where('status', '=', 'ready').execute()
+  await until('the others are offered', async () => (await ready()).length === 2)
+  goOn()
+  await running
+  t.equal((await ready()).length, 3)
 })
 
 t.test('of many, who cancels while they are made gets nothing, and the others do', async (t) => {

@@ -32,6 +32,40 @@ t.test('a mail leaves once, and its row says so', async (t) => {
   t.ok(mail?.email.html)
 })
 
+t.test('a mail whose row somebody has locked keeps no other waiting', async (t) => {
+  const s = await setup(t)
+  for (const person of [await s.person(), await s.person()]) await s.deletion(person)
+  const locked = await s.lendMail('deletion-scheduled')
+  const free = await s.lendMail('deletion-scheduled')
+  const sent = () =>
+    s.db.selectFrom('outbox').select('id').where('status', '=', 'sent').orderBy('id').execute()
+  const gate = s.sink.hold()
+  t.teardown(gate.release)
+
+  let sending: Promise<void>[] = []
+  let first: { id: string } | undefined
+  await s.db.transaction().execute(async (tx) => {
+    await sql`select from outbox where lease = ${locked} for update`.execute(tx)
+    sending = [locked, free].map((lease) => sendMail({ lease }, s.deps))
+    await until('the other one is taken, and offered', () => gate.held() === 1)
+    first = await s.db
+      .selectFrom('outbox')
+      .select('id')
+      .where('attempts', '=', 1)
+      .executeTakeFirst()
+  })
+  await until('both of them are', () => gate.held() === 2)
+  await s.db.transaction().execute(async (tx) => {
+    // The one that was offered first, and so is finished first.
+    await sql`select from outbox where id = ${first?.id} for update`.execute(tx)
+    gate.release()
+    await until('the other one is finished', async () => (await sent()).length === 1)
+  })
+  await Promise.all(sending)
+  t.equal((await sent()).length, 2)
+  t.equal(s.sink.received.length, 2)
+})
+
 t.test(
   'a mail refused with 4xx is tried again under the same Message-ID, ever later',
   async (t) => {
