@@ -3,7 +3,7 @@ import type { Plan } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { type ReadPerson, rowsOf } from './read-person.ts'
 
-/** Of each person so many rows of a kind, and bytes in all, are held in memory: who has more is read alone. */
+/** Of each person so many rows of a kind, and bytes in all, are held in memory: who has more is lent alone the next time. */
 const ROWS = 1_000
 const BYTES = 256 * 1024
 

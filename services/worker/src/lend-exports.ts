@@ -6,8 +6,9 @@ const TOGETHER = 20
 const ALONE = 10
 
 /**
- * Lends exports that are to be made, and returns the leases: one for many that nobody has tried to make yet, and one for each of
- * those that could not be made, or not together with others, so that none fails again and again for another one's sake.
+ * Lends exports that are to be made, and returns the leases: one for many that nobody has begun yet, and one for each that was
+ * begun before. It may have failed, or be much (`packages/exports/src/read-people.ts`): nobody fails, or waits, again and again
+ * for another one's sake.
  */
 export async function lendExports(db: Db): Promise<string[]> {
   const untried = sql<boolean>`d.status = 'pending' and d.attempts = 0`
