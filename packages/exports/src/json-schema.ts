@@ -1,5 +1,4 @@
-import type { KindColumn } from './kinds.ts'
-import type { ValueKind } from './values.ts'
+import type { KindColumn, ValueKind } from './values.ts'
 
 const types: Record<ValueKind, object> = {
   // `NaN` and `Infinity`, which some columns can hold, are no numbers of JSON.

@@ -8,7 +8,7 @@ import {
 import type { RawBuilder } from 'kysely'
 import { deflateSmall, type Small } from './deflate.ts'
 import { jsonSchema } from './json-schema.ts'
-import { type ValueKind, valueKind } from './values.ts'
+import { type KindColumn, type ValueKind, valueKind } from './values.ts'
 
 /** One kind of data: a table in the archive, once as JSON and once as CSV. */
 export interface Kind {
@@ -20,13 +20,6 @@ export interface Kind {
   schema: Small
   /** The rows, in their order, of whoever has this number, an expression. */
   rows(person: RawBuilder<unknown>): RawBuilder<unknown>
-}
-
-export interface KindColumn {
-  name: string
-  is: string
-  kind: ValueKind
-  notNull: boolean
 }
 
 const known = new WeakMap<Plan, Kind[]>()

@@ -8,3 +8,11 @@ export function valueKind(type: string): ValueKind {
   if (/^timestamp(\(\d\))? with time zone$/.test(type)) return 'time'
   return /^jsonb?$/.test(type) ? 'json' : 'text'
 }
+
+/** A column of a kind of data, as it is called in an archive. */
+export interface KindColumn {
+  name: string
+  is: string
+  kind: ValueKind
+  notNull: boolean
+}

@@ -1,8 +1,7 @@
 import { cellText } from './copy-text.ts'
 import { csvCell } from './csv-cell.ts'
-import type { KindColumn } from './kinds.ts'
 import type { Output } from './output.ts'
-import type { ValueKind } from './values.ts'
+import type { KindColumn, ValueKind } from './values.ts'
 
 const [TAB, LINE, COMMA, QUOTE, BRACE, RETURN] = [0x09, 0x0a, 0x2c, 0x22, 0x7d, 0x0d]
 
