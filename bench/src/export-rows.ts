@@ -58,10 +58,10 @@ function savePasswords({ db }: Stage, userId: number, rows: number) {
   return db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
     await sql`
-    insert into saved_passwords (id, user_id, site, username, secret, created_at)
-    select gen_random_uuid(), ${userId}, 'https://www.' || substr(md5(n::text), 1, 12) || '.example/login',
-      substr(md5('u' || n), 1, 10) || '@mail.example', sha256(n::text::bytea), now() - make_interval(secs => n)
-    from generate_series(1, ${rows}::int) as n`.execute(tx)
+      insert into saved_passwords (id, user_id, site, username, secret, created_at)
+      select gen_random_uuid(), ${userId}, 'https://www.' || substr(md5(n::text), 1, 12) || '.example/login',
+        substr(md5('u' || n), 1, 10) || '@mail.example', sha256(n::text::bytea), now() - make_interval(secs => n)
+      from generate_series(1, ${rows}::int) as n`.execute(tx)
   })
 }
 
