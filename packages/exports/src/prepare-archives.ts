@@ -1,11 +1,11 @@
 import type { Readers } from '@lethe/db'
-import { type ArchiveOptions, type MadeArchive, storeArchive } from './make-archive.ts'
+import { type ArchiveOptions, type MadeArchive, makeArchive, storeArchive } from './make-archive.ts'
 import { readPeople } from './read-people.ts'
-import { personReader } from './read-person.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** What several archives have in common. */
 type Shared = Pick<ArchiveOptions, 'lease' | 'plan' | 'uploadDir' | 'signal'>
+type Own = Omit<ArchiveOptions, keyof Shared>
 
 export interface PreparedArchive {
   exportId: string
@@ -17,21 +17,21 @@ export interface PreparedArchive {
  * Archives of several people, whose rows are read at once, in one snapshot, and held until each is made. One alone is read
  * while it is made, however much it is.
  */
-export async function prepareArchives<Own extends Omit<ArchiveOptions, keyof Shared>>(
+export async function prepareArchives(
   readers: Readers,
   storage: Storage,
   shared: Shared,
   people: readonly Own[],
 ): Promise<PreparedArchive[]> {
-  const { plan, signal } = shared
+  const whole = people.map((own) => ({ ...shared, ...own }))
+  const [one, ...others] = whole
+  if (one && others.length === 0)
+    return [{ exportId: one.exportId, make: () => makeArchive(readers, storage, one) }]
   const userIds = people.map(({ userId }) => userId)
-  const read =
-    userIds.length > 1
-      ? await readPeople(readers, plan, userIds, signal)
-      : userIds.map((userId) => personReader(readers, plan, userId, signal))
-  return people.map((own, place) => {
+  const read = await readPeople(readers, shared.plan, userIds, shared.signal)
+  return whole.map((options, place) => {
     const readPerson = read[place]
-    const make = readPerson && (() => storeArchive(storage, readPerson, { ...shared, ...own }))
-    return { exportId: own.exportId, make }
+    const make = readPerson && (() => storeArchive(storage, readPerson, options))
+    return { exportId: options.exportId, make }
   })
 }

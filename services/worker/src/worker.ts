@@ -35,9 +35,9 @@ interface RunningWorker {
   close(): Promise<void>
 }
 
-// Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
 /** Each of up to twenty people, who are read on one connection. */
 export const exportJobsAtOnce = 4
+// Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
 const concurrency: Record<JobName, number> = {
   'send-mail': mailsAtOnce,
   'export-accounts': exportJobsAtOnce,

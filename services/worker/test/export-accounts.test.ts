@@ -94,14 +94,7 @@ t.test('of many, who cancels while they are made gets nothing, and the others do
   const [ada, eve] = [await s.person(), await s.person()]
   for (const person of [ada, eve]) await s.deletion(person)
   const [lease = ''] = await lendExports(s.db)
-  let running = Promise.resolve()
-  await s.db.transaction().execute(async (tx) => {
-    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
-    running = exportAccounts({ lease }, s.deps)
-    await until('it has begun', async () => (await exportRow(s)).attempts === 1)
-    await cancelDeletionByPassword(s.db, s.hasher, { email: ada.user.email, password })
-  })
-  await running
+  await exportWhileCancelling(s, lease, ada)
   const rows = await s.db.selectFrom('exports').selectAll().orderBy('status').execute()
   t.match(rows, [
     { user_id: eve.user.id, status: 'ready' },
@@ -154,14 +147,7 @@ t.test('a cancel while the archive is being written wins', async (t) => {
   const person = await s.person()
   await s.deletion(person)
   const lease = await lend(s)
-  let running = Promise.resolve()
-  await s.db.transaction().execute(async (tx) => {
-    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
-    running = exportAccounts({ lease }, s.deps)
-    await until('it has begun', async () => (await exportRow(s)).attempts === 1)
-    await cancelDeletionByPassword(s.db, s.hasher, { email: person.user.email, password })
-  })
-  await running
+  await exportWhileCancelling(s, lease, person)
   t.strictSame(await s.stored(), [])
   t.match(await exportRow(s), { status: 'withdrawn', file_name: null })
   const mails = await s.db.selectFrom('outbox').select('mail').execute()
@@ -255,4 +241,16 @@ async function lend({ db }: Setup): Promise<string> {
 
 function exportRow({ db }: Setup) {
   return db.selectFrom('exports').selectAll().executeTakeFirstOrThrow()
+}
+
+/** They cancel in the midst of it: nothing can be read of anybody until they have. */
+async function exportWhileCancelling(s: Setup, lease: string, { user: { email } }: Person) {
+  let running = Promise.resolve()
+  await s.db.transaction().execute(async (tx) => {
+    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
+    running = exportAccounts({ lease }, s.deps)
+    await until('it has begun', async () => (await exportRow(s)).attempts === 1)
+    await cancelDeletionByPassword(s.db, s.hasher, { email, password })
+  })
+  await running
 }
