@@ -3,6 +3,8 @@ import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { connect, type Db } from './client.ts'
 
+export { pair } from './socket-pair.ts'
+
 /** The server that `pnpm test` brought up, with the migrated database `lethe_template` on it. */
 const server = process.env.TEST_DATABASE_URL
 

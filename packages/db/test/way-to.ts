@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
+import { pair } from '../src/testing.ts'
 
 /**
  * Another way to a server, and its URL: `join` is given both ends of each connection. What is left of them ends with the test.
@@ -14,17 +15,7 @@ export async function wayTo(
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(Number(port), hostname)
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        sockets.delete(socket)
-        other.destroy()
-      })
-    }
+    pair(near, far, sockets)
     join(near, far)
   })
   server.listen(0, '127.0.0.1')

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { pair } from '@lethe/db/testing'
 import type { Test } from 'tap'
 
 /** A way to a server that can be cut and mended: to whoever goes by it, the server is away or back. */
@@ -12,18 +13,8 @@ export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
     server = createServer((near) => {
       if (admitted-- <= 0) return near.destroy()
       const far = connect(Number(leadsTo.port), leadsTo.hostname)
-      for (const [socket, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        sockets.add(socket)
-        socket.on('error', () => {})
-        socket.on('close', () => {
-          sockets.delete(socket)
-          other.destroy()
-        })
-        socket.pipe(other)
-      }
+      pair(near, far, sockets)
+      near.pipe(far).pipe(near)
     })
     server.listen(on, '127.0.0.1')
     await once(server, 'listening')
