@@ -1,5 +1,6 @@
 export { cookieName } from './cookie-name.ts'
 export { type Duration, duration } from './duration.ts'
+export { ehloName, isPublicEhloName } from './ehlo-name.ts'
 export { ConfigError, quoted } from './error.ts'
 export { exportDir } from './export-dir.ts'
 export { logLevel } from './log-level.ts'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { hostname } from 'node:os'
 import t, { type Test } from 'tap'
 import { asProcess } from './as-process.ts'
 import { healthy } from './healthy.ts'
@@ -65,6 +66,32 @@ t.test(
     t.match(text, /^ok +GRACE_PERIOD/m)
   },
 )
+
+t.test(
+  'it greets the server as the worker does, and warns of a name for one machine',
+  async (t) => {
+    const { doctor, smtp } = await healthy(t)
+    await doctor()
+    t.strictSame(smtp.greetings, ['lethe.test'], 'the host of PUBLIC_URL')
+    const local = { PUBLIC_URL: 'http://localhost:3000', NODE_ENV: 'production' }
+    const warned = await doctor(local)
+    t.match(warned.text, new RegExp(`^warning +SMTP +is greeted with EHLO ${hostname()}: `, 'm'))
+    t.match(warned.text, /→ set PUBLIC_URL to the public address, or add \?name=HOST to SMTP_URL/)
+    const named = await doctor({ ...local, SMTP_URL: `${smtp.url}?name=mx.lethe.test` })
+    t.notMatch(named.text, 'EHLO')
+    t.strictSame(smtp.greetings, ['lethe.test', hostname(), 'mx.lethe.test'])
+  },
+)
+
+t.test('a server that refuses the greeting is told, with the name that it refuses', async (t) => {
+  const { doctor } = await healthy(t)
+  for (const lines of [['421 closing'], ['550 who?', '550 who?']]) {
+    const SMTP_URL = await scripted(t, '220 hello', ...lines)
+    const { code, text, faults } = await doctor({ SMTP_URL })
+    t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] })
+    t.match(text, /refuses the greeting EHLO lethe\.test \((421|550)\)\n +→ set PUBLIC_URL/)
+  }
+})
 
 /** Says these lines, the first by itself and each other one when it is told something. */
 async function scripted(t: Test, ...lines: string[]): Promise<string> {

@@ -7,13 +7,15 @@ export interface SmtpServer {
   url: string
   /** What it was told, as in `MAIL no-reply@lethe.test`. */
   heard: string[]
+  /** The name that it was greeted with, each time. */
+  greetings: string[]
   /** Its answer to each sender; 0 takes it. */
   refuses: number
 }
 
 /** A real SMTP server, where ada may log in with the password `lovelace` and need not. */
 export async function smtpServer(t: Pick<Test, 'teardown'>): Promise<SmtpServer> {
-  const told: SmtpServer = { url: '', heard: [], refuses: 0 }
+  const told: SmtpServer = { url: '', heard: [], greetings: [], refuses: 0 }
   const server = new SMTPServer({
     authOptional: true,
     allowInsecureAuth: true,
@@ -23,7 +25,8 @@ export async function smtpServer(t: Pick<Test, 'teardown'>): Promise<SmtpServer>
       const isAda = username === 'ada' && password === 'lovelace'
       done(isAda ? null : new Error('Invalid log-in'), { user: username })
     },
-    onMailFrom({ address }, _session, done) {
+    onMailFrom({ address }, { hostNameAppearsAs }, done) {
+      told.greetings.push(hostNameAppearsAs)
       told.heard.push(`MAIL ${address}`)
       const refusal = Object.assign(new Error(`${address} is refused`), {
         responseCode: told.refuses,

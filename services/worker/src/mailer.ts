@@ -1,4 +1,4 @@
-import type { Sender } from '@lethe/config'
+import { ehloName, type Sender } from '@lethe/config'
 import type { Mail } from '@lethe/mails'
 import nodemailer, { type NodemailerError } from 'nodemailer'
 
@@ -13,6 +13,15 @@ export interface Mailer {
   /** Resolves once the server has taken the mail. */
   send(letter: Letter, signal: AbortSignal): Promise<void>
   close(): void
+}
+
+/**
+ * No vacation reply, receipt or other automatic answer to a mail that no person wrote (RFC 3834; Exchange: MS-OXCMAIL
+ * §2.1.3.2.20). `All` would also suppress NDR, the report that a mail could not be delivered, which operators need.
+ */
+const automatic = {
+  'Auto-Submitted': 'auto-generated',
+  'X-Auto-Response-Suppress': 'DR, RN, NRN, OOF, AutoReply',
 }
 
 /** Each has a connection: a server that leaves some without an answer does not make others wait. */
@@ -30,6 +39,7 @@ export function openMailer(
 ): Mailer {
   const transport = nodemailer.createTransport({
     url: smtpUrl,
+    name: ehloName(smtpUrl, publicUrl),
     pool: true,
     maxConnections: mailsAtOnce,
     // Before a mail begins to leave nothing can be sent twice, so a server that is away or silent is given up soon. The
@@ -61,7 +71,7 @@ export function openMailer(
         envelope: { from: from.address, to: [to] },
         messageId: `<${id}@${host}>`,
         date,
-        headers: { 'Auto-Submitted': 'auto-generated' },
+        headers: automatic,
         subject,
         text,
         html,
@@ -120,7 +130,7 @@ export function isRefusedForGood(error: unknown): boolean {
 export function isSenderRefused(error: unknown): boolean {
   const { code, command, permanent, responseCode } = error as NodemailerError
   if (code === 'EAUTH' || aboutLogIn.includes(responseCode ?? 0)) return true
-  return permanent === true && command === 'MAIL FROM'
+  return permanent === true && ['EHLO', 'HELO', 'MAIL FROM'].includes(command ?? '')
 }
 
 /** What may be logged of such an error: its message and its other members quote the address. */

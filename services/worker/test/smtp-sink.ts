@@ -10,6 +10,8 @@ export interface Received {
   to: string[]
   source: string
   email: Email
+  /** The name that the client greeted the server with. */
+  ehlo: string
 }
 
 /** `DATA` is the message itself, not the command before it. */
@@ -58,7 +60,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
     onRcptTo({ address }, _session, done) {
       done(refuse('RCPT', address))
     },
-    async onData(stream, { envelope }, done) {
+    async onData(stream, { envelope, hostNameAppearsAs: ehlo }, done) {
       const source = await buffer(stream)
       waiting++
       await gate
@@ -68,7 +70,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
       const from = envelope.mailFrom ? envelope.mailFrom.address : ''
       if (!error)
         sink.received.push({
-          ...{ from, to, source: source.toString() },
+          ...{ from, to, source: source.toString(), ehlo },
           email: await PostalMime.parse(source),
         })
       done(error)

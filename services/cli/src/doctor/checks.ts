@@ -30,7 +30,7 @@ export const checks: Check[] = [
   check('SECRET_KEY', ['secretKey'], lookAtKeyStrength),
   check('SECRET_KEY fits', ['secretKey', 'db'], lookAtKeyAndDatabase),
   check('Redis', ['redisUrl'], lookAtRedis),
-  check('SMTP', ['smtpUrl', 'mailFrom', 'production'], lookAtSmtp),
+  check('SMTP', ['smtpUrl', 'mailFrom', 'publicUrl', 'production'], lookAtSmtp),
   check('EXPORT_DIR', ['exportDir'], lookAtExportDir),
   check('UPLOAD_DIR', ['uploadDir'], lookAtUploadDir),
   check('GRACE_PERIOD', ['gracePeriod'], lookAtGracePeriod),

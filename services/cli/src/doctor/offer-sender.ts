@@ -15,13 +15,20 @@ export class SenderRefused extends Error {
   }
 }
 
+interface Offer {
+  smtpUrl: string
+  /** The name to greet the server with. */
+  name: string
+  address: string
+}
+
 /**
  * Goes as far as to `MAIL FROM`, and takes that back: no mail is sent. nodemailer has no such step; what it has for
  * log-ins of one's own may say anything to the server, so this one follows the real log-in under a name of its own.
  */
-export async function offerSender(smtpUrl: string, address: string): Promise<{ secure: boolean }> {
+export async function offerSender({ smtpUrl, name, address }: Offer): Promise<{ secure: boolean }> {
   const transport = new SMTPTransport({
-    url: smtpUrl,
+    ...{ url: smtpUrl, name },
     dnsTimeout: WITHIN_MS,
     connectionTimeout: WITHIN_MS,
     greetingTimeout: WITHIN_MS,
