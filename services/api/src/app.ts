@@ -4,6 +4,7 @@ import { readiness } from '@lethe/accounts'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authentication } from './auth.ts'
 import { readBodies } from './bodies.ts'
+import { proxyTrust } from './callers.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
@@ -43,7 +44,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   const app: FastifyInstance = Fastify({
     ...logging(config.logLevel, log),
     genReqId: () => randomUUID(),
-    trustProxy: config.trustProxy,
+    trustProxy: proxyTrust(config.trustProxy),
     bodyLimit: 64 * 1024,
     requestTimeout: 60_000,
     // Requests that come on open connections while we shut down are still served.

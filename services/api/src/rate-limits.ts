@@ -1,7 +1,8 @@
-import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
+import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import { countHit, type Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { callerNetworks } from './callers.ts'
 import { problem } from './problems.ts'
 
 const MINUTE = 60_000
@@ -22,7 +23,7 @@ export type LimitName = keyof typeof limits
 
 /**
  * Counts the request against a limit; beyond it throws `too-many-requests`.
- * `whose` is the account, as id or address, for a limit per account; the caller's address otherwise.
+ * `whose` is the account, as id or address, for a limit per account; the caller's network otherwise.
  */
 export type Spend = (
   request: FastifyRequest,
@@ -46,25 +47,25 @@ export function rateLimits(
   { db, keys, on }: { db: Db; keys: Keys; on: boolean },
 ): Spend {
   app.register(rateLimit, { global: false, store: sharedStore(db, keys) })
-  return async (request, limit, whose = callerOf(request)) => {
+  return async (request, limit, whose) => {
     if (!on) return
-    const { max, window } = limits[limit]
-    const count = app.createRateLimit({
-      max,
-      timeWindow: window,
-      keyGenerator: () => `${limit} ${whose}`,
-    })
-    const result = await count(request)
-    if (!result.isAllowed && result.isExceeded)
-      throw problem('too-many-requests', {
-        headers: { 'retry-after': String(Math.max(1, result.ttlInSeconds)) },
+    const counted =
+      whose === undefined ? callerNetworks(request.ip) : [{ name: String(whose), share: 1 }]
+    // The narrow network first: one caller beyond its limit uses up nothing of its neighbors'.
+    for (const { name, share } of counted) {
+      const { max, window } = limits[limit]
+      const count = app.createRateLimit({
+        max: max * share,
+        timeWindow: window,
+        keyGenerator: () => `${limit} ${name}`,
       })
+      const result = await count(request)
+      if (!result.isAllowed && result.isExceeded)
+        throw problem('too-many-requests', {
+          headers: { 'retry-after': String(Math.max(1, result.ttlInSeconds)) },
+        })
+    }
   }
-}
-
-/** The network of an IPv6 caller: whoever has one address of a /64 has them all. None once they are gone. */
-function callerOf(request: FastifyRequest): string {
-  return normalizeIP(`${request.ip}`, 64)
 }
 
 function sharedStore(db: Db, keys: Keys) {

@@ -45,6 +45,51 @@ t.test('a header can name the caller only where a trusted proxy sends it', async
   t.equal((await proxied.call({ headers: { 'x-forwarded-for': '192.0.2.2' } })).statusCode, 200)
 })
 
+t.test('a forwarded address is one caller, whatever port it comes with', async (t) => {
+  const { call } = await limited(t, { TRUST_PROXY: '127.0.0.1, 10.0.0.0/8' })
+  const from = (forwarded: string) => call({ headers: { 'x-forwarded-for': forwarded } })
+  for (let i = 0; i < 10; i++) t.equal((await from(`203.0.113.6:${40_000 + i}`)).statusCode, 200)
+  for (const same of [
+    '203.0.113.6:50000',
+    '203.0.113.6',
+    '[::ffff:203.0.113.6]:443',
+    '::ffff:cb00:7106',
+    '203.0.113.6:40001, 10.0.0.5:8080',
+  ])
+    t.equal((await from(same)).statusCode, 429, same)
+  t.equal((await from('203.0.113.7:40001, 10.0.0.5')).statusCode, 200, 'a neighbor')
+  for (let i = 0; i < 10; i++) await from(`[2001:db8::${i}]:${40_000 + i}`)
+  for (const same of ['[2001:db8::1]:443', '[2001:db8::1]', '2001:db8::1', '2001:db8::1%eth0'])
+    t.equal((await from(same)).statusCode, 429, same)
+})
+
+t.test('what is no address at all is one caller', async (t) => {
+  const { call } = await limited(t, { TRUST_PROXY: '127.0.0.1' })
+  const from = (forwarded: string) => call({ headers: { 'x-forwarded-for': forwarded } })
+  for (let i = 0; i < 10; i++) t.equal((await from(`_hidden${i}`)).statusCode, 200)
+  for (const another of [
+    'unknown',
+    '256.1.1.1',
+    '010.0.0.1',
+    '1.2',
+    '203.0.113.6:x',
+    '[::1',
+    ':80',
+  ])
+    t.equal((await from(another)).statusCode, 429, another)
+})
+
+t.test('a /48 has the limit of ten callers', async (t) => {
+  const { call } = await limited(t)
+  const hex = (n: number) => n.toString(16)
+  for (let i = 0; i < 100; i++)
+    t.equal((await call({ remoteAddress: `2001:db8:0:${hex(i)}::1` })).statusCode, 200)
+  t.equal((await call({ remoteAddress: '2001:db8:0:ffff::1' })).statusCode, 429)
+  t.equal((await call({ remoteAddress: '2001:db8:1:0::1' })).statusCode, 200, 'the next /48')
+  for (let i = 0; i < 200; i++) await call({ remoteAddress: '2001:db8:2::1' })
+  t.equal((await call({ remoteAddress: '2001:db8:2:1::1' })).statusCode, 200, 'one /64 is not ten')
+})
+
 t.test('hits at the same moment are all counted', async (t) => {
   const { call } = await limited(t)
   const answers = await Promise.all(Array.from({ length: 25 }, () => call()))
