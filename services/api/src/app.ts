@@ -15,6 +15,7 @@ import { keepClosedUntilReady } from './gate.ts'
 import { setHeaders } from './headers.ts'
 import { logging } from './logging.ts'
 import { pages } from './pages/index.ts'
+import { restoreLinks } from './pages/restore-links.ts'
 import { passwordLimits, rateLimits } from './rate-limits.ts'
 import { avatarRoutes } from './routes/avatars.ts'
 import { compatProfileRoutes } from './routes/compat-profiles.ts'
@@ -66,6 +67,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   const whyNotReady = readiness(deps)
   keepClosedUntilReady(app, whyNotReady, deps)
   refuseCrossSite(app, config.publicUrl)
+  restoreLinks(app)
   app.register(cookie)
   serveDocs(app, config.sessionCookieName)
 

@@ -192,3 +192,14 @@ browserTest(
     t.strictSame(stage.complaints, [])
   },
 )
+
+browserTest('a browser that follows such a link names its token to nobody', async (t, stage) => {
+  stage.answers[routes.status] = deletion('pending')
+  await stage.open('/deletion/cancel%23token=', token)
+  await stage.heading('Your account will be erased in 26 days')
+  t.strictSame(stage.sent, [{ path: routes.status, body: { token } }])
+  const [, ...afterwards] = stage.requested
+  for (const request of afterwards)
+    t.notMatch(request.replace(/^[^ ]*#[^ ]*/, ''), token, 'no token in a URL or a Referer')
+  t.strictSame(stage.complaints, [])
+})

@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { pages } from '../src/pages/index.ts'
+import { restoreLinks } from '../src/pages/restore-links.ts'
 import { type Answer, token } from './pages-answers.ts'
 
 export interface Stage {
@@ -72,6 +73,7 @@ async function openStage(t: Test, options: BrowserContextOptions): Promise<Stage
 async function serve({ answers, sent, origins }: Pick<Stage, 'answers' | 'sent' | 'origins'>) {
   const app = Fastify({ forceCloseConnections: true })
   await app.register(helmet, { strictTransportSecurity: false })
+  restoreLinks(app)
   await app.register(pages)
   app.route<{ Params: { '*': string } }>({
     method: ['GET', 'POST'],

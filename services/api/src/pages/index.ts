@@ -1,11 +1,9 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { problemTypes } from '../problem-types.ts'
 import { loadAssets } from './assets.ts'
-import { cancelPage } from './cancel-page.ts'
-import { exportPage } from './export-page.ts'
 import { layout } from './layout.ts'
+import { linkPages } from './link-pages.ts'
 import { problemPage } from './problem-page.ts'
-import { statusPage } from './status-page.ts'
 
 // Everything from here, nothing inline.
 const contentSecurityPolicy = [
@@ -27,7 +25,7 @@ export const pages: FastifyPluginAsync = async (app) => {
   const assets = await loadAssets()
   const fixed = { schema: { hide: true } }
 
-  for (const page of [cancelPage, statusPage, exportPage]) {
+  for (const page of linkPages) {
     const html = layout(page, assets.folder)
     app.get(page.path, fixed, (_request, reply) => sendPage(reply, html))
   }

@@ -1,0 +1,7 @@
+import { cancelPage } from './cancel-page.ts'
+import { exportPage } from './export-page.ts'
+import type { LinkPage } from './layout.ts'
+import { statusPage } from './status-page.ts'
+
+/** Every page that a mailed link opens. */
+export const linkPages: LinkPage[] = [cancelPage, statusPage, exportPage]
