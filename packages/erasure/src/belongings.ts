@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { Table } from './catalogue.ts'
 import { type Plan, waysOf } from './plan.ts'
 import { type Link, namesPerson } from './reach.ts'
 
@@ -64,7 +65,9 @@ export function rowsFound(plan: Plan, table: string): RawBuilder<unknown> {
 
 /** A table that inherits from another one is a table of its own, with keys and an entry of its own. */
 export function rowsOf(plan: Plan, table: string): RawBuilder<unknown> {
-  return plan.tables.get(table)?.partitioned ? sql.table(table) : sql`only ${sql.table(table)}`
+  const { schema, relation, partitioned } = plan.tables.get(table) as Table
+  const name = sql.id(schema, relation)
+  return partitioned ? name : sql`only ${name}`
 }
 
 /** What follows `select`: the rows `t` of the link's table that hang on rows found before, and `more` of their columns. */

@@ -8,8 +8,13 @@ export interface Catalogue {
 }
 
 export interface Table {
-  /** With its schema, unless that is `public`. */
+  /** As the data map writes it: with its schema, unless that is `public`; a part that holds a dot or a quote is quoted. */
   name: string
+  schema: string
+  /** Its name alone. */
+  relation: string
+  /** As a statement has to write it. */
+  quoted: string
   columns: Map<string, Column>
   /** Its rows lie in partitions, so that their place alone does not name them. */
   partitioned: boolean
@@ -19,17 +24,27 @@ export interface Table {
   indexes: string[][]
   /** The primary key first. */
   uniqueKeys: string[][]
-  /** The triggers that keep late rows out, as the database would write them. */
-  fences: string[]
+  /** The triggers that keep late rows out. */
+  fences: Fence[]
 }
 
 export interface Column {
   name: string
-  /** Of a domain, what it stands for. */
-  type: string
-  notNull: boolean
+  /** As a statement has to write it. */
+  quoted: string
+  /** The oid of its type; of a domain, that of the type below it. */
+  typeOid: number
   /** Computed or numbered by the database: nobody else can set it. */
   generated: boolean
+  /** A BEFORE trigger sees no stored value yet, and no trigger ever sees a virtual one. */
+  computed: 'stored' | 'virtual' | null
+  notNull: boolean
+}
+
+export interface Fence {
+  timing: 'before' | 'after'
+  /** The column; schema, table and key of what it names; and pairs of a column and the value that a row must hold. */
+  args: string[]
 }
 
 export type DeleteRule = 'cascade' | 'set null' | 'set default' | 'restrict' | 'no action'
@@ -46,48 +61,79 @@ export interface ForeignKey {
 
 /** Reads it whole, by one statement of one snapshot; partitions are part of the table that they belong to. */
 export async function readCatalogue(db: Db): Promise<Catalogue> {
-  const { rows } = await sql<{
-    tables: (Omit<Table, 'columns'> & { columns: Column[] | null })[] | null
-    foreignKeys: ForeignKey[] | null
-  }>`
+  const { rows } = await sql<{ tables: FoundTable[] | null; foreignKeys: ForeignKey[] | null }>`
+    with recursive base_types (domain, type) as (
+      select oid, typbasetype from pg_type where typtype = 'd'
+      union select domain, typbasetype from base_types join pg_type on pg_type.oid = type and typtype = 'd'
+    )
     select (select json_agg(t) from (${tables}) t) as tables,
       (select json_agg(f) from (${foreignKeys}) f) as "foreignKeys"`.execute(db)
   const [found] = rows
   return {
-    tables: new Map(
-      (found?.tables ?? []).map(({ columns, ...table }) => [
-        table.name,
-        { ...table, columns: new Map((columns ?? []).map((column) => [column.name, column])) },
-      ]),
-    ),
+    tables: new Map((found?.tables ?? []).map((table) => [table.name, tableOf(table)])),
     foreignKeys: found?.foreignKeys ?? [],
   }
 }
 
+interface FoundTable extends Omit<Table, 'columns' | 'fences'> {
+  columns: Column[] | null
+  fences: (Omit<Fence, 'args'> & { args: string })[]
+}
+
+function tableOf({ columns, fences, ...table }: FoundTable): Table {
+  return {
+    ...table,
+    columns: new Map((columns ?? []).map((column) => [column.name, column])),
+    fences: fences.map(({ args, ...fence }) => ({ ...fence, args: argsOf(args) })),
+  }
+}
+
+/** PostgreSQL ends each argument of a trigger with a NUL. */
+function argsOf(hex: string): string[] {
+  return Buffer.from(hex, 'hex').toString().split('\0').slice(0, -1)
+}
+
+/** A part of a name that could be read as two is quoted, so that no two tables have one name. */
+const partOf = (name: string) =>
+  `case when ${name} ~ '[."]' then '"' || replace(${name}, '"', '""') || '"' else ${name}::text end`
+
 const nameOf = (oid: string) =>
-  sql.raw(`(select case nspname when 'public' then '' else nspname || '.' end || relname
+  sql.raw(`(select case nspname when 'public' then '' else ${partOf('nspname')} || '.' end || ${partOf('relname')}
     from pg_class join pg_namespace on pg_namespace.oid = relnamespace where pg_class.oid = ${oid})`)
 
 const columnsOf = (relation: string, numbers: string) =>
   sql.raw(`(select json_agg(attname order by place) from unnest(${numbers}) with ordinality as key (number, place)
     join pg_attribute on attrelid = ${relation} and attnum = number)`)
 
+/** Each partition is written to by the triggers of its own: those that the parent gave it may be off there. */
+const partitions = sql.raw('(select relid from pg_partition_tree(c.oid) union select c.oid)')
+
+// What a fence is, is told by facts: the text of a trigger is another one with each search_path, name and version.
+const fences = sql`
+  select case tgtype & 2 when 2 then 'before' else 'after' end as timing,
+    encode(tgargs, 'hex') as args
+  from pg_trigger f
+  -- For each row, of an insert and of an update (1 + 4 + 16), before or after it; of all rows, whatever columns are set.
+  where tgrelid = c.oid and tgtype in (21, 23) and tgqual is null and cardinality(tgattr::int2[]) = 0
+    and tgfoid = to_regprocedure('lethe.refuse_late_row()')
+    and not exists (select from pg_trigger part where part.tgrelid in ${partitions} and part.tgname = f.tgname
+      and part.tgenabled not in ('O', 'A'))`
+
 const tables = sql`
-    select ${nameOf('c.oid')} as name,
+    select ${nameOf('c.oid')} as name, nspname as schema, relname as relation, format('%I.%I', nspname, relname) as quoted,
       c.relkind = 'p' as partitioned, nullif(c.reltuples, -1)::float8 as about,
-      (select json_agg(json_build_object('name', attname, 'type', (select format_type(case typtype when 'd' then typbasetype else atttypid end,
-            case typtype when 'd' then typtypmod else atttypmod end) from pg_type where pg_type.oid = atttypid),
-          'notNull', attnotnull, 'generated', attgenerated <> '' or attidentity <> '') order by attnum)
+      (select json_agg(json_build_object('name', attname, 'quoted', quote_ident(attname), 'notNull', attnotnull,
+          'typeOid', coalesce((select type from base_types join pg_type on pg_type.oid = type
+            where domain = atttypid and typtype <> 'd'), atttypid)::bigint,
+          'generated', attgenerated <> '' or attidentity <> '',
+          'computed', case attgenerated when 's' then 'stored' when 'v' then 'virtual' end) order by attnum)
         from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
       coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')}) from pg_index
         join pg_class as i on i.oid = indexrelid join pg_am on pg_am.oid = i.relam
         where indrelid = c.oid and indisvalid and indpred is null and indexprs is null and amname in ('btree', 'hash')), '[]') as indexes,
       coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')} order by not indisprimary, indexrelid)
         from pg_index where indrelid = c.oid and indisunique and indisvalid and indpred is null and indexprs is null), '[]') as "uniqueKeys",
-      -- Before each row, of an insert and of an update (1 + 2 + 4 + 16).
-      coalesce((select json_agg(pg_get_triggerdef(pg_trigger.oid)) from pg_trigger
-        where tgrelid = c.oid and tgenabled in ('O', 'A') and tgtype & 23 = 23
-          and tgfoid = to_regproc('lethe.refuse_row')), '[]') as fences
+      coalesce((select json_agg(fence) from (${fences}) fence), '[]') as fences
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
     order by 1`

@@ -1,7 +1,7 @@
 import { type Catalogue, type ForeignKey, isUnique, type Table } from './catalogue.ts'
 import type { DataMap, TableEntry } from './data-map.ts'
 import { type Fault, fault } from './fault.ts'
-import { isDeclared, type Link, linkName } from './reach.ts'
+import { isDeclared, type Link, linkColumn, linkName } from './reach.ts'
 
 /** Each way to a person is in the map, and each link of the map leads somewhere. */
 export function checkLinks(
@@ -22,10 +22,17 @@ export function checkLinks(
     )
   const wrong = Object.entries(entry.links).flatMap(([name, link]) => {
     const at = `${table.name} (${name})`
-    const unknown = name.split(', ').find((column) => !table.columns.has(column))
-    if (unknown)
+    const isColumn = linkColumn(table, name) !== undefined
+    const isKey = foreignKeys.some(
+      (key) => key.table === table.name && linkName(key.columns) === name,
+    )
+    if (!isColumn && (typeof link === 'object' || !isKey))
       return [
-        fault(at, `there is no column ${unknown}`, 'take the link out, or migrate the database'),
+        fault(
+          at,
+          `there is no column ${name}${typeof link === 'object' ? '' : ', nor a foreign key of such columns'}`,
+          'take the link out, or migrate the database',
+        ),
       ]
     if (typeof link === 'object') {
       if (!isDeclared(link))
@@ -71,7 +78,7 @@ export function checkLink({ tables }: Catalogue, link: Link, erased: Set<string>
       fault(
         at,
         'it has no index, so that each erasure reads the whole table',
-        `create index on ${table} (${linkName(columns)})`,
+        `create index on ${tables.get(table)?.quoted} (${quotedColumns(tables.get(table), columns)})`,
       ),
     )
   if (foreignKey && !agrees(foreignKey, rule)) {
@@ -86,6 +93,9 @@ export function checkLink({ tables }: Catalogue, link: Link, erased: Set<string>
   }
   return faults
 }
+
+const quotedColumns = (table: Table | undefined, columns: string[]) =>
+  columns.map((column) => table?.columns.get(column)?.quoted).join(', ')
 
 /** What is erased first has nothing hanging on it. */
 export function checkFirst(map: DataMap, links: Link[]): Fault[] {

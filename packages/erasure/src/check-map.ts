@@ -90,8 +90,8 @@ function namesWithoutKey({ tables, foreignKeys }: Catalogue, map: DataMap, links
     links.filter(({ target }) => target === map.person.table).flatMap(({ columns }) => columns),
   )
   names.delete(map.person.key)
-  const schemas = new Set(Object.keys(map.tables).map(schemaOf))
-  const near = [...tables.values()].filter(({ name }) => schemas.has(schemaOf(name)))
+  const schemas = new Set(Object.keys(map.tables).map((name) => tables.get(name)?.schema))
+  const near = [...tables.values()].filter(({ schema }) => schemas.has(schema))
   return near.flatMap((table) =>
     [...table.columns.keys()]
       .filter((column) => names.has(column))
@@ -99,15 +99,13 @@ function namesWithoutKey({ tables, foreignKeys }: Catalogue, map: DataMap, links
         (column) =>
           !foreignKeys.some((key) => key.table === table.name && key.columns.includes(column)),
       )
-      .filter((column) => !map.tables[table.name]?.links[column])
+      .filter((column) => !map.tables[table.name]?.links[linkName([column])])
       .map((column) =>
         fault(
           `${table.name}.${column}`,
           'by its name it tells of a person, and no foreign key leads there',
-          `give it one (references ${map.person.table} on delete cascade) and add ${entryLine(table, [column])}`,
+          `give it one (references ${tables.get(map.person.table)?.quoted} on delete cascade) and add ${entryLine(table, [linkName([column])])}`,
         ),
       ),
   )
 }
-
-const schemaOf = (table: string) => (table.includes('.') ? table.split('.')[0] : 'public')

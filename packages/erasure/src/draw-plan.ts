@@ -51,10 +51,13 @@ export function planPicture(plan: Plan): string {
   const arrow = ({ rule }: Link) => (rule === 'delete' ? '-->' : '-.->')
   return [
     'flowchart RL',
-    ...names.map((table) => `  ${node(table)}["${table}"]`),
+    ...names.map((table) => `  ${node(table)}["${label(table)}"]`),
     ...links.map(
       (link) =>
-        `  ${node(link.table)} ${arrow(link)}|"${linkName(link.columns)}"| ${node(link.target)}`,
+        `  ${node(link.table)} ${arrow(link)}|"${label(linkName(link.columns))}"| ${node(link.target)}`,
     ),
   ].join('\n')
 }
+
+/** In a label a quote would end it. */
+const label = (name: string) => name.replaceAll('"', '#quot;')

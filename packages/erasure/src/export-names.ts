@@ -5,5 +5,5 @@ export function isExported({ columns }: TableEntry): boolean {
 }
 
 export function exportName(table: string, entry: TableEntry): string {
-  return entry.export ?? table.replaceAll(/[^A-Za-z0-9]+/g, '-')
+  return entry.export ?? table.replaceAll(/[^A-Za-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')
 }

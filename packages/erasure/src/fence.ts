@@ -1,73 +1,79 @@
-import { type Catalogue, isUnique } from './catalogue.ts'
+import { createHash } from 'node:crypto'
+import { type Catalogue, type Fence, isUnique, type Table } from './catalogue.ts'
 import type { DataMap } from './data-map.ts'
 import { type Fault, fault } from './fault.ts'
 import { type Link, linkName, namesPerson } from './reach.ts'
 
 /**
  * Each link on which a row could still come to a person who is being erased, or to one who is gone, has a trigger that
- * refuses it (`migrations/0008_fence.sql`). Deeper foreign keys need none: what they point at is locked, and then gone.
+ * refuses it (`migrations/0012_fences.sql`). Deeper foreign keys need none: what they point at is locked, and then gone.
  */
 export function checkFences({ tables }: Catalogue, map: DataMap, links: Link[]): Fault[] {
   return links.flatMap((link) => {
-    const condition = conditionOf(map, link)
+    const table = tables.get(link.table)
     const target = tables.get(link.target)
-    if (!condition || !target || !isUnique(target, link.targetColumns)) return []
-    const fences = tables.get(link.table)?.fences ?? []
-    if (fences.some((fence) => guards(fence, condition.call, link))) return []
+    if (!table || !target || !isUnique(target, link.targetColumns)) return []
+    const fence = wantedFence(map, link, table, target)
+    if (!fence || table.fences.some((one) => isAsGood(one, fence))) return []
+    const at = `${link.table} (${linkName(link.columns)})`
+    if (computedOf(link, table) === 'virtual')
+      return [
+        fault(at, 'no trigger sees a column that is computed when it is read', 'make it `stored`'),
+      ]
     return [
       fault(
-        `${link.table} (${linkName(link.columns)})`,
+        at,
         'nothing keeps a late row from coming to a person who is being erased',
-        fenceLine(link, condition.when),
+        fenceLine(table, link, fence),
       ),
     ]
   })
 }
 
-interface Condition {
-  /** How the call of it looks in the catalogue, where types may have been added. */
-  call: RegExp
-  when: string
-}
-
-function conditionOf(map: DataMap, link: Link): Condition | undefined {
-  const { columns, target, targetColumns, rule, where, foreignKey } = link
-  const [column = ''] = columns
-  const [by = ''] = targetColumns
+/** None where the link leads to nothing that is erased, or where a foreign key guards it as well. */
+function wantedFence(map: DataMap, link: Link, table: Table, target: Table): Fence | undefined {
+  const { columns, targetColumns, rule, where, foreignKey } = link
   if (rule === 'stays') return undefined
-  const speaks = Object.entries(where).map(
-    ([name, value]) => `new.${quoted(name)} = ${literal(value)} and `,
-  )
-  const row = `\\(*new\\.${escaped(quoted(column))}\\b`
-  if (namesPerson(map, link))
-    return {
-      call: new RegExp(`lethe\\.is_erasing\\(${row}`),
-      when: `${speaks.join('')}lethe.is_erasing(new.${quoted(column)})`,
-    }
-  if (foreignKey) return undefined
+  const isPerson = namesPerson(map, link)
+  if (foreignKey && !isPerson) return undefined
+  const named = isPerson
+    ? ['lethe', 'people', 'id']
+    : [target.schema, target.relation, ...targetColumns]
+  const filter = Object.entries(where).toSorted(([one], [other]) => (one < other ? -1 : 1))
   return {
-    call: new RegExp(
-      `lethe\\.is_absent\\('${escaped(quotedTable(target))}'::regclass, '${escaped(by)}'::name, ${row}`,
-    ),
-    when: `${speaks.join('')}lethe.is_absent('${quotedTable(target)}', '${by}', new.${quoted(column)})`,
+    timing: computedOf(link, table) ? 'after' : 'before',
+    args: [...columns, ...named, ...filter.flat()],
   }
 }
 
-function fenceLine({ table, columns, where }: Link, when: string): string {
-  const watched = [...columns, ...Object.keys(where)]
-  const name = quoted(`erasure_fence_${columns.join('_')}`)
-  return `create trigger ${name} before insert or update of ${watched.map(quoted).join(', ')} on ${quotedTable(table)} for each row when (${when}) execute function lethe.refuse_row()`
+function computedOf({ columns, where }: Link, table: Table): 'stored' | 'virtual' | undefined {
+  const found = [...columns, ...Object.keys(where)].map((one) => table.columns.get(one)?.computed)
+  return (['virtual', 'stored'] as const).find((one) => found.includes(one))
 }
 
-/** Of a trigger that looks at some columns alone, all that decide are among them. */
-function guards(fence: string, call: RegExp, { columns, where }: Link): boolean {
-  const watched = /UPDATE OF (.+?) ON /.exec(fence)?.[1]?.split(', ')
-  const decide = [...columns, ...Object.keys(where)].map(quoted)
-  return call.test(fence) && (!watched || decide.every((column) => watched.includes(column)))
+/** What is looked at after the row is written is what was written, so that is as good as before. */
+function isAsGood(fence: Fence, wanted: Fence): boolean {
+  return (
+    (fence.timing === wanted.timing || fence.timing === 'after') &&
+    fence.args.length === wanted.args.length &&
+    fence.args.every((arg, place) => arg === wanted.args[place])
+  )
 }
 
-const quoted = (name: string) =>
-  /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
-const quotedTable = (table: string) => table.split('.').map(quoted).join('.')
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
-const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** It takes the place of a fence of an older form, which had the same name. */
+function fenceLine(table: Table, { columns }: Link, { timing, args }: Fence): string {
+  return `create or replace trigger ${fenceName(columns)} ${timing} insert or update on ${table.quoted} for each row execute function lethe.refuse_late_row(${args.map(literal).join(', ')})`
+}
+
+/** PostgreSQL cuts a name off after 63 bytes, and two fences of a table may not have one name. */
+function fenceName(columns: string[]): string {
+  const name = `erasure_fence_${columns.join('_')}`
+  if (Buffer.byteLength(name) > 63)
+    return `erasure_fence_${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
+  return /^[a-z0-9_]+$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
+}
+
+function literal(text: string): string {
+  const quoted = `'${text.replaceAll(/[\\']/g, '$&$&')}'`
+  return text.includes('\\') ? `e${quoted}` : quoted
+}

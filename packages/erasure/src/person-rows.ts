@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { belongings, belongingsIn, fits, rowsOf } from './belongings.ts'
 import { type Clear, type Plan, waysOf } from './plan.ts'
-import { linkName, namesPerson } from './reach.ts'
+import { linkColumn, linkName, namesPerson } from './reach.ts'
 import { cleared } from './step-rows.ts'
 
 /**
@@ -89,8 +89,10 @@ function clearsOf(plan: Plan, table: string): Clear[] {
 
 /** The columns that name a person whose rows go by other means. */
 function otherwise(plan: Plan, table: string): string[] {
-  return Object.entries(plan.map.tables[table]?.links ?? {}).flatMap(([column, link]) =>
-    typeof link === 'object' && 'otherwise' in link ? [column] : [],
+  return Object.entries(plan.map.tables[table]?.links ?? {}).flatMap(([name, link]) =>
+    typeof link === 'object' && 'otherwise' in link
+      ? (linkColumn(plan.tables.get(table), name) ?? [])
+      : [],
   )
 }
 

@@ -74,7 +74,7 @@ function planFor(catalogue: Catalogue, map: DataMap): Plan {
   )
   const clears = links
     .filter(({ rule }) => rule === 'clear')
-    .map((link): Clear => ({ rule: 'clear', link, set: setWith(link, map) }))
+    .map((link): Clear => ({ rule: 'clear', link, set: setWith(link, links, map) }))
   const deferred = links.some(
     ({ rule, foreignKey }) => rule !== 'stays' && foreignKey?.onDelete === 'no action',
   )
@@ -84,14 +84,16 @@ function planFor(catalogue: Catalogue, map: DataMap): Plan {
 }
 
 /** The columns of the link itself, and those that tell of whoever it names; not those of another link. */
-function setWith({ table, columns }: Link, map: DataMap): Clear['set'] {
-  const { links = {}, columns: entries = {} } = map.tables[table] ?? {}
-  const others = Object.keys(links).flatMap((name) => name.split(', '))
+function setWith({ table, columns }: Link, links: Link[], map: DataMap): Clear['set'] {
+  const { links: named = {}, columns: entries = {} } = map.tables[table] ?? {}
+  const others = links.flatMap((link) => (link.table === table ? link.columns : []))
   return Object.entries(entries).flatMap(([column, { erase }]): Clear['set'] => {
     if (!erase || 'keep' in erase) return []
     const isOwn = columns.includes(column)
     const comesAlong =
-      !others.includes(column) && (erase.with ?? linkName(columns)) === linkName(columns)
+      !others.includes(column) &&
+      !named[linkName([column])] &&
+      (erase.with ?? linkName(columns)) === linkName(columns)
     return isOwn || comesAlong ? [[column, erase.to]] : []
   })
 }

@@ -1,4 +1,4 @@
-import type { Catalogue, ForeignKey } from './catalogue.ts'
+import type { Catalogue, ForeignKey, Table } from './catalogue.ts'
 import type { DataMap, LinkEntry, LinkRule } from './data-map.ts'
 
 /** A way from one table to another, as the map and the catalogue together tell it. */
@@ -12,8 +12,16 @@ export interface Link {
   foreignKey: ForeignKey | undefined
 }
 
-/** The columns of a link as the map names them. */
-export const linkName = (columns: readonly string[]): string => columns.join(', ')
+/** The columns of a link as the map names them; one that holds a comma or a quote is quoted, so that it is read as one. */
+export const linkName = (columns: readonly string[]): string =>
+  columns
+    .map((column) => (/[,"]/.test(column) ? `"${column.replaceAll('"', '""')}"` : column))
+    .join(', ')
+
+/** The one column that a link of the map is named after. */
+export function linkColumn(table: Table | undefined, name: string): string | undefined {
+  return [...(table?.columns.keys() ?? [])].find((column) => linkName([column]) === name)
+}
 
 /** The tables from which foreign keys, or links that the map declares, lead to a person, at any depth; the person's too. */
 export function reachingTables({ foreignKeys }: Catalogue, map: DataMap): Set<string> {
@@ -36,18 +44,17 @@ export function linksOf({ foreignKeys, tables }: Catalogue, map: DataMap): Link[
   return Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.entries(links).flatMap(([name, entry]): Link[] => {
       if (typeof entry === 'object' && 'otherwise' in entry) return []
-      const columns = name.split(', ')
-      if (!columns.every((column) => tables.get(table)?.columns.has(column))) return []
       if (typeof entry === 'object') {
         const { to, by, rule, where = {} } = entry
-        const known = tables.get(to)?.columns.has(by)
-        const link = { table, columns, target: to, targetColumns: [by], rule, where }
-        return known ? [{ ...link, foreignKey: undefined }] : []
+        const column = linkColumn(tables.get(table), name)
+        if (column === undefined || !tables.get(to)?.columns.has(by)) return []
+        const link = { table, columns: [column], target: to, targetColumns: [by], rule, where }
+        return [{ ...link, foreignKey: undefined }]
       }
       return foreignKeys
         .filter((key) => key.table === table && linkName(key.columns) === name)
         .map((key) => {
-          const { target, targetColumns } = key
+          const { columns, target, targetColumns } = key
           return { table, columns, target, targetColumns, rule: entry, where: {}, foreignKey: key }
         })
     }),
@@ -56,7 +63,8 @@ export function linksOf({ foreignKeys, tables }: Catalogue, map: DataMap): Link[
 
 /** A row of the link's table names the person by their key: nothing lies in between. */
 export function namesPerson({ person }: DataMap, { target, targetColumns }: Link): boolean {
-  return target === person.table && targetColumns.join() === person.key
+  const [key, ...more] = targetColumns
+  return target === person.table && key === person.key && more.length === 0
 }
 
 export function isDeclared(link: LinkEntry): link is Extract<LinkEntry, { to: string }> {

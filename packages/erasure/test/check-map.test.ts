@@ -149,7 +149,7 @@ const cases: Case[] = [
   {
     what: 'nothing that keeps late rows out',
     change: 'drop trigger erasure_fence_member_id on forum.likes',
-    says: /^forum\.likes \(member_id\): nothing keeps a late row .*; create trigger erasure_fence_member_id before insert or update of member_id on forum\.likes for each row when \(lethe\.is_erasing\(new\.member_id\)\) execute function lethe\.refuse_row\(\)$/,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row .*; create or replace trigger erasure_fence_member_id before insert or update on forum\.likes for each row execute function lethe\.refuse_late_row\('member_id', 'lethe', 'people', 'id'\)$/,
   },
   {
     what: 'a fence that is switched off',
@@ -157,11 +157,46 @@ const cases: Case[] = [
     says: /^forum\.likes \(member_id\): nothing keeps a late row/,
   },
   {
-    what: 'a fence that does not look at all columns that decide',
-    change: `drop trigger erasure_fence_owner_id on forum.attachments;
-      create trigger erasure_fence_owner_id before insert or update of owner_id on forum.attachments for each row
-        when (new.owner_kind = 'member' and lethe.is_erasing(new.owner_id)) execute function lethe.refuse_row()`,
-    says: /^forum\.attachments \(owner_id\): .* update of owner_id, owner_kind on forum\.attachments for each row when \(new\.owner_kind = 'member' and /,
+    what: 'a fence that looks at some columns alone',
+    change: `create or replace trigger erasure_fence_member_id before insert or update of member_id on forum.likes
+      for each row execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence with a condition',
+    change: `create or replace trigger erasure_fence_member_id before insert or update on forum.likes
+      for each row when (new.id > 7) execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence of inserts alone',
+    change: `create or replace trigger erasure_fence_member_id before insert on forum.likes
+      for each row execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence of another column',
+    change: `create or replace trigger erasure_fence_member_id before insert or update on forum.likes
+      for each row execute function lethe.refuse_late_row('id', 'lethe', 'people', 'id')`,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence that calls another function of that name',
+    change: `create function forum.refuse_late_row() returns trigger language plpgsql as 'begin return new; end';
+      create or replace trigger erasure_fence_member_id before insert or update on forum.likes
+        for each row execute function forum.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
+    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+  },
+  {
+    what: 'a fence that looks at other rows than those of the link',
+    change: `create or replace trigger erasure_fence_owner_id before insert or update on forum.attachments
+      for each row execute function lethe.refuse_late_row('owner_id', 'lethe', 'people', 'id', 'owner_kind', 'thread')`,
+    says: /^forum\.attachments \(owner_id\): .* insert or update on forum\.attachments for each row execute function lethe\.refuse_late_row\('owner_id', 'lethe', 'people', 'id', 'owner_kind', 'member'\)$/,
+  },
+  {
+    what: 'a fence that is off on a partition',
+    change: 'alter table forum.visits_2 disable trigger erasure_fence_member_id',
+    says: /^forum\.visits \(member_id\): nothing keeps a late row/,
   },
   {
     what: 'a folder of everybody',

@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { eraseRows, makePlan } from '../src/index.ts'
-import { forumMap, makeForum } from '../src/testing.ts'
+import { type DataMap, eraseRows, makePlan } from '../src/index.ts'
+import { forumMap, makeForum, raiseFences } from '../src/testing.ts'
 
 const ada = 1
 
@@ -62,6 +63,91 @@ t.test('a row that is being written when the erasure begins goes with the others
         + (select count(*) from forum.attachments where owner_kind = 'member') as left`.execute(db)
     t.equal(rows[0]?.left, 0)
   }
+})
+
+t.test('a fence leaves alone what says nothing new, and what the app has dropped', async (t) => {
+  const { db, plan } = await forum(t)
+  await sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`.execute(
+    db,
+  )
+  await sql`alter table forum.attachments disable trigger all`.execute(db)
+  await db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
+  // A row that came back, as from a backup.
+  await sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`.execute(
+    db,
+  )
+  await sql`alter table forum.attachments enable trigger all`.execute(db)
+  await sql`update forum.attachments set body = 'another'`.execute(db)
+  await sql`alter table forum.attachments alter owner_id type integer`.execute(db)
+  await sql`alter table forum.attachments drop owner_kind`.execute(db)
+  await sql`insert into forum.attachments (owner_id) values (${ada})`.execute(db)
+  await sql`alter table forum.attachments drop owner_id`.execute(db)
+  await sql`insert into forum.attachments (body) values ('without an owner')`.execute(db)
+})
+
+t.test('a filter is compared as the type of its column', async (t) => {
+  const { db } = await forum(t)
+  await sql
+    .raw(`
+    create table forum.notes (owner_id bigint, of_member boolean, padded char(8));
+    create trigger yes before insert or update on forum.notes for each row
+      execute function lethe.refuse_late_row('owner_id', 'lethe', 'people', 'id', 'of_member', 't', 'padded', 'note')`)
+    .execute(db)
+  const late = (kind: string) => sql.raw(`insert into forum.notes values (7, ${kind})`).execute(db)
+  await t.rejects(late("true, 'note'"), { code: 'LT001' })
+  await late("false, 'note'")
+  await late("true, 'other'")
+  await t.rejects(sql`update forum.notes set of_member = true, padded = 'note'`.execute(db), {
+    code: 'LT001',
+  })
+})
+
+t.test('of a column that the database computes, a fence sees what was stored', async (t) => {
+  const { db } = await forum(t)
+  await sql
+    .raw(`
+    create table forum.events (data jsonb,
+      member_id bigint generated always as ((data ->> 'member')::bigint) stored references forum.members on delete cascade);
+    create index on forum.events (member_id)`)
+    .execute(db)
+  const own = { is: 'whose it is', export: { not: 'a test' } }
+  const map: DataMap = {
+    ...forumMap,
+    tables: {
+      ...forumMap.tables,
+      'forum.events': {
+        ...{ is: 'an event', links: { member_id: 'delete' } },
+        columns: { data: own, member_id: own },
+      },
+    },
+  }
+  await raiseFences(db, map)
+  await makePlan(db, map)
+  await sql`insert into public.deletions (user_id, status, erase_after, claimed_at, token_hash, next_attempt_at)
+    values (${ada}, 'erasing', now(), now(), ${Buffer.alloc(32)}, now())`.execute(db)
+  const event = (member: number) =>
+    sql`insert into forum.events (data) values (${JSON.stringify({ member })})`.execute(db)
+  await event(2)
+  await t.rejects(event(ada), { code: 'LT001' })
+})
+
+t.test('a writer needs no right but to write', async (t) => {
+  const { db } = await forum(t)
+  const role = sql.id(`writer_${randomBytes(6).toString('hex')}`)
+  await sql`create role ${role}`.execute(db)
+  t.teardown(async () => {
+    await sql`drop owned by ${role}`.execute(db)
+    await sql`drop role ${role}`.execute(db)
+  })
+  await sql`grant usage on schema forum to ${role}`.execute(db)
+  await sql`grant insert on forum.logins to ${role}`.execute(db)
+  const login = (member: number) =>
+    db.transaction().execute(async (tx) => {
+      await sql`set local role ${role}`.execute(tx)
+      await sql`insert into forum.logins values (${`of ${member}`}, ${member})`.execute(tx)
+    })
+  await login(2)
+  await t.rejects(login(7), { code: 'LT001' })
 })
 
 async function forum(t: Test) {

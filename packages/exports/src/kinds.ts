@@ -41,6 +41,6 @@ function kindOf(plan: Plan, { table, name, is, columns: exported }: ExportedTabl
   }
 }
 
-function factsOf({ type, notNull }: Column): { kind: ValueKind; notNull: boolean } {
-  return { kind: valueKind(type), notNull }
+function factsOf({ typeOid, notNull }: Column): { kind: ValueKind; notNull: boolean } {
+  return { kind: valueKind(typeOid), notNull }
 }

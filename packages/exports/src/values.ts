@@ -1,12 +1,22 @@
-/** How the values of a column are written: by what PostgreSQL calls its type. */
+/** How the values of a column are written. */
 export type ValueKind = 'number' | 'boolean' | 'time' | 'json' | 'text'
 
-export function valueKind(type: string): ValueKind {
-  if (/^(smallint|integer|bigint|real|double precision|numeric(\(.*\))?)$/.test(type))
-    return 'number'
-  if (type === 'boolean') return 'boolean'
-  if (/^timestamp(\(\d\))? with time zone$/.test(type)) return 'time'
-  return /^jsonb?$/.test(type) ? 'json' : 'text'
+/** By the oids of PostgreSQL's own types, which never change: what it calls a type depends on the `search_path`. */
+const kinds = new Map<number, ValueKind>([
+  [20, 'number'], // bigint
+  [21, 'number'], // smallint
+  [23, 'number'], // integer
+  [700, 'number'], // real
+  [701, 'number'], // double precision
+  [1700, 'number'], // numeric
+  [16, 'boolean'],
+  [1184, 'time'], // timestamp with time zone
+  [114, 'json'],
+  [3802, 'json'], // jsonb
+])
+
+export function valueKind(typeOid: number): ValueKind {
+  return kinds.get(typeOid) ?? 'text'
 }
 
 /** A column of a kind of data, as it is called in an archive. */

@@ -12,7 +12,7 @@ export async function raiseFences(db: Db, map: DataMap): Promise<void> {
   )
   if (!(error instanceof NoPlan)) return
   for (const { remedy } of error.faults)
-    if (remedy.startsWith('create trigger')) await sql.raw(remedy).execute(db)
+    if (remedy.startsWith('create or replace trigger')) await sql.raw(remedy).execute(db)
 }
 
 /** One portion after the other, until none finds anything; returns how many rows they took. */
