@@ -38,6 +38,10 @@ ${facts.note ? `\n\nTo know\n-------\n\n${wrap(facts.note)}\n` : ''}
 The CSV files
 -------------
 
+The text is UTF-8. Each file begins with a byte-order mark, so that a spreadsheet reads
+accents and other alphabets correctly. Programs should skip these three bytes
+(EF BB BF).
+
 A spreadsheet may take text that begins with = + - or @ for a formula and run it.
 Where text could be read so, an apostrophe (') stands before it: at the start of a
 cell, and after a semicolon, a tab or a line break inside of one. The apostrophe is

@@ -38,8 +38,12 @@ export function rowWriter(
   }
 }
 
+/** Without it Excel on Windows reads the file in the machine's code page, not as UTF-8. */
+const BYTE_ORDER_MARK = '\u{feff}'
+
+/** The start of a CSV file: a byte-order mark and the row of names. */
 export function csvHeader(columns: readonly KindColumn[]): string {
-  return `${columns.map(({ name }) => csvCell(name)).join(',')}\r\n`
+  return `${BYTE_ORDER_MARK}${columns.map(({ name }) => csvCell(name)).join(',')}\r\n`
 }
 
 /** `isPlain`: none of its bytes has to be escaped or quoted. */

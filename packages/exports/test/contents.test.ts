@@ -15,6 +15,7 @@ import {
   putAvatar,
   putFile,
   type Scene,
+  saveManyPasswords,
   savePassword,
   scene,
 } from './setup.ts'
@@ -89,12 +90,12 @@ t.test('the archive holds what is the person’s, whole and exact', async (t) =>
 t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
   const { entries } = await adaWithNeighbour(t)
   const csv = String(entries.get('data/saved-passwords.csv'))
-  t.ok(csv.startsWith('site,username,createdAt\r\n'))
+  t.ok(csv.startsWith('\ufeffsite,username,createdAt\r\n'))
   t.ok(csv.includes("\r\n../../x\\,'=1+1,2026-01-03T00:00:00Z\r\n"))
   t.ok(csv.includes('\r\n"a ""quoted"", one","line\nbreak\t\u0007ü",2026-01-03T00:00:00Z\r\n'))
   t.equal(
     String(entries.get('data/sessions.csv')),
-    'kind,authenticatedAt,expiresAt\r\ncookie,2026-01-02T03:04:05.678Z,2026-02-27T12:00:00Z\r\n',
+    '\ufeffkind,authenticatedAt,expiresAt\r\ncookie,2026-01-02T03:04:05.678Z,2026-02-27T12:00:00Z\r\n',
   )
   t.match(
     String(entries.get('data/deletion.csv')),
@@ -102,6 +103,24 @@ t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
     'no value is empty',
   )
 })
+
+t.test(
+  'each CSV, small or large, begins with one byte-order mark, and no other file',
+  async (t) => {
+    const at = await scene(t)
+    const id = await addUser(at.db, 'ada')
+    await sql`update public.users set display_name = 'Jürgen Groß' where id = ${id}`.execute(at.db)
+    await saveManyPasswords(at.db, id, 6_000)
+    const entries = await unzip(await at.opened(await at.make(id)))
+    t.ok(entries.has('data/saved-passwords.jsonl'), 'these are many')
+    const mark = Buffer.from([0xef, 0xbb, 0xbf])
+    for (const [name, bytes] of entries) {
+      t.equal(bytes.indexOf(mark), name.endsWith('.csv') ? 0 : -1, name)
+      t.equal(bytes.lastIndexOf(mark), bytes.indexOf(mark), name)
+    }
+    t.match(String(entries.get('data/profile.csv')), /,Jürgen Groß,/)
+  },
+)
 
 t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) => {
   const { entries, hidden } = await adaWithNeighbour(t)
@@ -264,7 +283,7 @@ t.test('a person who has nothing gets empty tables', async (t) => {
   const { db, make, opened } = await scene(t)
   const entries = await unzip(await opened(await make(await addUser(db, 'ada'))))
   t.equal(String(entries.get('data/saved-passwords.json')), '[]\n')
-  t.equal(String(entries.get('data/saved-passwords.csv')), 'site,username,createdAt\r\n')
+  t.equal(String(entries.get('data/saved-passwords.csv')), '\ufeffsite,username,createdAt\r\n')
   t.notOk([...entries.keys()].some((name) => name.startsWith('files/')))
 })
 
