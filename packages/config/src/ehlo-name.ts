@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
+import { isLoopbackHost } from './loopback.ts'
 
 /**
  * The name that we greet an SMTP server with: `?name=` of SMTP_URL, else the host of PUBLIC_URL. Relays hang up on
@@ -11,19 +12,15 @@ export function ehloName(smtpUrl: string, publicUrl: string): string {
 
 /** Whether relays on other machines can make something of it: a name with a dot, or a public address (RFC 5321 §4.1.3). */
 export function isPublicEhloName(name: string): boolean {
-  return /^\[.+\]$/.test(name) ? !isLoopback(literalAddress(name)) : /[^.]\.[^.]/.test(name)
+  return /^\[.+\]$/.test(name) ? !isLoopbackHost(literalAddress(name)) : /[^.]\.[^.]/.test(name)
 }
 
 function publicName(host: string): string {
   const address = host.replace(/^\[|\]$/g, '')
   // A loopback host names no machine. The machine's own name, dot or not, is at least not every machine's.
-  if (isLoopback(address)) return hostname()
+  if (isLoopbackHost(address)) return hostname()
   if (isIP(address) === 6) return `[IPv6:${address}]`
   return isIP(address) === 4 ? `[${address}]` : host
 }
 
 const literalAddress = (name: string) => name.slice(1, -1).replace(/^IPv6:/i, '')
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host)
-}

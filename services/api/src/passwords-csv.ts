@@ -1,12 +1,16 @@
 import type { SavedPassword } from '@lethe/accounts'
+import { siteUrl } from './site-url.ts'
 
 /**
- * RFC 4180, with the header that browsers and password managers export and import. Unlike the archive's, its cells
- * are not neutralised for spreadsheets: a password with a sign put before it would be a wrong password.
+ * RFC 4180, with the header that browsers and password managers export and import, and without a byte-order mark. Unlike
+ * the archive's, its cells are not neutralised for spreadsheets: a password with a sign put before it would be a wrong one.
  */
 export function passwordsCsv(saved: SavedPassword[]): string {
-  const rows = saved.map(({ site, username, password }) => [site, site, username, password])
-  return [['name', 'url', 'username', 'password'], ...rows]
+  const note = ''
+  const rows = saved.map(({ site, username, password }) => {
+    return [site, siteUrl(site), username, password, note]
+  })
+  return [['name', 'url', 'username', 'password', 'note'], ...rows]
     .map((row) => `${row.map(cell).join(',')}\r\n`)
     .join('')
 }

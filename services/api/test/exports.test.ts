@@ -123,7 +123,7 @@ t.test('the saved passwords need the account’s password, not the link alone', 
   })
   t.equal(
     csv.body,
-    'name,url,username,password\r\nhttps://bank.example,https://bank.example,ada,"=1+1,""x"""\r\n',
+    'name,url,username,password,note\r\nhttps://bank.example,https://bank.example,ada,"=1+1,""x""",\r\n',
     'to the letter: nothing is put before a password',
   )
   const archive = await fetchArchive(app, await inject(app, 'POST', '/v1/exports/open', { token }))

@@ -53,7 +53,7 @@ export const zip = {
 }
 
 export const csv = {
-  body: 'name,url,username,password\r\n,https://example.org,ada,"a,b"\r\n',
+  body: 'name,url,username,password,note\r\nexample.org,https://example.org,ada,"a,b",\r\n',
   headers: { 'content-type': 'text/csv; charset=utf-8' },
 }
 
