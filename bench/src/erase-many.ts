@@ -34,7 +34,9 @@ export async function eraseMany({ db }: Stage): Promise<void> {
       const ms = await timed(() => run(n))
       if (n > 0) took[name].push(ms)
     }
-  const { rows } = await sql<{ left: number }>`select count(*) as left from users`.execute(db)
+  const { rows } = await sql<{ left: number }>`select count(*) as left from public.users`.execute(
+    db,
+  )
   if (rows[0]?.left !== 0) throw new Error(`${rows[0]?.left} people are left`)
   const [bareMs, countedMs] = [median(took.bare), median(took.counted)]
   const rate = (batches: number[]) => {
@@ -68,18 +70,28 @@ async function eraseNext(db: Db): Promise<void> {
 
 async function deleteAndCount(db: Db, ids: number[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    for (const table of ['vault.person_keys', 'saved_passwords', 'sessions', 'avatars'])
+    for (const table of [
+      'vault.person_keys',
+      'public.saved_passwords',
+      'public.sessions',
+      'public.avatars',
+    ])
       await sql`
         with gone as (delete from ${sql.table(table)} where user_id = any(${ids}::bigint[]) returning user_id)
         select user_id, count(*) from gone group by user_id`.execute(tx)
-    await sql`delete from users where id = any(${ids}::bigint[]) returning id`.execute(tx)
+    await sql`delete from public.users where id = any(${ids}::bigint[]) returning id`.execute(tx)
   })
 }
 
 async function deleteRows(db: Db, ids: number[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    for (const table of ['vault.person_keys', 'saved_passwords', 'sessions', 'avatars'])
+    for (const table of [
+      'vault.person_keys',
+      'public.saved_passwords',
+      'public.sessions',
+      'public.avatars',
+    ])
       await sql`delete from ${sql.table(table)} where user_id = any(${ids}::bigint[])`.execute(tx)
-    await sql`delete from users where id = any(${ids}::bigint[])`.execute(tx)
+    await sql`delete from public.users where id = any(${ids}::bigint[])`.execute(tx)
   })
 }

@@ -49,7 +49,7 @@ export async function eraseMillion({ db, databaseUrl, folder, log }: Stage): Pro
     const after = await measure(caller, () => wait(SECONDS * 1_000))
     const counts = await sql<{
       counts: unknown
-    }>`select erased_counts as counts from deletions`.execute(db)
+    }>`select erased_counts as counts from public.deletions`.execute(db)
     console.log(
       `${ROWS.toLocaleString('en')} rows were erased within ${took.toFixed(1)} s: ${JSON.stringify(counts.rows[0]?.counts)}`,
     )
@@ -69,7 +69,7 @@ export async function eraseMillion({ db, databaseUrl, folder, log }: Stage): Pro
   }
 
   async function isThere(): Promise<boolean> {
-    const { rows } = await sql`select from users where id = ${large}`.execute(db)
+    const { rows } = await sql`select from public.users where id = ${large}`.execute(db)
     return rows.length > 0
   }
 }

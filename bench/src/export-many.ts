@@ -62,7 +62,7 @@ async function exportAll(
     const before = await count('exports', 'ready')
     const began = performance.now()
     await sql`
-      insert into exports (user_id, token_nonce, token_hash)
+      insert into public.exports (user_id, token_nonce, token_hash)
       select * from unnest(${asked.ids}::bigint[], ${asked.nonces}::bytea[], ${asked.hashes}::bytea[])`.execute(
       db,
     )
@@ -80,7 +80,9 @@ async function exportAll(
 
   async function count(table: 'exports' | 'outbox', status: string): Promise<number> {
     const { rows } = await sql<{ n: number }>`
-      select count(*) as n from ${sql.table(table)} where status = ${status}`.execute(db)
+      select count(*) as n from ${sql.table(`public.${table}`)} where status = ${status}`.execute(
+      db,
+    )
     return rows[0]?.n ?? 0
   }
 }

@@ -58,7 +58,7 @@ function savePasswords({ db }: Stage, userId: number, rows: number) {
   return db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
     await sql`
-      insert into saved_passwords (id, user_id, site, username, secret, created_at)
+      insert into public.saved_passwords (id, user_id, site, username, secret, created_at)
       select gen_random_uuid(), ${userId}, 'https://www.' || substr(md5(n::text), 1, 12) || '.example/login',
         substr(md5('u' || n), 1, 10) || '@mail.example', sha256(n::text::bytea), now() - make_interval(secs => n)
       from generate_series(1, ${rows}::int) as n`.execute(tx)
@@ -76,7 +76,7 @@ async function exportOne({ databaseUrl, folder }: Stage, userId: number) {
 }
 
 async function copyWithPsql(psql: string, url: string, userId: number): Promise<void> {
-  const rows = `select site, username, created_at as "createdAt" from saved_passwords where user_id = ${userId}`
+  const rows = `select site, username, created_at as "createdAt" from public.saved_passwords where user_id = ${userId}`
   const text = `copy (select row_to_json(r) from (${rows}) r) to stdout`
   const [code] = await once(spawn(psql, [url, '-c', text], { stdio: 'ignore' }), 'exit')
   if (code !== 0) throw new Error(`psql ended with ${code}`)
@@ -85,7 +85,7 @@ async function copyWithPsql(psql: string, url: string, userId: number): Promise<
 async function readWithStream(connectionString: string, userId: number): Promise<void> {
   const client = new pg.Client({ connectionString })
   await client.connect()
-  const text = 'select site, username, created_at from saved_passwords where user_id = $1'
+  const text = 'select site, username, created_at from public.saved_passwords where user_id = $1'
   let bytes = 0
   for await (const row of client.query(new QueryStream(text, [userId], { batchSize: 1_000 })))
     bytes += JSON.stringify(row).length

@@ -34,14 +34,14 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a claim a day early',
       act: ({ db, pending }) =>
-        sql`update deletions set status = 'erasing', claimed_at = erase_after where id = ${pending.id}`.execute(
+        sql`update public.deletions set status = 'erasing', claimed_at = erase_after where id = ${pending.id}`.execute(
           db,
         ),
       says: /I1 .*was claimed .* before its date/,
     },
     {
       does: 'a user deleted whose deletion is not due',
-      act: ({ db, carl }) => sql`delete from users where id = ${carl.user.id}`.execute(db),
+      act: ({ db, carl }) => sql`delete from public.users where id = ${carl.user.id}`.execute(db),
       says: /I1 .*was deleted before/,
     },
   ],
@@ -49,7 +49,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a cancelled deletion that goes on',
       act: ({ db, cancelled }) =>
-        sql`update deletions set status = 'erasing', cancelled_at = null, claimed_at = now(), erase_after = requested_at
+        sql`update public.deletions set status = 'erasing', cancelled_at = null, claimed_at = now(), erase_after = requested_at
           where id = ${cancelled.id}`.execute(db),
       says: /I2 .*went on after its cancel/,
     },
@@ -69,14 +69,14 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a write that commits after the deletion',
       act: ({ db, carl }) =>
-        sql`insert into sessions (user_id, kind, token_hash, expires_at)
+        sql`insert into public.sessions (user_id, kind, token_hash, expires_at)
           values (${carl.user.id}, 'cookie', sha256('x'), now() + interval '1 day')`.execute(db),
       says: /I3 .*row of sessions was written after/,
     },
     {
       does: 'an account that is active although its deletion stands',
       act: ({ db, carl }) =>
-        sql`update users set active = true where id = ${carl.user.id}`.execute(db),
+        sql`update public.users set active = true where id = ${carl.user.id}`.execute(db),
       says: /I3 .*is active although/,
     },
   ],
@@ -84,7 +84,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a deletion that is never done',
       act: ({ db, pending }) =>
-        sql`update deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '1 hour',
+        sql`update public.deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '1 hour',
           next_reminder_at = null where id = ${pending.id}`.execute(db),
       says: /I4 .*is pending/,
     },
@@ -93,7 +93,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a saved password of a cancelled account that is gone',
       act: ({ db, bert }) =>
-        sql`delete from saved_passwords where user_id = ${bert.user.id}`.execute(db),
+        sql`delete from public.saved_passwords where user_id = ${bert.user.id}`.execute(db),
       says: /I5 .*lost a row of saved_passwords without a claim/,
     },
     {
@@ -104,7 +104,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'an export that still names the erased',
       act: ({ db, ada, erased }) =>
-        sql`update exports set user_id = ${ada.user.id} where deletion_id = ${erased.id}`.execute(
+        sql`update public.exports set user_id = ${ada.user.id} where deletion_id = ${erased.id}`.execute(
           db,
         ),
       says: /I5 .*was erased and has a row of exports/,
@@ -114,7 +114,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a mail that was never staged',
       act: ({ db, cancelled }) =>
-        sql`delete from outbox where deletion_id = ${cancelled.id} and mail = 'deletion-cancelled'`.execute(
+        sql`delete from public.outbox where deletion_id = ${cancelled.id} and mail = 'deletion-cancelled'`.execute(
           db,
         ),
       says: /I6 .*has 0 mails of the kind deletion-cancelled/,
@@ -142,7 +142,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a mail given up without an event',
       act: ({ db, offers }) =>
-        sql`update outbox set status = 'undeliverable' where id = ${first(offers).messageId.slice(1, 37)}`.execute(
+        sql`update public.outbox set status = 'undeliverable' where id = ${first(offers).messageId.slice(1, 37)}`.execute(
           db,
         ),
       says: /I6 .*given up without an event/,
@@ -152,7 +152,9 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'a bystander’s row that is touched',
       act: ({ db, dora }) =>
-        sql`update users set display_name = 'Dorothy' where id = ${dora.user.id}`.execute(db),
+        sql`update public.users set display_name = 'Dorothy' where id = ${dora.user.id}`.execute(
+          db,
+        ),
       says: /I7 .*bystander’s row of users was changed/,
     },
   ],
@@ -160,7 +162,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'two terminal events',
       act: ({ db, erased }) =>
-        sql`insert into audit_events (deletion_id, event) values (${erased.id}, 'deletion.erased')`.execute(
+        sql`insert into public.audit_events (deletion_id, event) values (${erased.id}, 'deletion.erased')`.execute(
           db,
         ),
       says: /I8 .*with 2 terminal events/,
@@ -170,7 +172,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
       act: ({ db }) =>
         db.transaction().execute(async (tx) => {
           await sql`set local session_replication_role = replica`.execute(tx)
-          await sql`update audit_events set details = '{"by":"nobody"}' where position = 1`.execute(
+          await sql`update public.audit_events set details = '{"by":"nobody"}' where position = 1`.execute(
             tx,
           )
         }),
@@ -181,7 +183,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
     {
       does: 'an archive on offer that is not there',
       act: ({ db, pending }) =>
-        sql`update exports set status = 'ready', created_at = now(), expires_at = now() + interval '1 day',
+        sql`update public.exports set status = 'ready', created_at = now(), expires_at = now() + interval '1 day',
           file_name = id || '.' || gen_random_uuid() || '.zip.age', bytes = 10, sha256 = sha256('x') where deletion_id = ${pending.id}`.execute(
           db,
         ),
@@ -267,7 +269,7 @@ async function history(t: Test): Promise<History> {
     recorder.note({ ...answered(recorder, 'delete', person, 202), deletionId: id })
   }
   await f.offerArchive(erased.id)
-  await sql`update exports set status = 'expired', file_name = null, token_nonce = null
+  await sql`update public.exports set status = 'expired', file_name = null, token_nonce = null
     where deletion_id = ${erased.id}`.execute(db)
   await erase(f)
   await cancelDeletionByToken(db, await f.cancelToken(cancelled.id))
@@ -282,7 +284,9 @@ async function history(t: Test): Promise<History> {
 
 async function erase({ db }: Fixture): Promise<void> {
   const lease = randomUUID()
-  await sql`update deletions d set lease = ${lease} where ${mayBeClaimed(blastRadius)}`.execute(db)
+  await sql`update public.deletions d set lease = ${lease} where ${mayBeClaimed(blastRadius)}`.execute(
+    db,
+  )
   await finishErasure(db, await planErasure(db), await claimDeletions(db, lease, blastRadius))
 }
 
@@ -294,7 +298,7 @@ async function deliver(db: Db, offers: Offer[]): Promise<void> {
       ...{ at: new Date(), recipient: `${deletion_id}@example.com`, messageId: `<${id}@x>` },
       ...{ subject: mail, verdict: 'accepted', tokens: {} },
     })
-  await sql`update outbox set status = 'sent', finished_at = now(), address = null, lease = null`.execute(
+  await sql`update public.outbox set status = 'sent', finished_at = now(), address = null, lease = null`.execute(
     db,
   )
 }

@@ -237,7 +237,7 @@ t.test('over HTTP a request is a message, and dropped after it was served', asyn
 
 async function postgres(t: Test) {
   const { db, url } = await testDb(t)
-  await sql`create table notes (id integer, text text)`.execute(db)
+  await sql`create table public.notes (id integer, text text)`.execute(db)
   const proxy = await proxyTo(t, url, 'postgres')
   const again = async () => {
     const client = new pg.Client(proxy.through(url))
@@ -250,7 +250,7 @@ async function postgres(t: Test) {
 }
 
 async function notes(db: ReturnType<typeof connect>): Promise<number> {
-  const { rows } = await sql<{ n: number }>`select count(*) as n from notes`.execute(db)
+  const { rows } = await sql<{ n: number }>`select count(*) as n from public.notes`.execute(db)
   return rows[0]?.n ?? 0
 }
 

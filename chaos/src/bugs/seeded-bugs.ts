@@ -63,7 +63,7 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'forget the outbox row of the cancel',
     breaks: 'I6: nobody is told that the account is active again',
     file: 'packages/accounts/src/cancel-deletion.ts',
-    find: "insert into outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled",
+    find: "insert into public.outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled",
     replace: 'select from cancelled',
   },
   {

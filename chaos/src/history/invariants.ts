@@ -66,10 +66,10 @@ export const invariants: Invariant[] = [
         and l.committed > f.requested and l.committed < coalesce(f.cancelled, 'infinity')
       union all
       select format('user %s is active although the deletion stands', u.id)
-      from users u join deletions d on d.user_id = u.id where u.active and d.status in ('pending', 'erasing')
+      from public.users u join public.deletions d on d.user_id = u.id where u.active and d.status in ('pending', 'erasing')
       union all
       select format('user %s: a session of before the deletion is there', s.user_id)
-      from sessions s join chaos.lives f on f.user_id = s.user_id
+      from public.sessions s join chaos.lives f on f.user_id = s.user_id
       where s.authenticated_at <= f.requested and f.requested is not null
         and exists (select from chaos.log l where l.table_name = 'sessions' and l.operation = 'INSERT'
           and l.is_now->>'id' = s.id::text and l.committed < f.requested)`,
@@ -78,7 +78,7 @@ export const invariants: Invariant[] = [
     name: 'I4',
     claim: 'every deletion not cancelled is erased within its bound once the parts are back',
     breaches: ({ partsBack, bound }) => sql`
-      select format('deletion %s is %s', id, status) as breach from deletions
+      select format('deletion %s is %s', id, status) as breach from public.deletions
       where status in ('pending', 'erasing') and erase_after + ${bound} * interval '1 second' < now()
       union all
       select format('deletion %s came %s late', deletion_id, erased - greatest(erase_after, ${partsBack}))
@@ -101,13 +101,13 @@ export const invariants: Invariant[] = [
       select format('user %s was erased and has a row of %s', f.user_id, t.table_name)
       from chaos.lives f
       cross join lateral (
-        select 'users' as table_name from users where id = f.user_id
-        union all select 'sessions' from sessions where user_id = f.user_id
-        union all select 'saved_passwords' from saved_passwords where user_id = f.user_id
-        union all select 'avatars' from avatars where user_id = f.user_id
+        select 'users' as table_name from public.users where id = f.user_id
+        union all select 'sessions' from public.sessions where user_id = f.user_id
+        union all select 'saved_passwords' from public.saved_passwords where user_id = f.user_id
+        union all select 'avatars' from public.avatars where user_id = f.user_id
         union all select 'person_keys' from vault.person_keys where user_id = f.user_id
-        union all select 'deletions' from deletions where user_id = f.user_id
-        union all select 'exports' from exports where user_id = f.user_id
+        union all select 'deletions' from public.deletions where user_id = f.user_id
+        union all select 'exports' from public.exports where user_id = f.user_id
       ) t where f.erased is not null
       union all
       select format('user %s was erased and has files', p.user_id) from chaos.people p
@@ -130,27 +130,27 @@ export const invariants: Invariant[] = [
         union all select 'account-erased' where f.erased is not null
         union all select 'export-ready' where exists (select from chaos.log l
           where l.table_name = 'exports' and l.deletion_id = f.deletion_id and l.is_now->>'status' = 'ready')
-      ) k left join outbox o on o.deletion_id = f.deletion_id and o.mail = k.mail
+      ) k left join public.outbox o on o.deletion_id = f.deletion_id and o.mail = k.mail
       where f.requested is not null
       group by f.deletion_id, k.mail having count(o.id) <> 1
       union all
-      select format('mail %s (%s) is still pending', id, mail) from outbox where status = 'pending'
+      select format('mail %s (%s) is still pending', id, mail) from public.outbox where status = 'pending'
       union all
-      select format('mail %s (%s) is said to be sent and never came', id, mail) from outbox o
+      select format('mail %s (%s) is said to be sent and never came', id, mail) from public.outbox o
       where status = 'sent' and not exists (select from chaos.mails m
         where m.outbox_id = o.id and m.verdict in ('accepted', 'dropped'))
       union all
-      select format('mail %s (%s) was given up without an event', id, mail) from outbox o
-      where status = 'undeliverable' and not exists (select from audit_events e
+      select format('mail %s (%s) was given up without an event', id, mail) from public.outbox o
+      where status = 'undeliverable' and not exists (select from public.audit_events e
         where e.deletion_id = o.deletion_id and e.event = 'mail.undeliverable')
       union all
-      select format('mail %s (%s) was dropped without need', id, mail) from outbox o
+      select format('mail %s (%s) was dropped without need', id, mail) from public.outbox o
       join chaos.lives f on f.deletion_id = o.deletion_id
       where (status = 'superseded' and f.cancelled is null and f.claimed is null)
         or (status = 'suppressed')
       union all
       select format('a mail came with the Message-ID %s, which is no mail’s of ours', message_id) from chaos.mails m
-      where message_id <> '' and not exists (select from outbox o where m.outbox_id = o.id)
+      where message_id <> '' and not exists (select from public.outbox o where m.outbox_id = o.id)
       union all
       select format('the Message-ID %s went to %s addresses under %s subjects', message_id,
         count(distinct recipient), count(distinct subject))
@@ -161,7 +161,7 @@ export const invariants: Invariant[] = [
       from chaos.mails refused join chaos.mails later on later.message_id = refused.message_id and later.seq > refused.seq
       where refused.verdict = 'refused-5' and refused.message_id <> ''
       union all
-      select format('mail %s kept its address after it was done', id) from outbox
+      select format('mail %s kept its address after it was done', id) from public.outbox
       where status <> 'pending' and address is not null`,
   },
   {
@@ -179,15 +179,15 @@ export const invariants: Invariant[] = [
     claim: 'one terminal event for each deletion in the audit chain, and the chain verifies',
     breaches: ({ chain }) => sql`
       select format('deletion %s is %s with %s terminal events', d.id, d.status, count(e.id)) as breach
-      from deletions d left join audit_events e on e.deletion_id = d.id
+      from public.deletions d left join public.audit_events e on e.deletion_id = d.id
         and e.event = case d.status when 'cancelled' then 'deletion.cancelled' else 'deletion.erased' end
       group by d.id, d.status having count(e.id) <> (d.status in ('cancelled', 'erased'))::int
       union all
-      select format('deletion %s has terminal events of both kinds', deletion_id) from audit_events
+      select format('deletion %s has terminal events of both kinds', deletion_id) from public.audit_events
       where event in ('deletion.cancelled', 'deletion.erased')
       group by deletion_id having count(distinct event) > 1
       union all
-      select format('deletion %s has %s events %s instead of one', deletion_id, count(*), event) from audit_events
+      select format('deletion %s has %s events %s instead of one', deletion_id, count(*), event) from public.audit_events
       where event in ('deletion.requested', 'deletion.claimed') group by deletion_id, event having count(*) > 1
       union all
       select * from unnest(${chain}::text[])`,
@@ -201,11 +201,11 @@ export const invariants: Invariant[] = [
       select format('user %s fetched an archive that is not whole', user_id) from chaos.answers
       where what = 'archive' and status = 200 and detail <> 'whole'
       union all
-      select format('export %s of an ended deletion is still pending', e.id) from exports e
-      join deletions d on d.id = e.deletion_id where e.status = 'pending' and d.status in ('cancelled', 'erased')
+      select format('export %s of an ended deletion is still pending', e.id) from public.exports e
+      join public.deletions d on d.id = e.deletion_id where e.status = 'pending' and d.status in ('cancelled', 'erased')
       union all
-      select format('export %s can be fetched although its deletion was cancelled', e.id) from exports e
-      join deletions d on d.id = e.deletion_id where e.status = 'ready' and d.status = 'cancelled'`,
+      select format('export %s can be fetched although its deletion was cancelled', e.id) from public.exports e
+      join public.deletions d on d.id = e.deletion_id where e.status = 'ready' and d.status = 'cancelled'`,
   },
   {
     name: 'I10',
@@ -215,7 +215,7 @@ export const invariants: Invariant[] = [
       from chaos.lives where cancelled is not null and claimed is not null
       union all
       select format('deletion %s: the cancel was answered with %s, and yet it is %s', d.id, a.status, d.status)
-      from chaos.answers a join deletions d on d.id = a.deletion_id
+      from chaos.answers a join public.deletions d on d.id = a.deletion_id
       where a.what = 'cancel' and (a.status = 200) <> (d.status = 'cancelled') and a.status in (200, 409)
         and not (a.status = 409 and a.detail = 'cancelled')`,
   },

@@ -36,8 +36,8 @@ end $$;
 do $$
 declare name text;
 begin
-  foreach name in array array['users', 'sessions', 'saved_passwords', 'avatars', 'vault.person_keys',
-                              'deletions', 'exports', 'outbox', 'audit_events'] loop
+  foreach name in array array['public.users', 'public.sessions', 'public.saved_passwords', 'public.avatars', 'vault.person_keys',
+                              'public.deletions', 'public.exports', 'public.outbox', 'public.audit_events'] loop
     execute format('create trigger chaos_note after insert or update or delete on %s
       for each row execute function chaos.note()', name);
   end loop;
@@ -87,9 +87,9 @@ create table chaos.people (
 -- What a person has, as one value: the same again means that nothing of it changed.
 create function chaos.possessions(person bigint) returns text language sql stable as $$
   select md5(jsonb_build_array(
-    (select to_jsonb(u) - 'active' from users u where id = person),
-    (select jsonb_agg(to_jsonb(p) order by p.id) from saved_passwords p where user_id = person),
-    (select jsonb_agg(to_jsonb(a)) from avatars a where user_id = person),
+    (select to_jsonb(u) - 'active' from public.users u where id = person),
+    (select jsonb_agg(to_jsonb(p) order by p.id) from public.saved_passwords p where user_id = person),
+    (select jsonb_agg(to_jsonb(a)) from public.avatars a where user_id = person),
     (select jsonb_agg(to_jsonb(k)) from vault.person_keys k where user_id = person))::text)
 $$;
 

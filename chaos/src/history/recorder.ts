@@ -99,7 +99,7 @@ async function load(sources: Sources, answers: Answer[]): Promise<void> {
   await sql`update chaos.people set files = user_id = any(${owners}::bigint[])`.execute(db)
   await sql`refresh materialized view chaos.log`.execute(db)
   await sql`refresh materialized view chaos.lives`.execute(db)
-  await sql`analyze chaos.answers, chaos.mails, chaos.people, chaos.log, chaos.lives, users, deletions, outbox, exports, audit_events`.execute(
+  await sql`analyze chaos.answers, chaos.mails, chaos.people, chaos.log, chaos.lives, public.users, public.deletions, public.outbox, public.exports, public.audit_events`.execute(
     db,
   )
 }

@@ -55,7 +55,7 @@ export async function isAtWork(db: Db, worker: string): Promise<boolean> {
       where seq > (select max(seq) from chaos.changes) - ${RECENT}::int and who = ${worker}
         and (is_now->>'attempts')::int > (was->>'attempts')::int
         and (is_now->>'lease')::uuid in (
-          select lease from outbox union all select lease from exports union all select lease from deletions)
+          select lease from public.outbox union all select lease from public.exports union all select lease from public.deletions)
     ) as holds`.execute(db)
   return rows[0]?.holds ?? false
 }

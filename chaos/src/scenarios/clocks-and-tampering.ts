@@ -149,10 +149,10 @@ async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<
  */
 async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
   const { db, exportDir } = world
-  await sql`create function wait_for_door() returns trigger language plpgsql as $$
+  await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
-  await sql`create trigger wait_for_door before update on exports for each row
-    when (new.status = 'ready') execute function wait_for_door()`.execute(db)
+  await sql`create trigger wait_for_door before update on public.exports for each row
+    when (new.status = 'ready') execute function public.wait_for_door()`.execute(db)
   const young = async () => {
     const names = await readdir(exportDir).catch((): string[] => [])
     return names.filter((name) => name.endsWith('.zip.age')).length
@@ -179,7 +179,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
     return { ahead, count }
   })
   claim(kept.count > 0, 'the archives in the making are gone')
-  await sql`drop trigger wait_for_door on exports`.execute(db)
+  await sql`drop trigger wait_for_door on public.exports`.execute(db)
   return kept
 }
 
@@ -213,7 +213,7 @@ async function replaceOne(world: World, workers: Running[], offset: string): Pro
 /** What was lent and whose job was removed is free soon: whoever works keeps more than these five seconds. */
 async function skipLentTime({ db }: World): Promise<void> {
   for (const table of ['outbox', 'exports', 'deletions'])
-    await sql`update ${sql.table(table)} set next_attempt_at = now()
+    await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
       where lease is not null and next_attempt_at between now() and now() + interval '5 seconds'`.execute(
       db,
     )
@@ -221,7 +221,7 @@ async function skipLentTime({ db }: World): Promise<void> {
 
 async function victimsAreUntouched({ db }: World, victims: Victim[]): Promise<void> {
   const { rows } = await sql<{ touched: number }>`
-    select count(*) as touched from deletions where id = any(${victims.map((one) => one.deletionId)}::uuid[])
+    select count(*) as touched from public.deletions where id = any(${victims.map((one) => one.deletionId)}::uuid[])
       and not (status = 'pending' and attempts = 0 and erase_after > now() + interval '26 days')`.execute(
     db,
   )
@@ -265,7 +265,7 @@ function copiesOf({ sink }: World): number {
 async function cancelSome({ db, keys }: World, apis: Api[], victims: Victim[]): Promise<void> {
   const half = victims.slice(0, victims.length / 2)
   const { rows } = await sql<{ id: string; nonce: Buffer }>`
-    select id, token_nonce as nonce from deletions where id = any(${half.map((one) => one.deletionId)}::uuid[])`.execute(
+    select id, token_nonce as nonce from public.deletions where id = any(${half.map((one) => one.deletionId)}::uuid[])`.execute(
     db,
   )
   const tokens = new Map(rows.map(({ id, nonce }) => [id, deletionToken(keys, nonce)]))

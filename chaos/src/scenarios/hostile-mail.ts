@@ -77,7 +77,9 @@ async function askAll(client: Client, people: Person[]): Promise<void> {
 
 /** As if a week before the date were now. */
 async function remindAll({ db }: World): Promise<void> {
-  await sql`update deletions set next_reminder_at = now() where status = 'pending'`.execute(db)
+  await sql`update public.deletions set next_reminder_at = now() where status = 'pending'`.execute(
+    db,
+  )
 }
 
 /** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
@@ -85,7 +87,7 @@ async function untilTheLastMail(world: World, within: number): Promise<void> {
   await until(
     'the last mail',
     async () => {
-      await sql`update outbox set next_attempt_at = now()
+      await sql`update public.outbox set next_attempt_at = now()
         where status = 'pending' and lease is null and next_attempt_at > now() + interval '5 seconds'`.execute(
         world.db,
       )
@@ -102,7 +104,7 @@ async function noneAgainAfter5xx({ db }: World): Promise<void> {
     with refused as (
       select recipient as address, count(*) as times from chaos.mails where verdict = 'refused-5' group by 1
     ), given as (
-      select p.address, count(*) as times from outbox o
+      select p.address, count(*) as times from public.outbox o
       join chaos.lives l on l.deletion_id = o.deletion_id join chaos.people p on p.user_id = l.user_id
       where o.status = 'undeliverable' group by 1
     )
@@ -113,7 +115,7 @@ async function noneAgainAfter5xx({ db }: World): Promise<void> {
   const [odd] = rows
   claim(!odd, `${odd?.refused} mails were refused for good for an address, ${odd?.given} given up`)
   const { rows: taken } = await sql`
-    select from outbox o join chaos.mails m on m.outbox_id = o.id
+    select from public.outbox o join chaos.mails m on m.outbox_id = o.id
     where o.status = 'undeliverable' and m.verdict = 'accepted'`.execute(db)
   claim(taken.length === 0, `${taken.length} mails were given up although they were taken`)
 }
@@ -141,17 +143,19 @@ function paceOf(offers: Offer[]) {
 
 async function pendingMails({ db }: World): Promise<number> {
   const { rows } = await sql<{ pending: number }>`
-    select count(*) as pending from outbox where status = 'pending'`.execute(db)
+    select count(*) as pending from public.outbox where status = 'pending'`.execute(db)
   return rows[0]?.pending ?? 0
 }
 
 async function areErased({ db }: World, count: number): Promise<boolean> {
-  const { rows } = await sql`select from deletions where status = 'erased'`.execute(db)
+  const { rows } = await sql`select from public.deletions where status = 'erased'`.execute(db)
   return rows.length === count
 }
 
 async function noExportIsPending({ db }: World): Promise<boolean> {
-  const { rows } = await sql`select from exports where status = 'pending' limit 1`.execute(db)
+  const { rows } = await sql`select from public.exports where status = 'pending' limit 1`.execute(
+    db,
+  )
   return rows.length === 0
 }
 

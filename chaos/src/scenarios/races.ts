@@ -89,7 +89,7 @@ function inWords({ cancel, claim }: { cancel: number; claim: number }): string {
 /** What they asked for, with the tokens of the cancel links as the mails carry them. */
 async function deletionsOf({ db, keys }: World, people: Person[]) {
   const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
-    select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from deletions
+    select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from public.deletions
     where status = 'pending' and user_id = any(${people.map(({ id }) => id)}::bigint[])`.execute(db)
   claim(rows.length === people.length, `${rows.length} of ${people.length} deletions are there`)
   const byId = new Map(people.map((person) => [person.id, person]))

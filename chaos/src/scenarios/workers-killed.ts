@@ -187,7 +187,7 @@ async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string>
     where table_name = 'exports' and is_now->>'status' = 'ready' and was->>'status' <> 'ready'
     group by is_now->>'id' having count(*) > 1
     union all
-    select format('deletion %s has %s exports', deletion_id, count(*)) from exports
+    select format('deletion %s has %s exports', deletion_id, count(*)) from public.exports
     group by deletion_id having count(*) > 1`.execute(db)
   const copied = await needlessCopies(db, endsOf(kills))
   claim(rows.length + copied.length === 0, [...rows.map((row) => row.breach), ...copied].join('\n'))

@@ -10,7 +10,7 @@ const CLOSER_WITHIN_SECONDS = 60
 export async function followed(db: Db): Promise<void> {
   const behind = async () => {
     const { rows } = await sql<{ open: number }>`
-      select count(*) as open from exports where status = 'pending'`.execute(db)
+      select count(*) as open from public.exports where status = 'pending'`.execute(db)
     return rows[0]?.open ?? 0
   }
   for (let open = await behind(); open > BEHIND_AT_MOST; )

@@ -42,17 +42,17 @@ export async function makePeople(
   })
   const { rows } = await sql<{ id: number; address: string }>`
     with made as (
-      insert into users (email, password_hash)
+      insert into public.users (email, password_hash)
       select address, ${await hashed} from unnest(${people.map(({ address }) => address)}::text[]) as p (address)
       returning id, email
     ), keys as (
       insert into vault.person_keys (user_id, sealed_key) select id, '\\x00' from made
     ), saved as (
-      insert into saved_passwords (id, user_id, site, username, secret)
+      insert into public.saved_passwords (id, user_id, site, username, secret)
       select gen_random_uuid(), id, 'https://site-' || n || '.example', 'me', decode(repeat('00', 30), 'hex')
       from made, generate_series(1, ${savedPasswords}::int) as n
     ), entered as (
-      insert into sessions (user_id, kind, token_hash, expires_at)
+      insert into public.sessions (user_id, kind, token_hash, expires_at)
       select made.id, 'cookie', hash, now() + interval '1 day'
       from made join unnest(${people.map(({ address }) => address)}::text[],
         ${people.map(({ cookie }) => tokenHash(cookie))}::bytea[]) as p (address, hash) on address = email
@@ -77,7 +77,7 @@ async function addPictures(db: Db, uploadDir: string, people: Person[]): Promise
     await writeFile(path.join(folder, 'picture.png'), picture)
   }
   await sql`
-    insert into avatars (user_id, file_name, content_type, bytes)
+    insert into public.avatars (user_id, file_name, content_type, bytes)
     select id, 'picture.png', 'image/png', ${picture.length}
     from unnest(${people.map(({ id }) => id)}::bigint[]) as p (id)`.execute(db)
 }

@@ -42,7 +42,9 @@ async function more(world: World): Promise<Person[]> {
 
 async function underWay({ db }: World): Promise<number> {
   const { rows } = await sql<{ open: number }>`
-    select count(*) as open from deletions where status in ('pending', 'erasing')`.execute(db)
+    select count(*) as open from public.deletions where status in ('pending', 'erasing')`.execute(
+    db,
+  )
   return rows[0]?.open ?? 0
 }
 

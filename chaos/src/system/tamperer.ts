@@ -102,13 +102,13 @@ export function createTamperer(
     async function mislead(name, queue) {
       const { rows } = await sql<{ lease: string }>`
         select lease from (
-          select 'send-mail' as job, lease from outbox union all
-          select 'export-accounts', lease from exports union all
-          select 'erase-accounts', lease from deletions where status = 'erasing'
+          select 'send-mail' as job, lease from public.outbox union all
+          select 'export-accounts', lease from public.exports union all
+          select 'erase-accounts', lease from public.deletions where status = 'erasing'
         ) as leased where lease is not null and job <> ${name} limit 30`.execute(db)
       // Of a row that is not due, somebody could know the lease, and yet it must not be erased.
       const guessed = await sql<{ lease: string }>`
-        update deletions set lease = gen_random_uuid()
+        update public.deletions set lease = gen_random_uuid()
         where id = any(${victims.deletionIds}::uuid[]) and status = 'pending' returning lease`.execute(
         db,
       )

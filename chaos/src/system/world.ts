@@ -203,9 +203,9 @@ async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
 /** Whoever is due in a moment is no more at rest than who is due. */
 async function isSettled(db: Db): Promise<boolean> {
   const { rows } = await sql<{ open: number }>`
-    select (select count(*) from outbox where status = 'pending')
-         + (select count(*) from exports where status = 'pending')
-         + (select count(*) from deletions where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '10 seconds')
-         + (select count(*) from audit_events where position is null) as open`.execute(db)
+    select (select count(*) from public.outbox where status = 'pending')
+         + (select count(*) from public.exports where status = 'pending')
+         + (select count(*) from public.deletions where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '10 seconds')
+         + (select count(*) from public.audit_events where position is null) as open`.execute(db)
   return rows[0]?.open === 0
 }

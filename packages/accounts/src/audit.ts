@@ -37,11 +37,11 @@ export async function sealAuditEvents(db: Db): Promise<number> {
     const position = last?.position ?? 0
     const { rows: events } = await sql<{ id: number; text: string }>`
       with unsealed as (
-        select id, row_number() over (order by id) + ${position}::bigint as position from audit_events
+        select id, row_number() over (order by id) + ${position}::bigint as position from public.audit_events
         where position is null order by id limit ${BATCH}
       )
-      select e.id, audit_event_text(row(e.id, e.deletion_id, e.event, e.details, e.at, u.position, null)::audit_events) as text
-      from unsealed u join audit_events e using (id) order by u.position`.execute(tx)
+      select e.id, public.audit_event_text(row(e.id, e.deletion_id, e.event, e.details, e.at, u.position, null)::public.audit_events) as text
+      from unsealed u join public.audit_events e using (id) order by u.position`.execute(tx)
     if (events.length === 0) return 0
     let hash = last?.hash ?? genesis
     const hashes = events.map(({ text }) => {
@@ -49,7 +49,7 @@ export async function sealAuditEvents(db: Db): Promise<number> {
       return hash
     })
     await sql`
-      update audit_events e set position = ${position}::bigint + new.n, hash = new.hash
+      update public.audit_events e set position = ${position}::bigint + new.n, hash = new.hash
       from unnest(${events.map(({ id }) => id)}::bigint[], ${hashes}::bytea[]) with ordinality as new (id, hash, n)
       where e.id = new.id and e.position is null`.execute(tx)
     return events.length
@@ -72,7 +72,7 @@ export async function verifyAuditChain(db: Db): Promise<ChainReport> {
   let position = 0
   for (;;) {
     const { rows } = await sql<{ position: number; hash: Buffer; text: string }>`
-      select position, hash, audit_event_text(e) as text from audit_events e
+      select position, hash, public.audit_event_text(e) as text from public.audit_events e
       where position > ${position} order by position limit ${BATCH}`.execute(db)
     for (const event of rows) {
       const expected = link(hash, event.text)

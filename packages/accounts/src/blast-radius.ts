@@ -32,12 +32,12 @@ export interface Held {
  * and releases in the future: they are of no hour of ours.
  */
 const counted = sql`(
-  select status from deletions
+  select status from public.deletions
   where status = 'pending' and erase_after <= now() and released_at is null
   union all
-  select status from deletions
+  select status from public.deletions
   where claimed_at > greatest(now() - interval '1 hour',
-      (select max(released_at) from breaker_trips where released_at <= now()))
+      (select max(released_at) from public.breaker_trips where released_at <= now()))
     and claimed_at <= now() + interval '1 hour' and released_at is null
 ) as counted`
 
@@ -49,7 +49,7 @@ const counts = sql`(
 export const atOnce: RawBuilder<number> = sql`(select count(*) from ${counted})`
 
 /** Whether erasure is stopped. */
-export const isStopped: RawBuilder<boolean> = sql`exists (select from breaker_trips where released_at is null)`
+export const isStopped: RawBuilder<boolean> = sql`exists (select from public.breaker_trips where released_at is null)`
 
 /** Users are counted only once the floor is exceeded, and only as far as it takes to know. */
 function exceeds({ floor, share }: BlastRadius): RawBuilder<boolean> {
@@ -79,7 +79,7 @@ export function holdsBack(limits: BlastRadius): RawBuilder<boolean> {
  */
 export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip | undefined> {
   const { rows } = await sql<Trip>`
-    insert into breaker_trips (at_once, users, floor, share)
+    insert into public.breaker_trips (at_once, users, floor, share)
     select n.at_once, n.erased + (select count(*) from lethe.people), ${limits.floor}, ${limits.share} from ${counts}
     where not ${isStopped} and ${exceeds(limits)}
     on conflict do nothing
@@ -90,7 +90,7 @@ export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip | u
 /** The trip that keeps erasure stopped. */
 export async function openTrip(db: Db): Promise<Trip | undefined> {
   const { rows } = await sql<Trip>`
-    select ${facts} from breaker_trips where released_at is null`.execute(db)
+    select ${facts} from public.breaker_trips where released_at is null`.execute(db)
   return rows[0]
 }
 
@@ -112,7 +112,7 @@ export async function readHeld(db: Db): Promise<Held | undefined> {
   if (!trip) return undefined
   const { rows } = await sql<Omit<Held, 'trip'>>`
     select count(*) filter (where ${isHeld}) as held, count(*) filter (where not ${isHeld}) as since
-    from deletions d, breaker_trips trip
+    from public.deletions d, public.breaker_trips trip
     where trip.released_at is null and d.status = 'pending' and d.released_at is null and d.erase_after <= now()`.execute(
     db,
   )
@@ -126,15 +126,15 @@ export async function readHeld(db: Db): Promise<Held | undefined> {
 export async function releaseHeld(db: Db, expected: number): Promise<number | undefined> {
   const { rows } = await sql<{ held: number }>`
     with trip as (
-      select id, tripped_at from breaker_trips where released_at is null for update
+      select id, tripped_at from public.breaker_trips where released_at is null for update
     ), held as (
-      select d.id from deletions d, trip where ${isHeld} order by d.id for update of d
+      select d.id from public.deletions d, trip where ${isHeld} order by d.id for update of d
     ), as_expected as (
       select trip.id from trip where (select count(*) from held) = ${expected}::bigint
     ), released as (
-      update deletions d set released_at = now() from held where d.id = held.id and exists (select from as_expected)
+      update public.deletions d set released_at = now() from held where d.id = held.id and exists (select from as_expected)
     ), closed as (
-      update breaker_trips b set released_at = now(), released = ${expected} from as_expected where b.id = as_expected.id
+      update public.breaker_trips b set released_at = now(), released = ${expected} from as_expected where b.id = as_expected.id
     )
     select (select count(*) from held) as held from trip`.execute(db)
   return rows[0]?.held

@@ -43,21 +43,21 @@ export async function cancelDeletionByPassword(
 async function cancelDeletion(db: Db, id: string): Promise<Cancelled> {
   const { rows } = await sql<Cancelled>`
     with cancelled as (
-      update deletions
+      update public.deletions
       set status = 'cancelled', cancelled_at = now(), token_nonce = null, next_reminder_at = null, lease = null
       where id = ${id} and status = 'pending'
       returning id, user_id
     ), restored as materialized (
       select id, lethe.restore(user_id) from cancelled
     ), withdrawn as (
-      update exports
+      update public.exports
       set status = case when status in ('pending', 'ready') then 'withdrawn' else status end, token_nonce = null, lease = null
       from cancelled where exports.deletion_id = cancelled.id
       returning exports.id, exports.file_name
     ), mailed as (
-      insert into outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled
+      insert into public.outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled
     ), noted as (
-      insert into audit_events (deletion_id, event) select id, 'deletion.cancelled' from cancelled
+      insert into public.audit_events (deletion_id, event) select id, 'deletion.cancelled' from cancelled
     )
     select cancelled.id, 'cancelled' as status, withdrawn.id as "exportId", withdrawn.file_name as archive
     from cancelled join restored using (id), withdrawn`.execute(db)

@@ -39,7 +39,7 @@ export async function erasePortions(
       if (!portion) return undefined
       const counts = JSON.stringify(sumOf(held.counts, portion))
       await sql`
-        update deletions set erased_counts = ${counts}::jsonb where id = ${deletion.id} and status = 'erasing'`.execute(
+        update public.deletions set erased_counts = ${counts}::jsonb where id = ${deletion.id} and status = 'erasing'`.execute(
         tx,
       )
       return portion

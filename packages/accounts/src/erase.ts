@@ -25,7 +25,7 @@ export function mayBeClaimed(limits: BlastRadius): RawBuilder<boolean> {
     d.status = 'erasing'
     or d.status = 'pending' and d.erase_after <= now()
       and (d.erase_after <= now() - interval '1 hour'
-           or not exists (select from exports e where e.deletion_id = d.id and e.status = 'pending'))
+           or not exists (select from public.exports e where e.deletion_id = d.id and e.status = 'pending'))
       and (d.released_at is not null or not ${holdsBack(limits)})
   )`
 }
@@ -42,20 +42,20 @@ export async function claimDeletions(
   const lease = crypto.randomUUID()
   const { rows } = await sql<ClaimedDeletion>`
     with mine as (
-      select d.id, d.status as was from deletions d
+      select d.id, d.status as was from public.deletions d
       where d.lease = ${jobLease} and ${mayBeClaimed(limits)} order by d.id for update
     ), claimed as (
-      update deletions d
+      update public.deletions d
       set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,
         lease = ${lease}, next_attempt_at = now() + interval '10 seconds', attempts = d.attempts + 1
       from mine where d.id = mine.id
       returning d.id, d.user_id, mine.was
     ), given_up as (
-      update exports e set status = 'failed', token_nonce = null, lease = null
+      update public.exports e set status = 'failed', token_nonce = null, lease = null
       from claimed where e.deletion_id = claimed.id and e.status = 'pending'
       returning e.deletion_id
     ), noted as (
-      insert into audit_events (deletion_id, event)
+      insert into public.audit_events (deletion_id, event)
       select id, 'deletion.claimed' from claimed where was = 'pending'
       union all select deletion_id, 'export.failed' from given_up
     )
@@ -112,7 +112,7 @@ export async function lockHeld(
   deletions: ClaimedDeletion[],
 ): Promise<HeldDeletion[]> {
   const { rows } = await sql<HeldDeletion>`
-    select id, user_id as "userId", erased_counts as counts from deletions
+    select id, user_id as "userId", erased_counts as counts from public.deletions
     where id = any(${deletions.map(({ id }) => id)}::uuid[]) and status = 'erasing' and lease = ${lease}
     order by id for update`.execute(tx)
   return rows
@@ -132,13 +132,13 @@ async function keepAddressesForPendingMails(
   held: HeldDeletion[],
 ): Promise<void> {
   await sql`
-    update outbox set address = people.address from deletions join lethe.people on people.id = deletions.user_id
+    update public.outbox set address = people.address from public.deletions join lethe.people on people.id = deletions.user_id
     where deletions.user_id = any(${userIds}) and outbox.deletion_id = deletions.id
       and outbox.status = 'pending'`.execute(tx)
   await sql`
-    insert into outbox (mail, deletion_id, address)
+    insert into public.outbox (mail, deletion_id, address)
     select 'account-erased', deletions.id, people.address
-    from deletions join lethe.people on people.id = deletions.user_id
+    from public.deletions join lethe.people on people.id = deletions.user_id
     where deletions.id = any(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
 }
 
@@ -148,13 +148,13 @@ async function keepAddressesForPendingMails(
  */
 async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[]): Promise<void> {
   await sql`
-    update exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
+    update public.exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
     where user_id = any(${userIds}) and deletion_id is null and status in ('pending', 'ready')`.execute(
     tx,
   )
-  await sql`update exports set user_id = null where user_id = any(${userIds})`.execute(tx)
+  await sql`update public.exports set user_id = null where user_id = any(${userIds})`.execute(tx)
   await sql`
-    update deletions set user_id = null
+    update public.deletions set user_id = null
     where user_id = any(${userIds}) and id <> all(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
 }
 
@@ -162,7 +162,7 @@ async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[])
 async function completeTombstones(tx: Tx, erased: { id: string; counts: Counts }[]): Promise<void> {
   const counts = Object.fromEntries(erased.map(({ id, counts }) => [id, counts]))
   await sql`
-    update deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
+    update public.deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
       erased_counts = ${JSON.stringify(counts)}::jsonb -> id::text, lease = null
     where id = any(${erased.map(({ id }) => id)}::uuid[]) and status = 'erasing'`.execute(tx)
 }

@@ -56,9 +56,9 @@ export async function finishExports(
       from unnest(${stored.map(({ exportId }) => exportId)}::uuid[], ${stored.map(({ fileName }) => fileName)}::text[],
           ${stored.map(({ bytes }) => bytes)}::bigint[], ${stored.map(({ sha256 }) => sha256)}::bytea[])
         as s (id, file_name, bytes, sha256)
-      join exports on exports.id = s.id left join deletions d on d.id = exports.deletion_id
+      join public.exports on exports.id = s.id left join public.deletions d on d.id = exports.deletion_id
     ), made as (
-      update exports e
+      update public.exports e
       set status = 'ready', created_at = now(), lease = null, next_attempt_at = now(),
         expires_at = coalesce(s.erase_after, now()) + ${ttl}::interval,
         file_name = s.file_name, bytes = s.bytes, sha256 = s.sha256
@@ -67,10 +67,10 @@ export async function finishExports(
         and (e.deletion_id is null or s.deletion = 'pending')
       returning e.id, e.deletion_id
     ), mailed as (
-      insert into outbox (mail, deletion_id, export_id)
+      insert into public.outbox (mail, deletion_id, export_id)
       select 'export-ready', deletion_id, case when deletion_id is null then id end from made
     ), noted as (
-      insert into audit_events (deletion_id, event)
+      insert into public.audit_events (deletion_id, event)
       select deletion_id, 'export.ready' from made where deletion_id is not null
     )
     select id from made`.execute(db)
@@ -81,7 +81,7 @@ export async function finishExports(
 /** Ends exports that were asked for on their own and could not be made for three days; returns how many. */
 export async function giveUpExports(db: Db): Promise<number> {
   const { numAffectedRows } = await sql`
-    update exports set status = 'failed', token_nonce = null, lease = null
+    update public.exports set status = 'failed', token_nonce = null, lease = null
     where deletion_id is null and status = 'pending' and requested_at < now() - interval '3 days'`.execute(
     db,
   )
@@ -91,8 +91,8 @@ export async function giveUpExports(db: Db): Promise<number> {
 /** Closes up to `limit` archives whose time is over; returns how many. */
 export async function expireExports(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
-    update exports set status = 'expired', token_nonce = null
-    where id in (select id from exports where status = 'ready' and expires_at <= now()
+    update public.exports set status = 'expired', token_nonce = null
+    where id in (select id from public.exports where status = 'ready' and expires_at <= now()
                  limit ${limit} for update skip locked)`.execute(db)
   return Number(numAffectedRows)
 }
@@ -107,11 +107,11 @@ export async function archivesToRemove(
 ): Promise<{ exportId: string; fileName: string }[]> {
   const { rows } = await sql<{ exportId: string; fileName: string }>`
     with closed as materialized (
-      select id from exports
+      select id from public.exports
       where file_name is not null and status in ('failed', 'withdrawn', 'expired') and next_attempt_at <= now()
       order by next_attempt_at limit ${limit} for update skip locked
     )
-    update exports e set next_attempt_at = now() + interval '1 minute' from closed where e.id = closed.id
+    update public.exports e set next_attempt_at = now() + interval '1 minute' from closed where e.id = closed.id
     returning e.id as "exportId", e.file_name as "fileName"`.execute(db)
   return rows
 }

@@ -33,13 +33,13 @@ export async function readMails(db: Db, outboxIds: string[]): Promise<MailFacts[
       o.created_at < now() - interval '5 days' and o.attempts >= ${LEAST_ATTEMPTS} as "triedEnough", now() as now,
       d.status as "deletionStatus", d.erase_after as "eraseAfter", d.erased_counts as "erasedCounts",
       d.token_nonce as "deletionNonce", d.token_hash as "deletionHash",
-      coalesce((select details ->> 'by' from audit_events
+      coalesce((select details ->> 'by' from public.audit_events
                 where deletion_id = d.id and event = 'deletion.requested' limit 1), 'owner') as "requestedBy",
       e.status as "exportStatus", e.expires_at as "exportExpiresAt", e.bytes as "exportBytes",
       e.token_nonce as "exportNonce", e.token_hash as "exportHash"
-    from outbox o
-    left join deletions d on d.id = o.deletion_id
-    left join exports e on e.id = coalesce(o.export_id, (select id from exports where exports.deletion_id = d.id))
+    from public.outbox o
+    left join public.deletions d on d.id = o.deletion_id
+    left join public.exports e on e.id = coalesce(o.export_id, (select id from public.exports where exports.deletion_id = d.id))
     left join lethe.people p on p.id = coalesce(d.user_id, e.user_id)
     where o.id = any(${outboxIds}::uuid[])`.execute(db)
   const facts = new Map(rows.map(({ id, ...fact }) => [id, fact]))

@@ -37,7 +37,7 @@ export async function findArchive(db: Db, keys: Keys, exportId: string): Promise
  */
 export async function noteDownload(db: Db, exportId: string, ticket: string): Promise<void> {
   const { rows } = await sql`
-    update exports
+    update public.exports
     set downloads = downloads + (last_ticket is distinct from ${ticket}::uuid)::integer, downloaded_at = now(),
       last_ticket = ${ticket}
     where id = ${exportId} and status = 'ready' returning 1`.execute(db)
@@ -55,7 +55,7 @@ export async function destroyExport(
 ): Promise<{ exportId: string; fileName: string }> {
   for (;;) {
     const { rows } = await sql<{ exportId: string; fileName: string }>`
-      update exports set status = 'withdrawn', token_nonce = null, next_attempt_at = now()
+      update public.exports set status = 'withdrawn', token_nonce = null, next_attempt_at = now()
       where token_hash = ${tokenHash(token)} and status = 'ready' and expires_at > now()
       returning id as "exportId", file_name as "fileName"`.execute(db)
     if (rows[0]) return rows[0]
@@ -109,7 +109,7 @@ function findExport(db: Db) {
     .select(['downloads', 'downloaded_at as downloadedAt'])
     .select(sql<boolean>`coalesce(expires_at <= now(), false)`.as('expired'))
     .select(
-      sql<boolean>`exists (select from deletions d where d.id = deletion_id and d.status = 'pending')`.as(
+      sql<boolean>`exists (select from public.deletions d where d.id = deletion_id and d.status = 'pending')`.as(
         'opensVault',
       ),
     )

@@ -17,7 +17,7 @@ export interface Hit {
 export async function countHit(db: Db, keys: Keys, name: string, seconds: number): Promise<Hit> {
   const bucket = createHmac('sha256', keys.buckets).update(name).digest()
   const { rows } = await sql<Hit>`
-    insert into rate_limits as r (bucket, hits, ends_at)
+    insert into public.rate_limits as r (bucket, hits, ends_at)
     values (${bucket}, 1, now() + make_interval(secs => ${seconds}))
     on conflict (bucket) do update set
       hits = case when r.ends_at <= now() then 1 else r.hits + 1 end,
@@ -44,8 +44,8 @@ export async function spendMailAllowance(
 /** Forgets up to `limit` windows that are over; returns how many. */
 export async function forgetOldHits(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
-    delete from rate_limits where bucket in (
-      select bucket from rate_limits where ends_at <= now() limit ${limit} for update skip locked)`.execute(
+    delete from public.rate_limits where bucket in (
+      select bucket from public.rate_limits where ends_at <= now() limit ${limit} for update skip locked)`.execute(
     db,
   )
   return Number(numAffectedRows)

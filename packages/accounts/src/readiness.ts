@@ -1,4 +1,4 @@
-import { type Db, pendingMigrations } from '@lethe/db'
+import { asUnusable, DatabaseReadOnlyError, type Db, pendingMigrations } from '@lethe/db'
 import { sql } from 'kysely'
 import { fitsSecretKey, type Keys } from './keys.ts'
 
@@ -11,7 +11,10 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
   // Neither is undone while the process runs, so both are asked for only until they hold.
   let settled = false
   const ask = async () => {
-    await sql`select 1`.execute(db)
+    // A database can become read-only under connections that are open.
+    const { rows } = await sql<{ readOnly: string }>`
+      select current_setting('transaction_read_only') as "readOnly"`.execute(db)
+    if (rows[0]?.readOnly === 'on') throw new DatabaseReadOnlyError()
     if (settled) return undefined
     const pending = await pendingMigrations(db)
     if (pending.length > 0) return 'The database is not migrated: run `pnpm migrate`.'
@@ -24,8 +27,9 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     const timer = setTimeout(() => late.resolve('The database does not answer.'), PATIENCE_MS)
     try {
       return await Promise.race([ask(), late.promise])
-    } catch {
-      return 'The database cannot be reached.'
+    } catch (error) {
+      if (error instanceof DatabaseReadOnlyError) return error.message
+      return asUnusable(error)?.message ?? 'The database cannot be reached.'
     } finally {
       clearTimeout(timer)
     }

@@ -22,10 +22,10 @@ export async function refresh(
   // Sees the user active under a lock: a refresh under way does not outlive the deletion.
   const { rows } = await sql<{ id: string }>`
     with owner as (
-      select active_users.id from active_users join sessions on sessions.user_id = active_users.id
+      select active_users.id from public.active_users join public.sessions on sessions.user_id = active_users.id
       where sessions.id = ${sessionId} for share of active_users
     )
-    update sessions set token_hash = ${tokenHash(next)} from owner
+    update public.sessions set token_hash = ${tokenHash(next)} from owner
     where sessions.id = ${sessionId} and sessions.user_id = owner.id
       and sessions.token_hash = ${tokenHash(token)} and sessions.expires_at > now()
     returning sessions.id`.execute(db)

@@ -8,15 +8,15 @@ import { sql } from 'kysely'
 export async function stageReminders(db: Db): Promise<number> {
   const { rows } = await sql`
     with due as (
-      select id from deletions where status = 'pending' and next_reminder_at <= now()
+      select id from public.deletions where status = 'pending' and next_reminder_at <= now()
       order by next_reminder_at limit 500 for update skip locked
     ), reminded as (
-      update deletions d
+      update public.deletions d
       set next_reminder_at = case when d.erase_after - interval '1 day' > now() then d.erase_after - interval '1 day' end
       from due where d.id = due.id
       returning d.id, d.erase_after
     ), mailed as (
-      insert into outbox (mail, deletion_id)
+      insert into public.outbox (mail, deletion_id)
       select 'deletion-reminder', id from reminded where erase_after > now()
     )
     select from reminded`.execute(db)

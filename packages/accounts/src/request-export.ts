@@ -75,7 +75,7 @@ async function refuseTooMany(tx: Tx, userId: number, perDay: number): Promise<vo
   const { rows } = await sql<{ asked: number; retryAfter: number }>`
     select count(*) as asked,
       ceil(extract(epoch from min(requested_at) + interval '1 day' - now()))::integer as "retryAfter"
-    from exports
+    from public.exports
     where user_id = ${userId} and deletion_id is null and requested_at > now() - interval '1 day'`.execute(
     tx,
   )

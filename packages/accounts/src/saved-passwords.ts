@@ -63,7 +63,7 @@ export async function savePassword(
 }
 
 function savedBy(userId: number) {
-  return sql<number>`(select count(*) from saved_passwords where user_id = ${userId})`
+  return sql<number>`(select count(*) from public.saved_passwords where user_id = ${userId})`
 }
 
 async function whyNotSaved(db: Db, userId: number) {
@@ -98,8 +98,8 @@ export async function listSavedPasswords(
 export async function removeSavedPassword(db: Db, userId: number, id: string): Promise<void> {
   // `active` under a lock here as well: during the grace period nothing of the person's changes.
   const { rows } = await sql`
-    with owner as (select id from active_users where id = ${userId} for share)
-    delete from saved_passwords using owner
+    with owner as (select id from public.active_users where id = ${userId} for share)
+    delete from public.saved_passwords using owner
     where saved_passwords.id = ${id} and saved_passwords.user_id = owner.id returning 1`.execute(db)
   if (rows.length === 0) throw new AccountError('saved-password-not-found')
 }

@@ -33,7 +33,7 @@ export async function scheduleDeletion(
     ), ended as materialized (
       select id, lethe.end_sessions(id) from deactivated
     ), requested as (
-      insert into deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash)
+      insert into public.deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash)
       select id, now() + grace, now() + grace,
         case when grace > interval '7 days' then now() + grace - interval '7 days'
              when grace > interval '1 day' then now() + grace - interval '1 day' end,
@@ -41,12 +41,12 @@ export async function scheduleDeletion(
       from ended, (select ${grace}::interval as grace) as rule
       returning *
     ), promised as (
-      insert into exports (deletion_id, user_id, token_nonce, token_hash)
+      insert into public.exports (deletion_id, user_id, token_nonce, token_hash)
       select id, user_id, ${exportNonce}, ${tokenHash(exportToken(keys, exportNonce))} from requested
     ), mailed as (
-      insert into outbox (mail, deletion_id) select 'deletion-scheduled', id from requested
+      insert into public.outbox (mail, deletion_id) select 'deletion-scheduled', id from requested
     ), noted as (
-      insert into audit_events (deletion_id, event, details)
+      insert into public.audit_events (deletion_id, event, details)
       select id, 'deletion.requested', jsonb_build_object('by', ${by}::text) from requested
     )
     select id, status, requested_at as "requestedAt", erase_after as "eraseAfter" from requested`.execute(

@@ -137,8 +137,8 @@ export async function endSession(db: Db, userId: number, sessionId: string): Pro
 /** Forgets up to `limit` sessions that are over of themselves; returns how many. */
 export async function forgetExpiredSessions(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
-    delete from sessions where id in (
-      select id from sessions where expires_at <= now() limit ${limit} for update skip locked)`.execute(
+    delete from public.sessions where id in (
+      select id from public.sessions where expires_at <= now() limit ${limit} for update skip locked)`.execute(
     db,
   )
   return Number(numAffectedRows)

@@ -30,11 +30,14 @@ t.test(
 t.test('events cannot be changed, deleted or truncated', async (t) => {
   const { db } = await testDb(t)
   await db.transaction().execute((tx) => noteEvents(tx, [randomUUID()], 'deletion.claimed'))
-  await t.rejects(sql`update audit_events set event = 'deletion.erased'`.execute(db), /append-only/)
+  await t.rejects(
+    sql`update public.audit_events set event = 'deletion.erased'`.execute(db),
+    /append-only/,
+  )
   await sealAuditEvents(db)
-  await t.rejects(sql`update audit_events set position = 7`.execute(db), /append-only/)
-  await t.rejects(sql`delete from audit_events`.execute(db), /append-only/)
-  await t.rejects(sql`truncate audit_events`.execute(db), /append-only/)
+  await t.rejects(sql`update public.audit_events set position = 7`.execute(db), /append-only/)
+  await t.rejects(sql`delete from public.audit_events`.execute(db), /append-only/)
+  await t.rejects(sql`truncate public.audit_events`.execute(db), /append-only/)
 })
 
 t.test('whoever gets round the triggers is found by the chain', async (t) => {
@@ -47,10 +50,10 @@ t.test('whoever gets round the triggers is found by the chain', async (t) => {
       await sql`set local session_replication_role = replica`.execute(tx)
       await statement.execute(tx)
     })
-  await forge(sql`update audit_events set details = '{"by":"owner"}' where position = 3`)
+  await forge(sql`update public.audit_events set details = '{"by":"owner"}' where position = 3`)
   t.match(await verifyAuditChain(db), { brokenAt: 3 })
-  await forge(sql`update audit_events set details = '{}' where position = 3`)
+  await forge(sql`update public.audit_events set details = '{}' where position = 3`)
   t.equal((await verifyAuditChain(db)).brokenAt, undefined)
-  await forge(sql`delete from audit_events where position = 2`)
+  await forge(sql`delete from public.audit_events where position = 2`)
   t.match(await verifyAuditChain(db), { brokenAt: 2 })
 })

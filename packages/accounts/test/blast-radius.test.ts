@@ -68,7 +68,7 @@ t.test('a job that was lent before claims nothing, tripped or not yet', async (t
   await tripBreaker(db, limits)
   t.strictSame((await claimDeletions(db, lent, limits)).deletions, [], 'tripped')
   t.strictSame(await statuses(db), { pending: 8 })
-  const { rows } = await sql`select from deletions where lease = ${lent}`.execute(db)
+  const { rows } = await sql`select from public.deletions where lease = ${lent}`.execute(db)
   t.equal(rows.length, 2, 'and the rows are as they were')
 })
 
@@ -107,7 +107,7 @@ t.test('claims of another hour do not count', async (t) => {
     await people(db, 7)
     await makeDue(db, 3)
     await claim(db)
-    await sql`update deletions set requested_at = now() - interval '1 day', erase_after = now() - interval '1 day',
+    await sql`update public.deletions set requested_at = now() - interval '1 day', erase_after = now() - interval '1 day',
       claimed_at = now() + ${moved}::interval where status = 'erasing'`.execute(db)
     await makeDue(db, 1)
     t.equal((await tripBreaker(db, limits)) !== undefined, counts, moved)
@@ -119,7 +119,7 @@ t.test('once tripped it stays so, though fewer are due', async (t) => {
   await people(db, 8)
   await makeDue(db, 6)
   await tripBreaker(db, limits)
-  await sql`update deletions set erase_after = now() + interval '1 day' where user_id not in (select min(user_id) from deletions)`.execute(
+  await sql`update public.deletions set erase_after = now() + interval '1 day' where user_id not in (select min(user_id) from public.deletions)`.execute(
     db,
   )
   t.strictSame(await claim(db), [])
@@ -168,7 +168,9 @@ t.test('the date of a released deletion stays what it was when they looked', asy
   await makeDue(db, 8)
   await tripBreaker(db, limits)
   await releaseHeld(db, 8)
-  const moving = sql`update deletions set erase_after = now() + interval '1 second'`.execute(db)
+  const moving = sql`update public.deletions set erase_after = now() + interval '1 second'`.execute(
+    db,
+  )
   await t.rejects(moving, /deletions_released_when_due/)
 })
 
@@ -194,13 +196,13 @@ t.test(
     await people(db, 7)
     await makeDue(db, 7)
     await tripBreaker(db, limits)
-    await sql`update deletions set erase_after = now() + interval '26 days'`.execute(db)
-    await sql`update breaker_trips set tripped_at = now() + interval '27 days'`.execute(db)
+    await sql`update public.deletions set erase_after = now() + interval '26 days'`.execute(db)
+    await sql`update public.breaker_trips set tripped_at = now() + interval '27 days'`.execute(db)
     t.match(await readHeld(db), { held: 0, since: 0 })
     t.equal(await releaseHeld(db, 0), 0)
     t.equal(await readHeld(db), undefined)
 
-    await sql`update breaker_trips set released_at = now() + interval '27 days'`.execute(db)
+    await sql`update public.breaker_trips set released_at = now() + interval '27 days'`.execute(db)
     await makeDue(db, 3)
     t.equal((await claim(db)).length, 3)
     await makeDue(db, 1)
@@ -231,7 +233,7 @@ t.test('a bad UPDATE after any statement lets nobody through whom it made due', 
   await people(db, 8)
   await makeDue(db, 2)
   const lease = randomUUID()
-  await sql`update deletions set lease = ${lease}`.execute(db)
+  await sql`update public.deletions set lease = ${lease}`.execute(db)
   const disturbed = db.withPlugin({
     transformQuery: ({ node }) => node,
     async transformResult({ result }) {
@@ -250,8 +252,8 @@ t.test(
     await people(db, 60)
     const trickle = async (from: number) => {
       for (let i = from; i < from + 10; i++)
-        await sql`update deletions set erase_after = now() where id =
-        (select id from deletions order by user_id offset ${i} limit 1)`.execute(db)
+        await sql`update public.deletions set erase_after = now() where id =
+        (select id from public.deletions order by user_id offset ${i} limit 1)`.execute(db)
     }
     const twenty = { floor: 20, share: 0 }
     await makeDue(db, 5)
@@ -273,23 +275,23 @@ t.test(
 /** Users, each with a pending deletion whose date is to come. */
 async function people(db: Db, users: number): Promise<void> {
   await sql`
-    with users as (
-      insert into users (email, password_hash, active)
+    with made as (
+      insert into public.users (email, password_hash, active)
       select gen_random_uuid() || '@example.com', '$argon2id$', false from generate_series(1, ${users}::integer)
       returning id
     )
-    insert into deletions (user_id, requested_at, erase_after, next_attempt_at, token_nonce, token_hash)
+    insert into public.deletions (user_id, requested_at, erase_after, next_attempt_at, token_nonce, token_hash)
     select id, now() - interval '1 day', now() + interval '1 day', now(), sha256(id::text::bytea), sha256(gen_random_uuid()::text::bytea)
-    from users`.execute(db)
+    from made`.execute(db)
 }
 
 /** A bad UPDATE: so many of the pending are due all at once. */
 async function makeDue(db: Db, deletions: number): Promise<void> {
   await sql`
     with first as (
-      select id from deletions where status = 'pending' and released_at is null order by user_id limit ${deletions}
+      select id from public.deletions where status = 'pending' and released_at is null order by user_id limit ${deletions}
     )
-    update deletions set erase_after = least(erase_after, now()) from first where deletions.id = first.id`.execute(
+    update public.deletions set erase_after = least(erase_after, now()) from first where deletions.id = first.id`.execute(
     db,
   )
 }
@@ -299,10 +301,10 @@ async function lend(db: Db, limit = 1_000): Promise<string> {
   const lease = randomUUID()
   await sql`
     with free as (
-      select id from deletions where status = 'erasing' or status = 'pending' and erase_after <= now()
+      select id from public.deletions where status = 'erasing' or status = 'pending' and erase_after <= now()
       limit ${limit} for update skip locked
     )
-    update deletions set lease = ${lease} from free where deletions.id = free.id`.execute(db)
+    update public.deletions set lease = ${lease} from free where deletions.id = free.id`.execute(db)
   return lease
 }
 
@@ -317,7 +319,7 @@ async function eraseDue(db: Db): Promise<string[]> {
 
 async function statuses(db: Db): Promise<Record<string, number>> {
   const { rows } = await sql<{ status: string; n: number }>`
-    select status, count(*) as n from deletions group by 1 order by 1`.execute(db)
+    select status, count(*) as n from public.deletions group by 1 order by 1`.execute(db)
   return Object.fromEntries(rows.map(({ status, n }) => [status, n]))
 }
 

@@ -58,7 +58,7 @@ t.test('reminders: seven days before, one day before, none for a short grace per
   const short = await f.request(await f.person(), {}, 'PT20H')
   const pass = async (days: number) => {
     const gap = `${days} days`
-    await sql`update deletions set requested_at = requested_at - ${gap}::interval,
+    await sql`update public.deletions set requested_at = requested_at - ${gap}::interval,
       erase_after = erase_after - ${gap}::interval, next_reminder_at = next_reminder_at - ${gap}::interval
       where id = ${id}`.execute(f.db)
     return stageReminders(f.db)

@@ -22,7 +22,7 @@ t.test('a table that somebody adds and forgets is named, with the line to add', 
     'user_id bigint',
   ]) {
     const { db } = await testDb(t)
-    await sql.raw(`create table notes (${column}, body text)`).execute(db)
+    await sql.raw(`create table public.notes (${column}, body text)`).execute(db)
     await sql`create index on notes (user_id)`.execute(db)
     const { message } = await refused(makePlan(db, dataMap))
     t.match(message, /^notes/)
@@ -36,7 +36,7 @@ t.test('a table that somebody adds and forgets is named, with the line to add', 
 
 t.test('so is a column', async (t) => {
   const { db } = await testDb(t)
-  await sql`alter table users add phone text`.execute(db)
+  await sql`alter table public.users add phone text`.execute(db)
   const { message } = await refused(makePlan(db, dataMap))
   t.equal(
     message,
@@ -53,12 +53,12 @@ t.test('an erasure takes what the count promised, of these people and nobody els
       .values({ email: `${crypto.randomUUID()}@example.com`, password_hash: '$argon2id$' })
       .returning('id')
       .executeTakeFirstOrThrow()
-    await sql`insert into saved_passwords (id, user_id, site, username, secret)
+    await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
       select gen_random_uuid(), ${id}, 's', 'u', repeat('x', 30)::bytea from generate_series(1, 3)`.execute(
       db,
     )
     await sql`insert into vault.person_keys values (${id}, 'sealed')`.execute(db)
-    await sql`insert into avatars (user_id, file_name, content_type, bytes)
+    await sql`insert into public.avatars (user_id, file_name, content_type, bytes)
       values (${id}, 'a.png', 'image/png', 7)`.execute(db)
     return id
   }

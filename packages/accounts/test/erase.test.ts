@@ -20,10 +20,10 @@ t.test(
     const f = await setup(t, 'PT0S')
     const due = await f.request(await f.person())
     t.strictSame(await claim(f, due.id), [], 'its export is not made')
-    await sql`update exports set status = 'failed', token_nonce = null`.execute(f.db)
+    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
 
     const early = await f.request(await f.person(), {}, 'PT1H')
-    await sql`update exports set status = 'failed', token_nonce = null`.execute(f.db)
+    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
     t.strictSame(await claim(f, early.id), [], 'its date has not come')
 
     const cancelled = await f.request(await f.person())
@@ -37,7 +37,7 @@ t.test(
 t.test('an export that is an hour overdue no longer holds the erasure up', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
-  await sql`update deletions set requested_at = requested_at - interval '61 minutes',
+  await sql`update public.deletions set requested_at = requested_at - interval '61 minutes',
     erase_after = erase_after - interval '61 minutes'`.execute(f.db)
   t.strictSame(await claim(f, id), [id])
   t.match(await f.db.selectFrom('exports').select('status').execute(), [{ status: 'failed' }])
@@ -62,7 +62,7 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
     .execute()
   const before = await rowsOf(f, bob.user.id)
 
-  await sql`update deletions set lease = ${lease} where id = ${deletion.id}`.execute(f.db)
+  await sql`update public.deletions set lease = ${lease} where id = ${deletion.id}`.execute(f.db)
   const claimed = await claimDeletions(f.db, lease, blastRadius)
   await t.rejects(cancelDeletionByToken(f.db, token), {
     code: 'deletion-not-pending',
@@ -112,10 +112,10 @@ t.test(
     await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
     const { id } = await f.request(await f.logIn('ada@example.com'))
     await f.offerArchive(id)
-    await sql`update outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
+    await sql`update public.outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
       f.db,
     )
-    await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+    await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
     await finishErasure(
       f.db,
       await planErasure(f.db),
@@ -143,7 +143,7 @@ t.test('no row names an erased user any more', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
-  await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   await finishErasure(f.db, await planErasure(f.db), await claimDeletions(f.db, lease, blastRadius))
   for (const table of ['exports', 'deletions'] as const)
     t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
@@ -154,7 +154,7 @@ t.test(
   async (t) => {
     const f = await setup(t)
     await f.request(await f.person())
-    await sql`update exports set status = 'failed', token_nonce = null, lease = ${lease}`.execute(
+    await sql`update public.exports set status = 'failed', token_nonce = null, lease = ${lease}`.execute(
       f.db,
     )
     const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
@@ -167,9 +167,9 @@ t.test('a worker that lost its lease erases nothing', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
-  await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   const lost = await claimDeletions(f.db, lease, blastRadius)
-  await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   const taken = await claimDeletions(f.db, lease, blastRadius)
   t.strictSame(await finishErasure(f.db, await planErasure(f.db), lost), [])
   t.equal((await f.db.selectFrom('users').select('id').execute()).length, 1)
@@ -183,7 +183,7 @@ async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {
 
 async function claim(f: Fixture, id: string): Promise<string[]> {
   const lease = randomUUID()
-  await sql`update deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   const { deletions } = await claimDeletions(f.db, lease, blastRadius)
   return deletions.map((claimed) => claimed.id)
 }

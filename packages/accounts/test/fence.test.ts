@@ -18,7 +18,10 @@ t.test(
     const claim = await claimed(f, id)
     const refused = { code: 'LT001', message: /nothing may be written any more/, detail: undefined }
     await t.rejects(save(f.db, ada.user.id), refused)
-    await t.rejects(sql`update saved_passwords set user_id = ${ada.user.id}`.execute(f.db), refused)
+    await t.rejects(
+      sql`update public.saved_passwords set user_id = ${ada.user.id}`.execute(f.db),
+      refused,
+    )
     await t.rejects(
       f.db
         .insertInto('sessions')
@@ -103,9 +106,9 @@ t.test(
     over.abort()
     await Promise.all(writers)
     t.same([...codes], ['LT001'], 'they were refused, and in no other way')
-    const { rows } = await sql<{ n: number }>`select count(*) as n from saved_passwords`.execute(
-      f.db,
-    )
+    const { rows } = await sql<{
+      n: number
+    }>`select count(*) as n from public.saved_passwords`.execute(f.db)
     t.equal(rows[0]?.n, 0)
     t.equal((await counts(f.db, id))?.saved_passwords, taken)
   },
@@ -124,7 +127,7 @@ async function setup(t: Test): Promise<Setup> {
 
 /** As another service would, that does not know our rules. */
 async function save(db: Db, userId: number): Promise<void> {
-  await sql`insert into saved_passwords (id, user_id, site, username, secret)
+  await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     values (gen_random_uuid(), ${userId}, 's', 'u', ${Buffer.alloc(30)})`.execute(db)
 }
 

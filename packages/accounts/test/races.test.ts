@@ -87,10 +87,10 @@ t.test(
     for (let round = 0; round < 200; round++) {
       const { id } = await f.request(await enter(f, user.id))
       const lease = randomUUID()
-      await sql`update exports set status = 'failed', token_nonce = null where status = 'pending'`.execute(
+      await sql`update public.exports set status = 'failed', token_nonce = null where status = 'pending'`.execute(
         db,
       )
-      await sql`update deletions set lease = ${lease} where id = ${id}`.execute(db)
+      await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(db)
       const token = await f.cancelToken(id)
       const [cancel, claim] = await Promise.all([
         cancelDeletionByToken(db, token).then(
@@ -107,10 +107,10 @@ t.test(
         .executeTakeFirstOrThrow()
       if (active !== cancel) t.fail(`the account is not what the winner says in round ${round}`)
       outcomes[cancel ? 'cancelled' : 'claimed']++
-      await sql`update deletions set status = 'cancelled', cancelled_at = now(), claimed_at = null, token_nonce = null`.execute(
+      await sql`update public.deletions set status = 'cancelled', cancelled_at = now(), claimed_at = null, token_nonce = null`.execute(
         db,
       )
-      await sql`update users set active = true`.execute(db)
+      await sql`update public.users set active = true`.execute(db)
     }
     t.comment(outcomes)
     t.equal(outcomes.cancelled + outcomes.claimed, 200)
@@ -122,7 +122,7 @@ t.test('two administrators who delete each other at once do not block each other
   const f = await fixture(db)
   await f.person('a@example.com')
   await f.person('b@example.com')
-  await sql`update users set role = 'administrator'`.execute(db)
+  await sql`update public.users set role = 'administrator'`.execute(db)
   const [a, b] = [await f.logIn('a@example.com'), await f.logIn('b@example.com')]
   const ask = (who: Person, whom: Person) =>
     f.requestFor(who, whom.user.id).then(

@@ -58,7 +58,9 @@ t.test('an old log-in needs the password, and eraseNow always does', async (t) =
   const f = await setup(t)
   const ada = await f.person()
   await t.rejects(f.request(ada, { eraseNow: true }), { code: 'reauthentication-required' })
-  await sql`update sessions set authenticated_at = now() - interval '16 minutes'`.execute(f.db)
+  await sql`update public.sessions set authenticated_at = now() - interval '16 minutes'`.execute(
+    f.db,
+  )
   await t.rejects(f.request(ada), { code: 'reauthentication-required' })
   await t.rejects(f.request(ada, { password: 'wrong password' }), { code: 'wrong-password' })
   const deletion = await f.request(ada, { password, eraseNow: true })

@@ -40,7 +40,7 @@ t.test('an account holds two thousand saved passwords, and not one more', async 
   const { db } = await testDb(t)
   const f = await fixture(db)
   const ada = await f.person()
-  await sql`insert into saved_passwords (id, user_id, site, username, secret)
+  await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     select gen_random_uuid(), ${ada.user.id}, 's', 'u', repeat('x', 30)::bytea from generate_series(1, 1999)`.execute(
     db,
   )
@@ -56,7 +56,7 @@ t.test('a secret moved to another row, another person or another bit does not op
   const ada = await f.person()
   await savePassword(db, f.keys, ada.user.id, entry)
   const { id } = await savePassword(db, f.keys, ada.user.id, { ...entry, password: 'other' })
-  await sql`update saved_passwords set secret = (select secret from saved_passwords where id <> ${id}) where id = ${id}`.execute(
+  await sql`update public.saved_passwords set secret = (select secret from public.saved_passwords where id <> ${id}) where id = ${id}`.execute(
     db,
   )
   await t.rejects(listSavedPasswords(db, f.keys, ada.user.id))
@@ -102,9 +102,9 @@ t.test('hits are counted in windows, under names that nobody can read', async (t
   t.match(await countHit(db, keys, 'bob@example.com', 60), { hits: 1 })
   const { rows } = await sql<{
     all: string
-  }>`select string_agg(r::text, ' ') as all from rate_limits r`.execute(db)
+  }>`select string_agg(r::text, ' ') as all from public.rate_limits r`.execute(db)
   t.notMatch(rows[0]?.all, 'example')
-  await sql`update rate_limits set ends_at = now()`.execute(db)
+  await sql`update public.rate_limits set ends_at = now()`.execute(db)
   t.match(await countHit(db, keys, 'ada@example.com', 60), { hits: 1 }, 'a new window')
   await forgetOldHits(db)
   t.equal((await db.selectFrom('rate_limits').selectAll().execute()).length, 1)

@@ -49,8 +49,8 @@ t.test(
       code: 'account-pending-deletion',
       members: { eraseAfter },
     })
-    await sql`update exports set status = 'failed', token_nonce = null`.execute(f.db)
-    await sql`update deletions set requested_at = now(), erase_after = now(), status = 'erasing', claimed_at = now(), next_reminder_at = null`.execute(
+    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
+    await sql`update public.deletions set requested_at = now(), erase_after = now(), status = 'erasing', claimed_at = now(), next_reminder_at = null`.execute(
       f.db,
     )
     await t.rejects(f.logIn('ada@example.com'), { code: 'wrong-credentials' })
@@ -97,7 +97,9 @@ t.test('a session ends: by its owner, by time, by a change of the password', asy
   t.match(await findSessionByToken(f.db, ada.token), { userId: ada.user.id })
   t.match(await findSessionByToken(f.db, eve.token), { userId: eve.user.id })
 
-  await sql`update sessions set expires_at = now() where user_id = ${eve.user.id}`.execute(f.db)
+  await sql`update public.sessions set expires_at = now() where user_id = ${eve.user.id}`.execute(
+    f.db,
+  )
   t.equal(await findSessionByToken(f.db, eve.token), undefined)
   await forgetExpiredSessions(f.db)
   t.strictSame(

@@ -1,8 +1,10 @@
+export { asUnusable } from './as-unusable.ts'
 export { batched } from './batched.ts'
-export { type ConnectOptions, connect, type Db, type Tx } from './client.ts'
+export { connect, type Db, type Tx } from './client.ts'
 export { describeError } from './describe-error.ts'
-export { isContended, isUnavailable } from './errors.ts'
+export { exceedsLimit, isContended, isSerializationFailure, isUnavailable } from './errors.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
+export { type ConnectOptions, openClient, openPool } from './pool.ts'
 export { connectReaders, type Readers, type Snapshot } from './readers.ts'
 export type {
   AuditEventName,
@@ -14,3 +16,4 @@ export type {
   Role,
   Schema,
 } from './schema.ts'
+export { DatabaseReadOnlyError, UnusableDatabaseError } from './session.ts'

@@ -23,7 +23,11 @@ export async function pendingMigrations(db: Db): Promise<string[]> {
 }
 
 function migrator(db: Db, withoutUsers = false): Migrator {
-  return new Migrator({ db, provider: { getMigrations: () => getMigrations(withoutUsers) } })
+  return new Migrator({
+    db,
+    migrationTableSchema: 'public',
+    provider: { getMigrations: () => getMigrations(withoutUsers) },
+  })
 }
 
 /** The migrations that are about our users say so in their names. */
@@ -42,6 +46,9 @@ async function getMigrations(withoutUsers: boolean): Promise<Record<string, Migr
 function migration(file: string): Migration {
   return {
     async up(db) {
+      // Names without a schema are made in `public`, for this transaction alone.
+      await sql`select set_config('search_path',
+        concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), true)`.execute(db)
       await sql.raw(await readFile(path.join(folder, file), 'utf8')).execute(db)
     },
   }

@@ -1,8 +1,8 @@
 import { text } from 'node:stream/consumers'
 import { createQueryId, PostgresQueryCompiler, type RawBuilder, sql } from 'kysely'
-import { type ConnectOptions, openPool } from './client.ts'
 import { copyOut } from './copy-out.ts'
 import { cutOff } from './cut-off.ts'
+import { type ConnectOptions, openPool } from './pool.ts'
 
 /** Connections for long reads, apart from those that everything else waits for. */
 export interface Readers {
@@ -29,11 +29,14 @@ export interface Snapshot {
 }
 
 export function connectReaders(connectionString: string, options: ConnectOptions): Readers {
-  const pool = openPool(connectionString, options, {
-    // Whoever is cut off, even while they wait for a lock, is noticed within a second.
-    client_connection_check_interval: '1s',
-    // One processor is enough for what nobody waits for.
-    max_parallel_workers_per_gather: '0',
+  const pool = openPool(connectionString, {
+    ...options,
+    settings: {
+      // Whoever is cut off, even while they wait for a lock, is noticed within a second.
+      client_connection_check_interval: '1s',
+      // One processor is enough for what nobody waits for.
+      max_parallel_workers_per_gather: '0',
+    },
   })
   return {
     async snapshot(signal, queries, read) {

@@ -45,8 +45,7 @@ export async function withClockAhead(
     create function ahead.now() returns timestamptz language sql stable
     return pg_catalog.now() + make_interval(days => ${sql.lit(days)})`.execute(db)
   // Listed last, the built-in functions are found after this one.
-  const options = '-c timezone=UTC -c search_path=ahead,public,pg_catalog'
-  const ahead = connect(`${url}?options=${encodeURIComponent(options)}`)
+  const ahead = connect(url, { searchPath: 'ahead, pg_catalog' })
   t.teardown(() => ahead.destroy())
   return ahead
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { connect, isUnavailable, pendingMigrations } from '../src/index.ts'
+import { connect, exceedsLimit, isUnavailable, pendingMigrations } from '../src/index.ts'
 import { testDb } from '../src/testing.ts'
 
 t.test('a connection lost in use rejects its query, and the next one works', async (t) => {
@@ -25,18 +25,26 @@ t.test('a connection lost in use rejects its query, and the next one works', asy
   t.ok(lost.length > 0, 'and it was told of')
 })
 
-t.test(
-  'a server that is not there, and a statement that takes too long, are `unavailable`',
-  async (t) => {
-    const { url } = await testDb(t)
-    const nowhere = connect('postgres://nobody@127.0.0.1:1/nothing')
-    const hasty = connect(url, { statementTimeout: 20 })
-    t.teardown(() => Promise.all([nowhere.destroy(), hasty.destroy()]))
-    for (const query of [sql`select 1`.execute(nowhere), sql`select pg_sleep(5)`.execute(hasty)])
-      t.equal(await query.then(() => false, isUnavailable), true)
-    t.equal(await sql`select wrong`.execute(hasty).then(() => true, isUnavailable), false)
-  },
-)
+t.test('tells a server that is away from a statement that runs into a limit', async (t) => {
+  const { url } = await testDb(t)
+  const nowhere = connect('postgres://nobody@127.0.0.1:1/nothing')
+  const hasty = connect(url, { statementTimeout: 20 })
+  const narrow = connect(url, { settings: { temp_file_limit: '64kB', work_mem: '64kB' } })
+  t.teardown(() => Promise.all([nowhere, hasty, narrow].map((db) => db.destroy())))
+  const sorted = sql`select n from generate_series(1, 100000) n order by n desc, n % 7`
+  for (const [query, unavailable, limit] of [
+    [sql`select 1`.execute(nowhere), true, false],
+    [sql`select pg_sleep(5)`.execute(hasty), false, true],
+    [sorted.execute(narrow), false, true],
+    [sql`select wrong`.execute(hasty), false, false],
+  ] as const) {
+    const error = await query.then(
+      () => undefined,
+      (reason) => reason,
+    )
+    t.strictSame([isUnavailable(error), exceedsLimit(error)], [unavailable, limit], error?.message)
+  }
+})
 
 t.test('bigint is a number, and time is UTC', async (t) => {
   const { db } = await testDb(t)

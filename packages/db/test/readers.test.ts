@@ -36,11 +36,11 @@ t.test('so they do by a network that hands over a few bytes at a time', async (t
 
 t.test('what the server says between the rows is no row', async (t) => {
   const { db, url } = await testDb(t)
-  await sql`create function told(n int) returns int language plpgsql as $$
+  await sql`create function public.told(n int) returns int language plpgsql as $$
     begin raise warning 'row %', n; return n; end $$`.execute(db)
   const readers = connectReaders(url, { max: 1 })
   t.teardown(() => readers.end())
-  const telling = sql`select told(n) from generate_series(1, 1000) n`
+  const telling = sql`select public.told(n) from generate_series(1, 1000) n`
   const text = await readers.snapshot(never, [telling], ({ next }) => read(t, next()))
   t.strictSame(
     text.toString().split('\n').slice(0, -1).map(Number),

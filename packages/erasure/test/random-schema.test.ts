@@ -35,7 +35,7 @@ t.test(
     let db = connect(url, { max: 1 })
     t.teardown(() => db.destroy())
     // As for whoever has people of their own; and ours would be read of again for each schema.
-    await sql`drop table users, sessions, vault.person_keys, saved_passwords, avatars cascade`.execute(
+    await sql`drop table public.users, public.sessions, vault.person_keys, public.saved_passwords, public.avatars cascade`.execute(
       db,
     )
     let number = 0

@@ -149,7 +149,7 @@ t.test('a second try under the same lease leaves the first one’s file alone', 
 /** Holds the archive up where it comes to the saved passwords: the profile is read, the sessions are not. */
 async function lockPasswords({ db }: Scene) {
   const lock = await db.startTransaction().execute()
-  await sql`lock table saved_passwords in access exclusive mode`.execute(lock)
+  await sql`lock table public.saved_passwords in access exclusive mode`.execute(lock)
   return lock
 }
 

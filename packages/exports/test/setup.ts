@@ -104,7 +104,7 @@ export async function saveManyPasswords(db: Db, userId: number, rows: number) {
   await db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
     await sql`
-      insert into saved_passwords (id, user_id, site, username, secret)
+      insert into public.saved_passwords (id, user_id, site, username, secret)
       select gen_random_uuid(), ${userId}, 'https://' || encode(sha512((i || 'a')::bytea) || sha512((i || 'b')::bytea), 'hex'), 'user' || i, ${randomBytes(40)}
       from generate_series(1, ${sql.lit(rows)}) i`.execute(tx)
   })

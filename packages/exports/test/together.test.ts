@@ -43,7 +43,7 @@ t.test(
       names.map((name) => addUser(at.db, name)),
     )
     await saveManyPasswords(at.db, most, 1_000)
-    await sql`update saved_passwords set site = 'https://example.org'`.execute(at.db)
+    await sql`update public.saved_passwords set site = 'https://example.org'`.execute(at.db)
     await saveManyPasswords(at.db, many, 1_001)
     await saveManyPasswords(at.db, much, 990)
     const outcomes = await together(at, [most, many, much, few])
@@ -83,7 +83,7 @@ t.test('each fails for itself, and leaves nothing', async (t) => {
   const at = await scene(t)
   const [ada, eve] = [await full(at, 'ada'), await addUser(at.db, 'eve')]
   const erased = await addUser(at.db, 'erased')
-  await sql`delete from users where id = ${erased}`.execute(at.db)
+  await sql`delete from public.users where id = ${erased}`.execute(at.db)
   await mkdir(at.uploadDir, { recursive: true })
   // A file where the folder should be.
   await writeFile(path.join(at.uploadDir, String(eve)), '')
@@ -97,7 +97,7 @@ t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => 
   const [ada, eve] = [await addUser(at.db, 'ada'), await addUser(at.db, 'eve')]
   const stop = new AbortController()
   await at.db.transaction().execute(async (tx) => {
-    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
+    await sql`lock table public.saved_passwords in access exclusive mode`.execute(tx)
     const made = together(at, [ada, eve], stop.signal)
     stop.abort(new Error('stopping'))
     await t.rejects(made, /stopping/)

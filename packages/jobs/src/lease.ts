@@ -7,6 +7,7 @@ import { type RawBuilder, sql } from 'kysely'
 
 /** The tables whose rows are worked on under a lease. */
 type LeasedTable = 'deletions' | 'exports' | 'outbox'
+const rowsOf = (table: LeasedTable) => sql.table(`public.${table}`)
 
 export interface Taken {
   lease: string
@@ -54,11 +55,11 @@ async function lend(
   // Materialized: inside a join the limited query could run more than once and lend more than the limit.
   const { rows } = await sql<{ lease: string }>`
     with free as materialized (
-      select d.id from ${sql.table(table)} as d
+      select d.id from ${rowsOf(table)} as d
       where d.next_attempt_at <= now() and (${where})
       order by d.next_attempt_at limit ${limit} for update skip locked
     )
-    update ${sql.table(table)} as t set lease = ${lease}, next_attempt_at = ${held}
+    update ${rowsOf(table)} as t set lease = ${lease}, next_attempt_at = ${held}
     from free where t.id = free.id
     returning t.lease`.execute(db)
   return rows
@@ -95,9 +96,9 @@ async function takeUnder(
   const { rows } = await sql<Taken['rows'][number] & { lease: string }>`/* take ${sql.raw(table)} */
     with lent as materialized (
       select t.id, job.mine from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
-      join ${sql.table(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
+      join ${rowsOf(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
     )
-    update ${sql.table(table)} t set lease = lent.mine, next_attempt_at = ${held}, attempts = attempts + 1
+    update ${rowsOf(table)} t set lease = lent.mine, next_attempt_at = ${held}, attempts = attempts + 1
     from lent where t.id = lent.id
     returning t.id, attempts, t.lease`.execute(db)
   return mine.map((lease) => {
@@ -109,7 +110,7 @@ async function takeUnder(
 /** Prolongs a lease; returns how many rows are still under it. */
 export async function keep(db: Db, table: LeasedTable, lease: string): Promise<number> {
   const { numAffectedRows } = await sql`
-    update ${sql.table(table)} set next_attempt_at = ${held} where lease = ${lease}`.execute(db)
+    update ${rowsOf(table)} set next_attempt_at = ${held} where lease = ${lease}`.execute(db)
   return Number(numAffectedRows)
 }
 
@@ -127,7 +128,7 @@ export async function giveBack(
   const these = ids ? sql`and id = any(${ids}::uuid[])` : sql``
   const seconds = sql`(${delays}::float8[])[least(greatest(attempts, 1), ${delays.length}::integer)]`
   await sql`
-    update ${sql.table(table)}
+    update ${rowsOf(table)}
     set lease = null, next_attempt_at = now() + make_interval(secs => ${seconds})
     where lease = ${lease} ${these}`.execute(db)
 }

@@ -1,3 +1,4 @@
+import { openPool } from '@lethe/db'
 import {
   createPostgresBackend,
   type PostgresConnectionOptions,
@@ -5,7 +6,7 @@ import {
   runMigrations,
   Worker,
 } from 'bullmq'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Backend } from './backend.ts'
 
 const SCHEMA = 'bullmq'
@@ -16,17 +17,8 @@ export async function postgresBackend(
   connectionString: string,
   onError: (error: Error) => void,
 ): Promise<Backend> {
-  const pool = new pg.Pool({
-    connectionString,
-    max: 8,
-    connectionTimeoutMillis: 2_000,
-    // Each worker's LISTEN connection is one of these: without keepalive its loss could go unnoticed.
-    keepAlive: true,
-    options: `-c search_path=${SCHEMA} -c timezone=UTC`,
-  })
-  // One that breaks while it is idle, and one that breaks while BullMQ holds it: unheard, either would end the process.
-  pool.on('error', onError)
-  pool.on('connect', (client) => client.on('error', onError))
+  // Each worker's LISTEN connection is one of these.
+  const pool = openPool(connectionString, { max: 8, searchPath: SCHEMA, onError })
   try {
     await migrate(pool)
   } catch (error) {

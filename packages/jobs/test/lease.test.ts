@@ -22,7 +22,9 @@ t.test('whoever dies with a row holds it up for ten seconds, whether lent or tak
   const db = await withMails(t, 1)
   const seconds = async () => {
     const { rows } = await sql<{ seconds: number }>`
-      select extract(epoch from next_attempt_at - now())::float8 as seconds from outbox`.execute(db)
+      select extract(epoch from next_attempt_at - now())::float8 as seconds from public.outbox`.execute(
+      db,
+    )
     return rows[0]?.seconds ?? 0
   }
   const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
@@ -33,8 +35,8 @@ t.test('whoever dies with a row holds it up for ten seconds, whether lent or tak
 
 t.test('only free rows that fit are lent, and no more than asked for', async (t) => {
   const db = await withMails(t, 10)
-  await sql`update outbox set status = 'sent', finished_at = now()
-    where id in (select id from outbox limit 3)`.execute(db)
+  await sql`update public.outbox set status = 'sent', finished_at = now()
+    where id in (select id from public.outbox limit 3)`.execute(db)
   t.equal((await lendEach(db, 'outbox', pending, 5)).length, 5)
   t.equal((await lendEach(db, 'outbox', pending, 5)).length, 2)
 })
@@ -134,7 +136,7 @@ t.test('work ends when its lease is lost', async (t) => {
   const db = await withMails(t, 1)
   const lease = await takeOne(db)
   const working = whileLeased(db, 'outbox', lease, async (signal) => {
-    await sql`update outbox set lease = gen_random_uuid()`.execute(db)
+    await sql`update public.outbox set lease = gen_random_uuid()`.execute(db)
     await once(signal, 'abort')
     throw signal.reason
   })
@@ -198,12 +200,12 @@ async function takeOne(db: Db): Promise<string> {
 
 /** As if more time had passed than any lease lasts. */
 async function expire(db: Db): Promise<void> {
-  await sql`update outbox set next_attempt_at = now() - interval '1 second'`.execute(db)
+  await sql`update public.outbox set next_attempt_at = now() - interval '1 second'`.execute(db)
 }
 
 async function kept(db: Db): Promise<void> {
   await until('the lease is prolonged', async () => {
-    const { rows } = await sql`select from outbox where next_attempt_at > now()`.execute(db)
+    const { rows } = await sql`select from public.outbox where next_attempt_at > now()`.execute(db)
     return rows.length === 1
   })
 }

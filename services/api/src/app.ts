@@ -17,6 +17,7 @@ import { logging } from './logging.ts'
 import { pages } from './pages/index.ts'
 import { restoreLinks } from './pages/restore-links.ts'
 import { passwordLimits, rateLimits } from './rate-limits.ts'
+import { retrySerializationFailures } from './retry.ts'
 import { avatarRoutes } from './routes/avatars.ts'
 import { compatProfileRoutes } from './routes/compat-profiles.ts'
 import { compatUserRoutes } from './routes/compat-users.ts'
@@ -62,6 +63,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   replyToErrors(app)
   watchAnswers(app)
   readBodies(app)
+  retrySerializationFailures(app)
   setHeaders(app, config)
   const isStopping = drainBeforeClosing(app, lingerMs)
   const whyNotReady = readiness(deps)

@@ -1,6 +1,6 @@
 import { adoptSecretKey, createHasher, deriveKeys, foreignSecretKey } from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
-import { connect } from '@lethe/db'
+import { asUnusable, connect } from '@lethe/db'
 import { openStorage } from '@lethe/exports'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
@@ -32,8 +32,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     void app.close().then(() => process.exit(0))
   })
 
-// An unreachable or empty database is for /readyz to tell; a foreign one must not be written to.
-if ((await adoptSecretKey(db, keys).catch(() => undefined)) === false) exit(foreignSecretKey)
+// An unreachable or empty database is for /readyz to tell; one that cannot be worked with ends the process.
+const adopted = await adoptSecretKey(db, keys).catch((error) => {
+  const unusable = asUnusable(error)
+  if (unusable) exit(unusable.message)
+})
+if (adopted === false) exit(foreignSecretKey)
 if (config.production && !config.secure)
   app.log.warn('PUBLIC_URL begins with http: cookies travel unprotected unless TLS ends in front')
 try {

@@ -1,5 +1,5 @@
 import { AccountError } from '@lethe/accounts'
-import { isUnavailable } from '@lethe/db'
+import { exceedsLimit, isUnavailable } from '@lethe/db'
 import { NoPlan } from '@lethe/erasure'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
 import { violations } from './violations.ts'
@@ -65,7 +65,7 @@ export function toProblem(error: unknown): Problem {
   if (known) return describe(known)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return describe('bad-request')
-  return describe(isUnavailable(error) ? 'unavailable' : 'internal')
+  return describe(isUnavailable(error) || exceedsLimit(error) ? 'unavailable' : 'internal')
 }
 
 function describe(code: ProblemCode, options: ProblemOptions = {}): Problem {

@@ -62,7 +62,7 @@ t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
       data: { message: String },
     })
   }
-  await sql`update sessions set authenticated_at = now() - interval '1 hour'`.execute(db)
+  await sql`update public.sessions set authenticated_at = now() - interval '1 hour'`.execute(db)
   t.match((await ada.ask('DELETE', `/api/users/${ada.id}`)).json(), {
     statusCode: 403,
     statusMessage: 'Forbidden',
@@ -97,7 +97,7 @@ t.test('DELETE /api/users/{id}: whatever comes as a body is ignored', async (t) 
 t.test('DELETE /api/users/{id}: an administrator deletes another, and nobody not', async (t) => {
   const { app, db } = await testApp(t, quiet)
   const [ada, root] = [await person(app, 'ada@example.com'), await person(app, 'root@example.com')]
-  await sql`update users set role = 'administrator' where id = ${root.id}`.execute(db)
+  await sql`update public.users set role = 'administrator' where id = ${root.id}`.execute(db)
   const done = await root.ask('DELETE', `/api/users/${ada.id}`)
   t.equal(done.body, 'true')
   t.strictSame(done.cookies, [], 'the own cookie stays')
@@ -165,7 +165,7 @@ t.test('DELETE /api/profile/{id}/delete/: every refusal in its own shape', async
   t.match(big.json(), { error: String })
   t.strictSame(await db.selectFrom('deletions').selectAll().execute(), [])
 
-  await sql`update users set role = 'administrator' where id = ${eve.id}`.execute(db)
+  await sql`update public.users set role = 'administrator' where id = ${eve.id}`.execute(db)
   const nobody = await eve.call('DELETE', url(424242))
   t.equal(nobody.statusCode, 404)
   t.strictSame(nobody.json(), { detail: 'Not found.' })
@@ -193,7 +193,7 @@ t.test('a 204 leaves the connection fit for the next request', async (t) => {
 t.test('a failure is 500 or 503 in the shape of each route, never success', async (t) => {
   const { app, db } = await testApp(t, quiet)
   const ada = await person(app, 'ada@example.com')
-  await sql`alter table deletions add constraint broken check (false) not valid`.execute(db)
+  await sql`alter table public.deletions add constraint broken check (false) not valid`.execute(db)
   const users = await ada.ask('DELETE', `/api/users/${ada.id}`)
   t.equal(users.statusCode, 500)
   t.match(users.json(), { statusCode: 500, statusMessage: 'Internal Server Error' })

@@ -95,7 +95,7 @@ t.test('SIGTERM and SIGINT end it cleanly, once what runs is answered', async (t
     const exit = once(child, 'exit')
     const address = await listeningAddress(child.stdout)
     await db.transaction().execute(async (tx) => {
-      await sql`lock table kysely_migration`.execute(tx)
+      await sql`lock table public.kysely_migration`.execute(tx)
       const running = fetch(`${address}/readyz`)
       await waitForLock(db)
       child.kill(signal)
@@ -130,7 +130,7 @@ function start(env: NodeJS.ProcessEnv) {
 }
 
 async function waitForLock(db: Db): Promise<void> {
-  const waiting = sql`select from pg_locks where not granted and relation = 'kysely_migration'::regclass`
+  const waiting = sql`select from pg_locks where not granted and relation = 'public.kysely_migration'::regclass`
   while ((await waiting.execute(db)).rows.length === 0);
 }
 

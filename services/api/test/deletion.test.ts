@@ -51,7 +51,7 @@ t.test(
       await person(app, 'ada@example.com'),
       await person(app, 'root@example.com'),
     ]
-    await sql`update users set role = 'administrator' where id = ${root.id}`.execute(db)
+    await sql`update public.users set role = 'administrator' where id = ${root.id}`.execute(db)
     const asked = await root.ask('DELETE', `/v1/users/${ada.id}`)
     t.equal(asked.statusCode, 202)
     t.strictSame(asked.cookies, [])
@@ -60,7 +60,7 @@ t.test(
     t.equal(again.statusCode, 202)
     t.strictSame(again.json(), asked.json(), 'the same answer, the same date')
     t.equal((await root.ask('DELETE', '/v1/users/424242')).statusCode, 404)
-    await sql`update sessions set authenticated_at = now() - interval '1 hour'`.execute(db)
+    await sql`update public.sessions set authenticated_at = now() - interval '1 hour'`.execute(db)
     t.equal((await root.ask('DELETE', '/v1/users/424242')).statusCode, 404)
     t.equal(
       (await root.ask('DELETE', `/v1/users/${root.id}`)).statusCode,
@@ -81,7 +81,7 @@ t.test(
     t.match(wrong.json(), { type: '/problems/wrong-password' }, 'though the log-in is fresh')
     const now = await ada.ask('DELETE', url, { eraseNow: true })
     t.match(now.json(), { type: '/problems/reauthentication-required', status: 403 })
-    await sql`update sessions set authenticated_at = now() - interval '15 minutes 1 second'`.execute(
+    await sql`update public.sessions set authenticated_at = now() - interval '15 minutes 1 second'`.execute(
       db,
     )
     t.match((await ada.ask('DELETE', url)).json(), { type: '/problems/reauthentication-required' })
@@ -120,7 +120,9 @@ t.test('the preview counts one’s own rows and files, and nobody else’s', asy
 t.test('while something is missing in the data map no preview pretends to be whole', async (t) => {
   const { app, db } = await testApp(t, quiet)
   const ada = await person(app, 'ada@example.com')
-  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(db)
+  await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
+    db,
+  )
   const preview = await ada.ask('GET', `/v1/users/${ada.id}/deletion/preview`)
   t.equal(preview.statusCode, 503)
   t.match(preview.json(), { type: '/problems/unavailable', detail: /^What an erasure would take/ })
@@ -168,10 +170,10 @@ t.test('after the date the cancel still wins, until the worker has claimed', asy
 
   await bob.ask('DELETE', `/v1/users/${bob.id}`)
   const late = await cancelToken(db, keys, bob.id)
-  await sql`update exports set status = 'failed', token_nonce = null where user_id = ${bob.id}`.execute(
+  await sql`update public.exports set status = 'failed', token_nonce = null where user_id = ${bob.id}`.execute(
     db,
   )
-  await sql`update deletions set status = 'erasing', claimed_at = now() where user_id = ${bob.id}`.execute(
+  await sql`update public.deletions set status = 'erasing', claimed_at = now() where user_id = ${bob.id}`.execute(
     db,
   )
   const refused = await inject(app, 'POST', '/v1/deletions/cancel', { token: late })
@@ -210,7 +212,7 @@ t.test('an address in its grace period cannot be signed up with', async (t) => {
 t.test('an account is asked about ten times an hour at most', async (t) => {
   const { app, db } = await testApp(t)
   const [ada, root] = [await person(app, 'ada@example.com'), await person(app, 'root@example.com')]
-  await sql`update users set role = 'administrator' where id = ${root.id}`.execute(db)
+  await sql`update public.users set role = 'administrator' where id = ${root.id}`.execute(db)
   for (let n = 0; n < 10; n++)
     t.equal((await root.ask('DELETE', `/v1/users/${ada.id}`)).statusCode, 202)
   const refused = await root.ask('DELETE', `/v1/users/${ada.id}`)

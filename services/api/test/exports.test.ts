@@ -94,10 +94,10 @@ t.test(
     const token = await archived(t, databases, ada)
     const open = () => inject(app, 'POST', '/v1/exports/open', { token })
     const opened = await open()
-    await sql`update exports set expires_at = now()`.execute(db)
+    await sql`update public.exports set expires_at = now()`.execute(db)
     t.match((await open()).json(), { status: 410, type: '/problems/export-gone' })
     t.equal((await fetchArchive(app, opened)).statusCode, 410)
-    await sql`update exports set expires_at = now() + interval '1 day'`.execute(db)
+    await sql`update public.exports set expires_at = now() + interval '1 day'`.execute(db)
     t.equal((await fetchArchive(app, opened)).statusCode, 200)
 
     const cancel = { token: await cancelToken(db, keys, ada.id) }
@@ -129,7 +129,7 @@ t.test('the saved passwords need the account’s password, not the link alone', 
   const archive = await fetchArchive(app, await inject(app, 'POST', '/v1/exports/open', { token }))
   t.equal(archive.rawPayload.includes('=1+1'), false)
 
-  await sql`update deletions set status = 'erasing', claimed_at = erase_after + interval '1 hour'`.execute(
+  await sql`update public.deletions set status = 'erasing', claimed_at = erase_after + interval '1 hour'`.execute(
     db,
   )
   t.equal((await ask(password)).statusCode, 410, 'only during the grace period')
@@ -212,7 +212,7 @@ t.test('an archive of one’s own needs a fresh log-in, and is made one at a tim
   t.equal((await inject(app, 'POST', '/v1/exports/passwords', vault)).statusCode, 410)
   t.not((await ada.ask('POST', url)).json().export.id, asked.json().export.id, 'another one')
 
-  await sql`update sessions set authenticated_at = now() - interval '16 minutes'`.execute(db)
+  await sql`update public.sessions set authenticated_at = now() - interval '16 minutes'`.execute(db)
   t.match((await ada.ask('POST', url)).json(), {
     status: 403,
     type: '/problems/reauthentication-required',
@@ -235,7 +235,7 @@ t.test('nobody asks for somebody else’s archive, or without a session, or too 
   for (let n = 0; n < 5; n++) {
     for (const again of ['asked', 'and asked again'])
       t.equal((await ada.ask('POST', url)).statusCode, 202, again)
-    await sql`update exports set status = 'failed', token_nonce = null`.execute(db)
+    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(db)
   }
   const refused = await ada.ask('POST', url)
   t.match(refused.json(), {

@@ -20,7 +20,7 @@ t.test('alive, and ready on a migrated database', async (t) => {
 
 t.test('alive but not ready where the database is not migrated', async (t) => {
   const { app, db } = await testApp(t, { fresh: true })
-  await sql`drop table kysely_migration`.execute(db)
+  await sql`drop table public.kysely_migration`.execute(db)
   t.equal((await app.inject('/healthz')).statusCode, 200)
   t.match(await notReady(app), /pnpm migrate/)
 })

@@ -56,7 +56,7 @@ t.test('no value of any member makes a 5xx, or changes anything', async (t) => {
         const what = `${method} ${url} ${member}=${JSON.stringify(value).slice(0, 30)}`
         const isFreeText = url === '/v1/users' && ['displayName', 'password'].includes(member)
         if (isFreeText && refused.statusCode === 201)
-          await sql`delete from users where id <> ${ada.id}`.execute(db)
+          await sql`delete from public.users where id <> ${ada.id}`.execute(db)
         else if (refused.statusCode < 400 || refused.statusCode > 499)
           t.fail(`${refused.statusCode} for ${what}`)
       }
@@ -152,7 +152,7 @@ t.test('nothing personal is logged, whatever happens', async (t) => {
     cookie,
   })
   await inject(app, 'GET', '/canary-path', undefined, { cookie, 'user-agent': 'canary-agent' })
-  await sql`alter table saved_passwords add constraint broken check (site <> 'canary-site') not valid`.execute(
+  await sql`alter table public.saved_passwords add constraint broken check (site <> 'canary-site') not valid`.execute(
     db,
   )
   const failed = await inject(app, 'POST', `/v1/users/${id}/passwords`, secret, { cookie })

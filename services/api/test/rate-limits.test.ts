@@ -21,7 +21,7 @@ t.test('callers, accounts and limits are counted apart, and a window ends', asyn
   t.equal((await call({ url: '/password/ada' })).statusCode, 200, 'an account')
   t.equal((await call({ url: '/sign-up' })).statusCode, 200, 'another limit')
   t.equal((await call()).statusCode, 429)
-  await sql`update rate_limits set ends_at = now()`.execute(db)
+  await sql`update public.rate_limits set ends_at = now()`.execute(db)
   t.equal((await call()).statusCode, 200, 'the next window')
 })
 

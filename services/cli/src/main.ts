@@ -1,5 +1,5 @@
 import { configOrExit, requiredUrl } from '@lethe/config'
-import { connect, type Db, isUnavailable } from '@lethe/db'
+import { asUnusable, connect, DatabaseReadOnlyError, type Db, isUnavailable } from '@lethe/db'
 import { run } from './run.ts'
 
 /** `pnpm lethe …`: what an operator does from a terminal. */
@@ -17,10 +17,7 @@ try {
     print: (line) => process.stdout.write(`${line}\n`),
   })
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(
-    `${isUnavailable(error) ? 'The database that DATABASE_URL names does not answer.' : message}\n`,
-  )
+  process.stderr.write(`${lineOf(error)}\n`)
   process.exitCode = 1
 } finally {
   await opened?.destroy()
@@ -30,4 +27,12 @@ process.exit()
 
 function databaseUrl(env: NodeJS.ProcessEnv): string {
   return requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:'])
+}
+
+function lineOf(error: unknown): string {
+  const unusable = asUnusable(error)
+  if (unusable) return unusable.message
+  if (error instanceof DatabaseReadOnlyError) return error.message
+  if (isUnavailable(error)) return 'The database that DATABASE_URL names does not answer.'
+  return error instanceof Error ? error.message : String(error)
 }

@@ -46,7 +46,9 @@ t.test('plan shows each step, and exits 1 where something would be forgotten', a
   const { steps } = JSON.parse((await lethe('plan', '--json')).text)
   t.match(steps.at(-1), { does: 'erase', table: 'users', columns: [] })
 
-  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(f.db)
+  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+    f.db,
+  )
   t.match(await lethe('plan'), { code: 1, text: /^notes: .* add notes: \{.*$/ })
   const missing = await lethe('plan', '--json')
   t.equal(missing.code, 1)
@@ -56,14 +58,14 @@ t.test('plan shows each step, and exits 1 where something would be forgotten', a
 
 t.test('audit verify exits 1 where the chain does not hold', async (t) => {
   const { f, lethe } = await setup(t)
-  await sql`insert into audit_events (deletion_id, event) values (gen_random_uuid(), 'deletion.claimed')`.execute(
+  await sql`insert into public.audit_events (deletion_id, event) values (gen_random_uuid(), 'deletion.claimed')`.execute(
     f.db,
   )
   await sealAuditEvents(f.db)
   t.match(await lethe('audit', 'verify'), { code: 0, text: /1 events, 0 more/ })
   await f.db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
-    await sql`update audit_events set event = 'deletion.erased'`.execute(tx)
+    await sql`update public.audit_events set event = 'deletion.erased'`.execute(tx)
   })
   t.match(await lethe('audit', 'verify'), { code: 1, text: /position 1/ })
 })
@@ -73,8 +75,8 @@ t.test('breaker tells what is held and how to go on; release wants the very numb
   t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 0\.$/ })
   t.match(await lethe('breaker', 'release', '0'), { code: 0, text: /closed: nothing is held/ })
   for (let i = 0; i < 3; i++) await f.request(await f.person(), {}, 'PT0S')
-  await sql`insert into deletions (user_id, erase_after, next_attempt_at, token_nonce, token_hash)
-    select 99, now(), now(), token_nonce, sha256('x') from deletions limit 1`.execute(f.db)
+  await sql`insert into public.deletions (user_id, erase_after, next_attempt_at, token_nonce, token_hash)
+    select 99, now(), now(), token_nonce, sha256('x') from public.deletions limit 1`.execute(f.db)
   t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 4\.$/ })
   await tripBreaker(f.db, { floor: 1, share: 0.1 })
   await f.request(await f.person(), {}, 'PT0S')

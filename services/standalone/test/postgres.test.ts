@@ -18,13 +18,13 @@ for (const way of await waysHere()) {
     async (t) => {
       const dataDir = await folder(t)
       const first = await startPostgres({ dataDir, settings, way })
-      await run(first.url, 'create table kept as select 42 as answer')
+      await run(first.url, 'create table public.kept as select 42 as answer')
       await first.stop()
       t.notOk(isAlive(first.pid), 'stop leaves no process')
 
       const second = await startPostgres({ dataDir, settings, way })
       t.teardown(second.stop)
-      t.same(await run(second.url, 'select answer from kept'), [{ answer: 42 }])
+      t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
       t.notSame(second.pid, first.pid)
     },
   )
@@ -50,7 +50,7 @@ t.test(
   async (t) => {
     const dataDir = await folder(t)
     const first = await startPostgres({ dataDir, settings })
-    await run(first.url, 'create table kept as select 42 as answer')
+    await run(first.url, 'create table public.kept as select 42 as answer')
     process.kill(first.pid, 'SIGKILL')
     await first.ended
     const pidFile = path.join(dataDir, 'cluster/postmaster.pid')
@@ -62,7 +62,7 @@ t.test(
 
     const second = await startPostgres({ dataDir, settings })
     t.teardown(second.stop)
-    t.same(await run(second.url, 'select answer from kept'), [{ answer: 42 }])
+    t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
   },
 )
 

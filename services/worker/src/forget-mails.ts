@@ -5,9 +5,9 @@ import { sql } from 'kysely'
 export async function forgetMails(db: Db, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
     with old as materialized (
-      select id from outbox where finished_at < now() - interval '30 days'
+      select id from public.outbox where finished_at < now() - interval '30 days'
       order by finished_at limit ${limit} for update skip locked
     )
-    delete from outbox o using old where o.id = old.id`.execute(db)
+    delete from public.outbox o using old where o.id = old.id`.execute(db)
   return Number(numAffectedRows)
 }

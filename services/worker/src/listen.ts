@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import pg from 'pg'
+import { openClient } from '@lethe/db'
 import { nap } from './loop.ts'
 
 const RECONNECT_MS = 1_000
@@ -16,23 +16,17 @@ export async function listen(
   stop: AbortSignal,
 ): Promise<void> {
   while (!stop.aborted) {
-    const client = new pg.Client({
-      connectionString,
-      connectionTimeoutMillis: 2_000,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-    })
-    client.on('notification', onNotice)
-    client.on('error', onError)
+    let client: Awaited<ReturnType<typeof openClient>> | undefined
     try {
-      await client.connect()
+      client = await openClient(connectionString, { onError })
+      client.on('notification', onNotice)
       await client.query(`listen ${client.escapeIdentifier(channel)}`)
       onNotice()
       await once(client, 'end', { signal: stop })
     } catch (error) {
       if (!stop.aborted) onError(error)
     }
-    await client.end().catch(() => {})
+    await client?.end().catch(() => {})
     await nap(RECONNECT_MS, stop)
   }
 }

@@ -6,7 +6,7 @@ import {
   forgetExpiredSessions,
 } from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
-import { connect, connectReaders } from '@lethe/db'
+import { asUnusable, connect, connectReaders } from '@lethe/db'
 import { openStorage } from '@lethe/exports'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
@@ -32,8 +32,12 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
     process.exit(1)
   })
 
-// An unreachable or empty database is for /readyz to tell; a foreign one must not be worked on.
-if ((await adoptSecretKey(db, keys).catch(() => undefined)) === false) exit(foreignSecretKey)
+// An unreachable or empty database is for /readyz to tell; one that cannot be worked with ends the process.
+const adopted = await adoptSecretKey(db, keys).catch((error) => {
+  const unusable = asUnusable(error)
+  if (unusable) exit(unusable.message)
+})
+if (adopted === false) exit(foreignSecretKey)
 if (config.production && !config.publicUrl.startsWith('https:'))
   log.warn('PUBLIC_URL begins with http: links travel unprotected unless TLS ends in front')
 if (config.production && config.smtpUrl.startsWith('smtp:'))

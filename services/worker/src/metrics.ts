@@ -78,20 +78,20 @@ async function readFacts(db: Db): Promise<Facts> {
       await sql`set local statement_timeout = ${sql.lit(PATIENCE_MS)}`.execute(tx)
       const { rows } = await sql<Facts>`
         select
-          (select count(*) from deletions where status = 'pending') as "pendingDeletions",
-          (select count(*) from deletions where status = 'erasing') as "erasingDeletions",
-          (select count(*) from exports where status = 'pending') as "pendingExports",
-          (select count(*) from exports where status = 'ready') as "readyExports",
-          (select count(*) from outbox where status = 'pending') as "pendingMails",
-          (select count(*) from deletions
+          (select count(*) from public.deletions where status = 'pending') as "pendingDeletions",
+          (select count(*) from public.deletions where status = 'erasing') as "erasingDeletions",
+          (select count(*) from public.exports where status = 'pending') as "pendingExports",
+          (select count(*) from public.exports where status = 'ready') as "readyExports",
+          (select count(*) from public.outbox where status = 'pending') as "pendingMails",
+          (select count(*) from public.deletions
             where status in ('pending', 'erasing') and erase_after <= now()) as overdue,
           (select coalesce(greatest(extract(epoch from now() - min(erase_after)), 0), 0)::float8
-            from deletions where status in ('pending', 'erasing')) as "oldestOverdue",
+            from public.deletions where status in ('pending', 'erasing')) as "oldestOverdue",
           ${atOnce} as "atOnce",
           ${isStopped} as stopped,
           (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8
-            from outbox where status = 'pending') as "oldestMail",
-          (select count(*) from audit_events where position is null) as unsealed`.execute(tx)
+            from public.outbox where status = 'pending') as "oldestMail",
+          (select count(*) from public.audit_events where position is null) as unsealed`.execute(tx)
       return rows[0] as Facts
     })
 }

@@ -51,10 +51,10 @@ async function finishEach(db: Db | Tx, ended: Ended[], locked = sql``): Promise<
       select o.id, o.lease, ended.status
       from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ lease }) => lease)}::uuid[],
         ${ended.map(({ status }) => status)}::text[]) as ended (id, lease, status)
-      join outbox o on o.id = ended.id
+      join public.outbox o on o.id = ended.id
       where o.lease = ended.lease and o.status = 'pending' order by o.id for update of o ${locked}
     )
-    update outbox o set status = mine.status, address = null, finished_at = now(), lease = null
+    update public.outbox o set status = mine.status, address = null, finished_at = now(), lease = null
     from mine where o.id = mine.id
     returning mine.lease`.execute(db)
   return ended.map(({ lease }) => rows.some((row) => row.lease === lease))

@@ -37,7 +37,7 @@ t.test('too many at once stop erasure, and nothing else, until the operator goes
   const bob = await s.person('bob@example.com')
   await s.deletion(bob)
   await until('mails and exports go on', () => s.sink.received.length === 8)
-  await sql`update deletions set next_reminder_at = now() where user_id = ${bob.user.id}`.execute(
+  await sql`update public.deletions set next_reminder_at = now() where user_id = ${bob.user.id}`.execute(
     s.db,
   )
   await until('reminders too', () => s.sink.received.length === 9)
@@ -59,7 +59,7 @@ t.test('a worker that starts while erasure is stopped does all the rest', async 
   const s = await setup(t)
   Object.assign(s.deps, { blastRadius })
   await s.deletion(await s.person('ada@example.com'))
-  await sql`insert into breaker_trips (at_once, users, floor, share) values (3, 3, 2, 0.5)`.execute(
+  await sql`insert into public.breaker_trips (at_once, users, floor, share) values (3, 3, 2, 0.5)`.execute(
     s.db,
   )
   await badUpdate(s)
@@ -74,7 +74,7 @@ t.test(
     const s = await setup(t)
     Object.assign(s.deps, { blastRadius })
     for (let i = 0; i < 5; i++) await s.deletion(await s.person())
-    await sql`update exports set status = 'failed', token_nonce = null`.execute(s.db)
+    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
     await badUpdate(s, 2)
     const lent = await s.lendDeletions()
     t.ok(lent)
@@ -85,7 +85,7 @@ t.test(
     const queue = await openQueue({ databaseUrl: s.databaseUrl })
     t.teardown(() => queue.close())
     const tasks = sweepTasks(s.deps, queue)
-    await sql`update deletions set next_attempt_at = now()`.execute(s.db)
+    await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
     t.equal(await tasks['lend-deletions'].run(), false)
     t.match(await queue.counts('erase-accounts'), { waiting: 0 })
     await Promise.all([tasks['trip-breaker'].run(), tasks['trip-breaker'].run()])
@@ -100,7 +100,7 @@ t.test('what was claimed before is erased all the same', async (t) => {
   const s = await setup(t)
   Object.assign(s.deps, { blastRadius })
   for (let i = 0; i < 4; i++) await s.deletion(await s.person())
-  await sql`update exports set status = 'failed', token_nonce = null`.execute(s.db)
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
   await badUpdate(s, 2)
   const stopped = new AbortController()
   stopped.abort(new Error('the worker dies'))
@@ -125,8 +125,8 @@ t.test('what was claimed before is erased all the same', async (t) => {
 /** All that are pending are due at once, or so many of them. */
 async function badUpdate({ db }: Setup, deletions = 1_000) {
   await sql`
-    with first as (select id from deletions where status = 'pending' order by user_id limit ${deletions})
-    update deletions set requested_at = now() - interval '1 day', erase_after = now(), next_attempt_at = now(), next_reminder_at = null
+    with first as (select id from public.deletions where status = 'pending' order by user_id limit ${deletions})
+    update public.deletions set requested_at = now() - interval '1 day', erase_after = now(), next_attempt_at = now(), next_reminder_at = null
     from first where deletions.id = first.id`.execute(db)
 }
 

@@ -41,11 +41,11 @@ t.test(
 t.test('nobody is erased before their date, nor after a cancel', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
-  await sql`update exports set status = 'failed', token_nonce = null`.execute(s.db)
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
   // As if the sweep had lent what is not due.
   const lease = await lendTogether(s.db, 'deletions', sql`true`, 10)
   t.equal(lease, undefined, 'it is not even free')
-  await sql`update deletions set next_attempt_at = now()`.execute(s.db)
+  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
   const forced = await lendTogether(s.db, 'deletions', sql`true`, 10)
   await eraseAccounts({ lease: forced ?? '' }, s.deps)
   t.equal((await s.db.selectFrom('users').select('id').execute()).length, 1)
@@ -59,7 +59,7 @@ t.test('what a worker left half done when it died is finished by the next', asyn
   await s.deletion(person, true)
   await exportsAreMade(s)
   // Claimed, the files removed, and then nothing more.
-  await sql`update deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
+  await sql`update public.deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
     lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second'`.execute(s.db)
   await removeFiles(s.deps.uploadDir, s.deps.dataMap, person.user.id)
 
@@ -80,11 +80,11 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   for (const person of people) await s.deletion(person, true)
   await exportsAreMade(s)
   await sql
-    .raw(`create function stays() returns trigger language plpgsql as
+    .raw(`create function public.stays() returns trigger language plpgsql as
     $$ begin raise exception 'a rule of somebody else' using errcode = 'check_violation'; end $$`)
     .execute(s.db)
-  await sql`create trigger stays before delete on users for each row
-    when (old.id = ${sql.lit(stuck?.user.id)}) execute function stays()`.execute(s.db)
+  await sql`create trigger stays before delete on public.users for each row
+    when (old.id = ${sql.lit(stuck?.user.id)}) execute function public.stays()`.execute(s.db)
 
   await eraseAccounts({ lease: await lend(s) }, s.deps)
 
@@ -103,7 +103,9 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   t.strictSame(await s.lendDeletions(), undefined, 'it waits')
 
   await sql`drop function stays cascade`.execute(s.db)
-  await sql`update deletions set next_attempt_at = now() where status = 'erasing'`.execute(s.db)
+  await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
+    s.db,
+  )
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
 })
@@ -122,7 +124,9 @@ t.test('one person with a great many rows goes in portions, after the others', a
   await first
   const half = (await open(s))?.erased_counts?.tables.saved_passwords ?? 0
   t.ok(half >= 1_000 && half < 12_345, `${half} are gone, and counted`)
-  const { rows } = await sql<{ n: number }>`select count(*) as n from saved_passwords`.execute(s.db)
+  const { rows } = await sql<{
+    n: number
+  }>`select count(*) as n from public.saved_passwords`.execute(s.db)
   t.equal(rows[0]?.n, 12_345 - half)
 
   const lease = await lend(s)
@@ -144,7 +148,9 @@ t.test('a schema that changes between two portions stops them', async (t) => {
   await exportsAreMade(s)
   const erasing = eraseAccounts({ lease: await lend(s) }, s.deps)
   await until('some of it has gone', async () => (await open(s))?.erased_counts)
-  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+    s.db,
+  )
   await erasing
   t.strictSame(await ids(s), [large.user.id])
   t.match(await open(s), { lease: null, attempts: 1 })
@@ -156,7 +162,9 @@ t.test('while a table of theirs is not in the data map, nobody is even claimed',
   const s = await setup(t)
   await s.deletion(await s.person(), true)
   await exportsAreMade(s)
-  await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+    s.db,
+  )
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
     { status: 'pending', lease: null },
@@ -165,7 +173,7 @@ t.test('while a table of theirs is not in the data map, nobody is even claimed',
   t.match(told?.reasons, [/^notes: .* add notes: \{/])
 
   await sql`drop table notes`.execute(s.db)
-  await sql`update deletions set next_attempt_at = now()`.execute(s.db)
+  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
 })
@@ -175,10 +183,10 @@ t.test('a database that goes away delays nobody by more than seconds', async (t)
   await s.deletion(await s.person(), true)
   await exportsAreMade(s)
   // Workers died over it before.
-  await sql`update deletions set attempts = 7`.execute(s.db)
-  await sql`create function full_disk() returns trigger language plpgsql as
+  await sql`update public.deletions set attempts = 7`.execute(s.db)
+  await sql`create function public.full_disk() returns trigger language plpgsql as
     $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`.execute(s.db)
-  await sql`create trigger full_disk before delete on users execute function full_disk()`.execute(
+  await sql`create trigger full_disk before delete on public.users execute function public.full_disk()`.execute(
     s.db,
   )
   await eraseAccounts({ lease: await lend(s) }, s.deps)
@@ -193,10 +201,10 @@ t.test('so does somebody who is using a row of theirs', async (t) => {
   const person = await s.person()
   await s.deletion(person, true)
   await exportsAreMade(s)
-  await sql`update deletions set attempts = 7`.execute(s.db)
+  await sql`update public.deletions set attempts = 7`.execute(s.db)
   const lease = await lend(s)
   const user = await s.db.startTransaction().execute()
-  await sql`select from users for key share`.execute(user)
+  await sql`select from public.users for key share`.execute(user)
   await eraseAccounts({ lease }, s.deps)
   await user.rollback().execute()
   const soon = sql<boolean>`next_attempt_at between now() and now() + interval '5 seconds'`
@@ -208,7 +216,7 @@ t.test('so does somebody who is using a row of theirs', async (t) => {
 t.test('files that cannot be removed hold up their owner alone', async (t) => {
   const s = await setup(t)
   const other = await s.person()
-  await sql`alter table users alter column id restart with 1000000000`.execute(s.db)
+  await sql`alter table public.users alter column id restart with 1000000000`.execute(s.db)
   const stuck = await s.person()
   for (const person of [stuck, other]) await s.deletion(person, true)
   await exportsAreMade(s)
@@ -243,7 +251,7 @@ async function ids({ db }: Setup): Promise<number[]> {
 }
 
 async function saveMany({ db }: Setup, { user }: Person, rows: number): Promise<void> {
-  await sql`insert into saved_passwords (id, user_id, site, username, secret)
+  await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     select gen_random_uuid(), ${user.id}, 's', 'u', ${Buffer.alloc(30)} from generate_series(1, ${rows}::int)`.execute(
     db,
   )
@@ -255,7 +263,7 @@ async function lend(s: Setup): Promise<string> {
 
 /** Erasure waits for the promised export. */
 async function exportsAreMade({ db }: Setup) {
-  await sql`update exports set status = 'failed', token_nonce = null`.execute(db)
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(db)
 }
 
 async function upload({ deps, db }: Setup, { user }: Person) {

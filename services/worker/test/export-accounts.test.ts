@@ -40,7 +40,7 @@ t.test('many are exported together, and what is not made with others is made alo
   await mkdir(s.deps.uploadDir, { recursive: true })
   await writeFile(path.join(s.deps.uploadDir, String(eve.user.id)), '')
   await sql`
-    insert into saved_passwords (id, user_id, site, username, secret)
+    insert into public.saved_passwords (id, user_id, site, username, secret)
     select gen_random_uuid(), ${max.user.id}, 'https://a.example', 'me', decode(repeat('00', 40), 'hex') from generate_series(1, 1001)`.execute(
     s.db,
   )
@@ -56,7 +56,9 @@ t.test('many are exported together, and what is not made with others is made alo
   t.equal(s.lines.filter((line) => /export.postponed/.test(line)).length, 1)
 
   await rm(path.join(s.deps.uploadDir, String(eve.user.id)))
-  await sql`update exports set next_attempt_at = now() where user_id = ${eve.user.id}`.execute(s.db)
+  await sql`update public.exports set next_attempt_at = now() where user_id = ${eve.user.id}`.execute(
+    s.db,
+  )
   const alone = await lendExports(s.db)
   t.equal(alone.length, 2, 'a job for each')
   for (const lease of alone) await exportAccounts({ lease }, s.deps)
@@ -112,7 +114,7 @@ t.test('an export that fails is tried again, and leaves no half of it', async (t
   t.match(await exportRow(s), { status: 'pending', lease: null, attempts: 1 })
   t.match(s.lines.join(), 'export.postponed')
 
-  await sql`update exports set next_attempt_at = now()`.execute(s.db)
+  await sql`update public.exports set next_attempt_at = now()`.execute(s.db)
   const storage = openStorage(`${s.exportDir}-2`)
   await exportAccounts({ lease: await lend(s) }, { ...s.deps, storage })
   t.match(await exportRow(s), { status: 'ready' })
@@ -158,7 +160,7 @@ t.test('an expired archive is closed and removed', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   await exportAccounts({ lease: await lend(s) }, s.deps)
-  await sql`update exports set expires_at = now()`.execute(s.db)
+  await sql`update public.exports set expires_at = now()`.execute(s.db)
   const tasks = sweepTasks(s.deps, noQueue)
   await tasks['expire-exports'].run()
   await tasks['remove-archives'].run()
@@ -194,7 +196,7 @@ t.test(
 
     await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
     await s.deletion(ada)
-    await sql`update exports set next_attempt_at = now()`.execute(s.db)
+    await sql`update public.exports set next_attempt_at = now()`.execute(s.db)
     for (let lease = await lend(s); lease; lease = await lend(s))
       await exportAccounts({ lease }, s.deps)
     t.equal((await s.stored()).length, 3)
@@ -224,7 +226,7 @@ t.test(
     const tasks = sweepTasks(s.deps, noQueue)
     await tasks['give-up-exports'].run()
     t.match(await exportRow(s), { status: 'pending' })
-    await sql`update exports set requested_at = now() - interval '73 hours'`.execute(s.db)
+    await sql`update public.exports set requested_at = now() - interval '73 hours'`.execute(s.db)
     await tasks['give-up-exports'].run()
     t.match(await exportRow(s), { status: 'failed', token_nonce: null })
     const other = await requestExport(s.db, s.keys, s.hasher, ada.session, undefined, rules)
@@ -247,7 +249,7 @@ function exportRow({ db }: Setup) {
 async function exportWhileCancelling(s: Setup, lease: string, { user: { email } }: Person) {
   let running = Promise.resolve()
   await s.db.transaction().execute(async (tx) => {
-    await sql`lock table saved_passwords in access exclusive mode`.execute(tx)
+    await sql`lock table public.saved_passwords in access exclusive mode`.execute(tx)
     running = exportAccounts({ lease }, s.deps)
     await until('it has begun', async () => (await exportRow(s)).attempts === 1)
     await cancelDeletionByPassword(s.db, s.hasher, { email, password })

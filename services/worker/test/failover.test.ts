@@ -86,7 +86,7 @@ async function deletionsThrough(
   await until('every row is settled', async () => (await unsettled(s)) === 0, 60)
 
   const { rows } =
-    await sql`select from deletions where erased_at is null or erased_at < erase_after`.execute(
+    await sql`select from public.deletions where erased_at is null or erased_at < erase_after`.execute(
       s.db,
     )
   t.strictSame(rows, [], 'all are erased, and none before its date')
@@ -112,14 +112,14 @@ function mailsTo({ sink }: Setup, people: Person[]) {
 /** As if half a minute had passed: what was lent to a queue that lost it is free again. */
 async function lendLostAgain({ db }: Setup): Promise<void> {
   for (const table of ['outbox', 'exports', 'deletions'])
-    await sql`update ${sql.table(table)} set next_attempt_at = now()
+    await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
       where lease is not null and next_attempt_at > now() + interval '10 seconds'`.execute(db)
 }
 
 async function unsettled({ db }: Setup): Promise<number> {
   const { rows } = await sql<{ open: number }>`
-    select (select count(*) from outbox where status = 'pending')
-         + (select count(*) from deletions where status in ('pending', 'erasing'))
-         + (select count(*) from exports where status = 'pending') as open`.execute(db)
+    select (select count(*) from public.outbox where status = 'pending')
+         + (select count(*) from public.deletions where status in ('pending', 'erasing'))
+         + (select count(*) from public.exports where status = 'pending') as open`.execute(db)
   return Number(rows[0]?.open)
 }

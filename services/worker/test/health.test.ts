@@ -47,17 +47,17 @@ t.test('one that cannot says why, and keeps trying', async (t) => {
   await t.test('a wrong SECRET_KEY', async (t) => {
     const keys = deriveKeys(randomBytes(32))
     await until('the first is known', async () => {
-      const { rows } = await sql`select from secret_key_check`.execute(s.db)
+      const { rows } = await sql`select from public.secret_key_check`.execute(s.db)
       return rows.length === 1
     })
     await notReady(t, await start(t, { ...s, deps: { ...s.deps, keys } }), /SECRET_KEY/)
   })
   await t.test('not migrated, until it is', async (t) => {
-    await sql`alter table kysely_migration rename to hidden`.execute(s.db)
+    await sql`alter table public.kysely_migration rename to hidden`.execute(s.db)
     const port = await start(t, s)
     await notReady(t, port, /not migrated/)
-    await sql`drop table kysely_migration`.execute(s.db).catch(() => {})
-    await sql`alter table hidden rename to kysely_migration`.execute(s.db)
+    await sql`drop table public.kysely_migration`.execute(s.db).catch(() => {})
+    await sql`alter table public.hidden rename to kysely_migration`.execute(s.db)
     await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
   })
 })
@@ -97,7 +97,7 @@ t.test('nobody waits long for metrics of a database that does not answer', async
   await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
   const lock = await s.db.startTransaction().execute()
   t.teardown(() => lock.rollback().execute())
-  await sql`lock table audit_events in access exclusive mode`.execute(lock)
+  await sql`lock table public.audit_events in access exclusive mode`.execute(lock)
   for (const path of ['/metrics', '/queue']) {
     const asked = Date.now()
     t.match(await get(port, path), { status: 503 }, path)
@@ -108,7 +108,7 @@ t.test('nobody waits long for metrics of a database that does not answer', async
 t.test('a deletion past its date is told of, with how long it waits', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
-  await sql`update deletions set requested_at = now() - interval '3 days', next_reminder_at = null,
+  await sql`update public.deletions set requested_at = now() - interval '3 days', next_reminder_at = null,
     erase_after = now() - interval '2 hours'`.execute(s.db)
   const text = metricsText(await readMetrics(s.db, undefined))
   t.match(text, /^lethe_deletions_overdue 1$/m)

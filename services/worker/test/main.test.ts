@@ -23,9 +23,8 @@ t.test('SIGTERM ends the process with 0 within ten seconds, whatever it was doin
   t.equal(code, 0)
   const seconds = (Date.now() - before) / 1_000
   t.ok(seconds < 10, `within ${seconds} s`)
-  const { rows } = await sql`select from outbox where attempts > 0 and lease is not null`.execute(
-    s.db,
-  )
+  const { rows } =
+    await sql`select from public.outbox where attempts > 0 and lease is not null`.execute(s.db)
   t.equal(rows.length, 0, 'what it held is free')
 })
 
@@ -49,8 +48,10 @@ t.test('what a killed worker held is finished by another', async (t) => {
   await once(killed, 'exit')
   gate.release()
   // As if ten seconds had passed: its leases run out.
-  await sql`update outbox set next_attempt_at = now() where status = 'pending'`.execute(s.db)
-  await sql`update exports set next_attempt_at = now() where status = 'pending'`.execute(s.db)
+  await sql`update public.outbox set next_attempt_at = now() where status = 'pending'`.execute(s.db)
+  await sql`update public.exports set next_attempt_at = now() where status = 'pending'`.execute(
+    s.db,
+  )
   await start(t, s)
   await until('every mail is out', async () => {
     const sent = await s.db.selectFrom('outbox').select('status').execute()
@@ -64,7 +65,9 @@ t.test(
   'with a table forgotten in the data map it does not begin, and says what to add',
   async (t) => {
     const s = await setupWithKey(t)
-    await sql`create table notes (user_id bigint references users on delete cascade)`.execute(s.db)
+    await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+      s.db,
+    )
     const worker = run(s, {})
     let errors = ''
     worker.stderr?.on('data', (chunk: Buffer) => {

@@ -160,7 +160,7 @@ async function schedule(db: Db, keys: Keys, person: number): Promise<string> {
 /** Everything in the row was so much earlier. */
 async function monthLater(db: Db, id: string): Promise<void> {
   await sql`
-    update deletions set next_reminder_at = null, next_attempt_at = now(),
+    update public.deletions set next_reminder_at = null, next_attempt_at = now(),
       requested_at = requested_at - interval '28 days', erase_after = erase_after - interval '28 days'
     where id = ${id}`.execute(db)
 }

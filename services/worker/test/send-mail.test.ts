@@ -47,7 +47,7 @@ t.test('a mail whose row somebody has locked keeps no other waiting', async (t) 
   let sending: Promise<void>[] = []
   let first: { id: string } | undefined
   await s.db.transaction().execute(async (tx) => {
-    await sql`select from outbox where lease = ${locked} for update`.execute(tx)
+    await sql`select from public.outbox where lease = ${locked} for update`.execute(tx)
     sending = [locked, free].map((lease) => sendMail({ lease }, s.deps))
     await until('the other one is taken, and offered', () => gate.held() === 1)
     first = await s.db
@@ -59,7 +59,7 @@ t.test('a mail whose row somebody has locked keeps no other waiting', async (t) 
   await until('both of them are', () => gate.held() === 2)
   await s.db.transaction().execute(async (tx) => {
     // The one that was offered first, and so is finished first.
-    await sql`select from outbox where id = ${first?.id} for update`.execute(tx)
+    await sql`select from public.outbox where id = ${first?.id} for update`.execute(tx)
     gate.release()
     await until('the other one is finished', async () => (await sent()).length === 1)
   })
@@ -109,13 +109,13 @@ t.test('a mail is tried for five days', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   s.sink.answer.code = 421
-  await sql`update outbox set attempts = 30, created_at = now() - interval '4 days 23 hours'`.execute(
+  await sql`update public.outbox set attempts = 30, created_at = now() - interval '4 days 23 hours'`.execute(
     s.db,
   )
   await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
   t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending' })
 
-  await sql`update outbox set created_at = now() - interval '5 days 1 second', next_attempt_at = now()`.execute(
+  await sql`update public.outbox set created_at = now() - interval '5 days 1 second', next_attempt_at = now()`.execute(
     s.db,
   )
   await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
@@ -126,7 +126,7 @@ t.test('a mail that is old because nobody tried gets its tries all the same', as
   const s = await setup(t)
   await s.deletion(await s.person())
   s.sink.answer.code = 421
-  await sql`update outbox set created_at = now() - interval '6 days'`.execute(s.db)
+  await sql`update public.outbox set created_at = now() - interval '6 days'`.execute(s.db)
   for (let attempt = 1; attempt < 5; attempt++) {
     await sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps)
     t.match(await outboxRow(s, 'deletion-scheduled'), { status: 'pending', attempts: attempt })
@@ -275,7 +275,9 @@ t.test('a mail that was taken is never called undeliverable', async (t) => {
   const s = await setup(t)
   await s.deletion(await s.person())
   await failNotes(s, 100)
-  await sql`update outbox set attempts = 50, created_at = now() - interval '6 days'`.execute(s.db)
+  await sql`update public.outbox set attempts = 50, created_at = now() - interval '6 days'`.execute(
+    s.db,
+  )
   await t.rejects(sendMail({ lease: await s.lendMail('deletion-scheduled') }, s.deps), {
     code: 'P0001',
   })
@@ -308,7 +310,7 @@ t.test('a mail whose news is old by now is not sent', async (t) => {
   const { id } = await s.deletion(ada)
   await s.db.insertInto('outbox').values({ mail: 'deletion-reminder', deletion_id: id }).execute()
   await s.db.insertInto('outbox').values({ mail: 'export-ready', deletion_id: id }).execute()
-  await sql`update deletions set status = 'erasing', requested_at = now() - interval '2 days',
+  await sql`update public.deletions set status = 'erasing', requested_at = now() - interval '2 days',
     erase_after = now() - interval '1 day', next_reminder_at = null, claimed_at = now()`.execute(
     s.db,
   )
@@ -422,15 +424,15 @@ async function outboxRow({ db }: Setup, mail: string) {
 /** The database takes what is known of a sent mail only after so many tries. */
 async function failNotes({ db }: Setup, times: number) {
   // A sequence goes on, though the statement that asked it fails.
-  await sql`create sequence notes`.execute(db)
-  await sql`create function fail_note() returns trigger language plpgsql as $$ begin
-    if nextval('notes') <= ${sql.lit(times)} then raise exception 'not now'; end if;
+  await sql`create sequence public.notes`.execute(db)
+  await sql`create function public.fail_note() returns trigger language plpgsql as $$ begin
+    if nextval('public.notes') <= ${sql.lit(times)} then raise exception 'not now'; end if;
     return new;
   end $$`.execute(db)
-  await sql`create trigger fail_note before update on outbox for each row
-    when (new.status = 'sent') execute function fail_note()`.execute(db)
+  await sql`create trigger fail_note before update on public.outbox for each row
+    when (new.status = 'sent') execute function public.fail_note()`.execute(db)
 }
 
 async function makeDue({ db }: Setup) {
-  await sql`update outbox set next_attempt_at = now() where status = 'pending'`.execute(db)
+  await sql`update public.outbox set next_attempt_at = now() where status = 'pending'`.execute(db)
 }

@@ -8,11 +8,11 @@ import { noQueue, type Setup, setup } from './setup.ts'
 t.test('what is over is forgotten at once, however much of it there is', async (t) => {
   const s = await setup(t)
   const { user } = await s.person()
-  await sql`delete from sessions`.execute(s.db)
+  await sql`delete from public.sessions`.execute(s.db)
   const hash = sql`sha256(i::text::bytea)`
-  await sql`insert into sessions (user_id, kind, token_hash, expires_at)
+  await sql`insert into public.sessions (user_id, kind, token_hash, expires_at)
     select ${user.id}, 'cookie', ${hash}, now() from generate_series(1, 1500) i`.execute(s.db)
-  await sql`insert into rate_limits (bucket, hits, ends_at)
+  await sql`insert into public.rate_limits (bucket, hits, ends_at)
     select ${hash}, 1, now() from generate_series(1, 1500) i`.execute(s.db)
   const tasks = sweepTasks(s.deps, noQueue)
 
@@ -27,9 +27,9 @@ t.test('what is over is forgotten at once, however much of it there is', async (
 t.test('a mail is forgotten thirty days after it was done with, in batches', async (t) => {
   const s = await setup(t)
   const { id } = await s.deletion(await s.person())
-  await sql`update outbox set created_at = now() - interval '1 year'`.execute(s.db)
+  await sql`update public.outbox set created_at = now() - interval '1 year'`.execute(s.db)
   const finished = (gap: string, mails: number) =>
-    sql`insert into outbox (mail, deletion_id, status, finished_at)
+    sql`insert into public.outbox (mail, deletion_id, status, finished_at)
       select 'deletion-cancelled', ${id}, 'sent', now() - ${gap}::interval
       from generate_series(1, ${sql.lit(mails)})`.execute(s.db)
   await finished('29 days 23 hours', 1)
@@ -46,12 +46,12 @@ t.test('a mail is forgotten thirty days after it was done with, in batches', asy
 
 t.test('an archive that cannot be removed holds up no other, and is let alone', async (t) => {
   const s = await setup(t)
-  await sql`insert into deletions (status, erase_after, cancelled_at, token_hash, next_attempt_at)
+  await sql`insert into public.deletions (status, erase_after, cancelled_at, token_hash, next_attempt_at)
     select 'cancelled', now(), now(), sha256(i::text::bytea), now() from generate_series(1, 3) i`.execute(
     s.db,
   )
-  await sql`insert into exports (deletion_id, status, token_hash, file_name, next_attempt_at)
-    select id, 'withdrawn', token_hash, id || '.' || gen_random_uuid() || '.zip.age', now() from deletions`.execute(
+  await sql`insert into public.exports (deletion_id, status, token_hash, file_name, next_attempt_at)
+    select id, 'withdrawn', token_hash, id || '.' || gen_random_uuid() || '.zip.age', now() from public.deletions`.execute(
     s.db,
   )
   const exports = () =>
@@ -61,7 +61,7 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   // A folder in its place, which no removal of a file takes.
   await mkdir(path.join(s.exportDir, stuck), { recursive: true })
   for (const name of others) await writeFile(path.join(s.exportDir, name), 'x')
-  await sql`update exports set next_attempt_at = now() - interval '1 hour' where file_name = ${stuck}`.execute(
+  await sql`update public.exports set next_attempt_at = now() - interval '1 hour' where file_name = ${stuck}`.execute(
     s.db,
   )
   const { run } = sweepTasks(s.deps, noQueue)['remove-archives']
@@ -77,7 +77,7 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   t.notMatch(s.lines.join(), stuck)
 
   await rm(path.join(s.exportDir, stuck), { recursive: true })
-  await sql`update exports set next_attempt_at = now()`.execute(s.db)
+  await sql`update public.exports set next_attempt_at = now()`.execute(s.db)
   await run()
   t.strictSame(
     (await exports()).filter(({ file_name }) => file_name),

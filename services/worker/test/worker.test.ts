@@ -39,7 +39,9 @@ async function onAnyBackend(t: Test, redisUrl: string | undefined) {
     t.equal((await readdir(s.exportDir)).length, 1)
     await until('every row is settled', async () => (await unsettled(s)) === 0)
     await until('the audit events are sealed', async () => {
-      const { rows } = await sql`select from audit_events where position is null`.execute(s.db)
+      const { rows } = await sql`select from public.audit_events where position is null`.execute(
+        s.db,
+      )
       return rows.length === 0
     })
     t.notMatch(s.lines.join('\n'), /ada@|example\.com/)
@@ -75,7 +77,7 @@ async function onAnyBackend(t: Test, redisUrl: string | undefined) {
     t.ok(Date.now() - before < 3_000, 'it closed in time')
     await until('nothing is held', async () => {
       const { rows } =
-        await sql`select from outbox where lease is not null and attempts > 0`.execute(s.db)
+        await sql`select from public.outbox where lease is not null and attempts > 0`.execute(s.db)
       return rows.length === 0
     })
     gate.release()
@@ -109,7 +111,7 @@ t.test('a queue that was lost is filled again', withRedis, async (t) => {
   await start(t, s, { redisUrl: url.href, queueName })
   t.equal(s.sink.received.length, 0)
   // As if half a minute had passed: the lease of the lost job runs out.
-  await sql`update outbox set next_attempt_at = now() where status = 'pending'`.execute(s.db)
+  await sql`update public.outbox set next_attempt_at = now() where status = 'pending'`.execute(s.db)
   await until('the mail has come', () => s.sink.received.length > 0)
   t.match(s.sink.received[0]?.email.subject, /will be erased/)
 })
@@ -117,7 +119,7 @@ t.test('a queue that was lost is filled again', withRedis, async (t) => {
 t.test('no more is lent than the queue can bear', async (t) => {
   const s = await setup(t)
   const { id } = await s.deletion(await s.person())
-  await sql`insert into outbox (mail, deletion_id)
+  await sql`insert into public.outbox (mail, deletion_id)
     select 'deletion-cancelled', ${id} from generate_series(1, 2000)`.execute(s.db)
   const queue = await openQueue({ databaseUrl: s.databaseUrl })
   t.teardown(() => queue.close())
@@ -133,7 +135,7 @@ t.test('a reminder is staged and sent when its day comes', async (t) => {
   await start(t, s, {})
   const { id } = await s.deletion(await s.person())
   await until('the first mail has come', () => s.sink.received.length >= 1)
-  await sql`update deletions set next_reminder_at = now() where id = ${id}`.execute(s.db)
+  await sql`update public.deletions set next_reminder_at = now() where id = ${id}`.execute(s.db)
   const reminder = await until('the reminder has come', () =>
     s.sink.received.find(({ email }) => email.subject?.startsWith('Reminder')),
   )
@@ -162,15 +164,15 @@ async function requestDeletions(s: Setup, people: number) {
 
 /** As if the grace period were over. */
 async function endGrace({ db }: Setup) {
-  await sql`update deletions set requested_at = now() - interval '27 days', erase_after = now(),
+  await sql`update public.deletions set requested_at = now() - interval '27 days', erase_after = now(),
     next_reminder_at = null, next_attempt_at = now() where status = 'pending'`.execute(db)
 }
 
 async function unsettled({ db }: Setup): Promise<number> {
   const { rows } = await sql<{ open: number }>`
-    select (select count(*) from outbox where status = 'pending')
-         + (select count(*) from deletions where status in ('pending', 'erasing'))
-         + (select count(*) from exports where status = 'pending') as open`.execute(db)
+    select (select count(*) from public.outbox where status = 'pending')
+         + (select count(*) from public.deletions where status in ('pending', 'erasing'))
+         + (select count(*) from public.exports where status = 'pending') as open`.execute(db)
   return rows[0]?.open ?? 0
 }
 

@@ -42,7 +42,7 @@ export async function cancelUntilItIs(
     const reply = await cancel()
     mayBe(reply, 'a cancel', tries > 0 ? [200, 409] : [200])
     const { rows } = await sql<{ status: string; active: boolean }>`
-      select d.status, u.active from deletions d join users u on u.id = d.user_id where d.id = ${id}`.execute(
+      select d.status, u.active from public.deletions d join public.users u on u.id = d.user_id where d.id = ${id}`.execute(
       world.db,
     )
     const [{ status = 'gone', active = false } = {}] = rows
@@ -66,14 +66,14 @@ function inWords({ status, failure, body }: Reply): string {
 /** All that a request writes, or nothing of it. */
 async function standing({ world }: Room, { id }: Person): Promise<'whole' | 'nothing' | 'half'> {
   const { rows } = await sql<{ active: boolean; sessions: number; parts: number[] }>`
-    select u.active, (select count(*) from sessions where user_id = u.id) as sessions, array[
-      (select count(*) from deletions where user_id = u.id and status in ('pending', 'erasing')),
-      (select count(*) from exports where user_id = u.id),
-      (select count(*) from outbox o join deletions d on d.id = o.deletion_id
+    select u.active, (select count(*) from public.sessions where user_id = u.id) as sessions, array[
+      (select count(*) from public.deletions where user_id = u.id and status in ('pending', 'erasing')),
+      (select count(*) from public.exports where user_id = u.id),
+      (select count(*) from public.outbox o join public.deletions d on d.id = o.deletion_id
        where d.user_id = u.id and o.mail = 'deletion-scheduled'),
-      (select count(*) from audit_events e join deletions d on d.id = e.deletion_id
+      (select count(*) from public.audit_events e join public.deletions d on d.id = e.deletion_id
        where d.user_id = u.id and e.event = 'deletion.requested')]::int[] as parts
-    from users u where u.id = ${id}`.execute(world.db)
+    from public.users u where u.id = ${id}`.execute(world.db)
   const [found] = rows
   // Erased by now: the invariants know whether that was right.
   if (!found) return 'whole'

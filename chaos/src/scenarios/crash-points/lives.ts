@@ -29,7 +29,7 @@ export const lives = {
     at('asks')
     const id = await askUntilItStands(room, person)
     await sql`
-      update deletions set next_reminder_at = now()
+      update public.deletions set next_reminder_at = now()
       where id = ${id} and status = 'pending' and erase_after > now()`.execute(room.world.db)
     await untilDue(room, id)
     at('is due')
@@ -39,7 +39,7 @@ export const lives = {
   async cancelled(room, at) {
     const { person, id } = await reprieved(room, at)
     const { rows } = await sql<{ nonce: Buffer }>`
-      select token_nonce as nonce from deletions where id = ${id}`.execute(room.world.db)
+      select token_nonce as nonce from public.deletions where id = ${id}`.execute(room.world.db)
     const token = deletionToken(room.world.keys, rows[0]?.nonce ?? Buffer.alloc(32))
     at('cancels')
     await cancelUntilItIs(room, id, () => room.client.cancel(person, id, token))
@@ -100,13 +100,13 @@ async function reprieved(room: Room, at: (step: Step) => void) {
   at('asks')
   const id = await askUntilItStands(room, person)
   await sql`
-    update deletions set erase_after = erase_after + interval '5 minutes', next_attempt_at = next_attempt_at + interval '5 minutes'
+    update public.deletions set erase_after = erase_after + interval '5 minutes', next_attempt_at = next_attempt_at + interval '5 minutes'
     where id = ${id} and status = 'pending'`.execute(db)
   await until(
     'an archive',
     async () => {
       const { rows } = await sql`
-        select from exports where deletion_id = ${id} and status <> 'pending'`.execute(db)
+        select from public.exports where deletion_id = ${id} and status <> 'pending'`.execute(db)
       return rows.length > 0
     },
     60,
@@ -116,7 +116,9 @@ async function reprieved(room: Room, at: (step: Step) => void) {
 
 async function untilDue(room: Room, id: string): Promise<void> {
   const { rows } = await sql<{ eraseAfter: Date }>`
-    select erase_after as "eraseAfter" from deletions where id = ${id}`.execute(room.world.db)
+    select erase_after as "eraseAfter" from public.deletions where id = ${id}`.execute(
+    room.world.db,
+  )
   // A little before, so that no sweep comes between.
   await untilClock((rows[0]?.eraseAfter.getTime() ?? 0) - 50)
 }
@@ -124,7 +126,7 @@ async function untilDue(room: Room, id: string): Promise<void> {
 /** Whoever reads or erases pictures meanwhile has to wait. */
 async function hold(room: Room): Promise<void> {
   await room.world.db.transaction().execute(async (tx) => {
-    await sql`lock table avatars in access exclusive mode`.execute(tx)
+    await sql`lock table public.avatars in access exclusive mode`.execute(tx)
     await wait(SLOW_MS)
   })
 }

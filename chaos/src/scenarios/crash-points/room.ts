@@ -109,12 +109,12 @@ export async function openRoom({ openWorld, full }: Pick<Stage, 'openWorld' | 'f
 /** What is left to be done. */
 async function open({ db }: World): Promise<string[]> {
   const { rows } = await sql<{ open: string }>`
-    select 'the mail ' || mail as open from outbox where status = 'pending'
-    union all select 'an export' from exports where status = 'pending'
-    union all select 'an archive' from exports where file_name is not null and status <> 'ready'
-    union all select 'a deletion that is ' || status from deletions
+    select 'the mail ' || mail as open from public.outbox where status = 'pending'
+    union all select 'an export' from public.exports where status = 'pending'
+    union all select 'an archive' from public.exports where file_name is not null and status <> 'ready'
+    union all select 'a deletion that is ' || status from public.deletions
       where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '5 seconds'
-    union all select 'an archive that expires' from exports where status = 'ready'
-    union all select 'an event to seal' from audit_events where position is null`.execute(db)
+    union all select 'an archive that expires' from public.exports where status = 'ready'
+    union all select 'an event to seal' from public.audit_events where position is null`.execute(db)
   return rows.map((row) => row.open)
 }

@@ -106,7 +106,7 @@ async function requestsOf(world: World, people: Person[]): Promise<Request[]> {
 
 async function tokenOf({ db, keys }: World, deletionId: string): Promise<string> {
   const { rows } = await sql<{ nonce: Buffer }>`
-    select token_nonce as nonce from deletions where id = ${deletionId}`.execute(db)
+    select token_nonce as nonce from public.deletions where id = ${deletionId}`.execute(db)
   return deletionToken(keys, rows[0]?.nonce ?? Buffer.alloc(0))
 }
 

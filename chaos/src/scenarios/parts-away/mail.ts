@@ -90,13 +90,15 @@ async function eraseAll(world: World, count: number): Promise<number> {
 
 async function areGone({ db }: World, people: Person[]): Promise<boolean> {
   const { rows } = await sql`
-    select from users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(db)
+    select from public.users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(
+    db,
+  )
   return rows.length === 0
 }
 
 async function pendingMails({ db }: World): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    select count(*) from outbox where status = 'pending'`.execute(db)
+    select count(*) from public.outbox where status = 'pending'`.execute(db)
   return rows[0]?.count ?? 0
 }
 

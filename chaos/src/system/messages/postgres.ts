@@ -68,12 +68,15 @@ function statementNames(): (said: Statement) => string {
   let last = ''
   return ({ text, prepared: id = '', queue }) => {
     if (text !== undefined) prepared.set(id, text)
-    const said = shorten(text ?? prepared.get(id) ?? '') + (queue ? ` [${queue}]` : '')
+    const said = shorten(named(text ?? prepared.get(id) ?? '')) + (queue ? ` [${queue}]` : '')
     if (dependent.test(said)) return `${said} after ${last}`
     last = said
     return said
   }
 }
+
+/** Without the schema that every statement names. */
+const named = (text: string) => text.replaceAll(/(?:"public"|\bpublic)\./g, '')
 
 function answerReader(): (bytes: Buffer) => Piece | undefined {
   let tags: string[] = []

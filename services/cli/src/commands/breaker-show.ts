@@ -36,7 +36,7 @@ async function readWaiting(db: Db): Promise<Record<string, unknown>[]> {
   const { rows } = await sql<Record<string, unknown>>`
     select coalesce(e.details ->> 'by', 'nobody on record') as "asked by", count(*) as deletions,
       min(e.at) as "asked from", max(e.at) as "asked to", min(d.erase_after) as "due from", max(d.erase_after) as "due to"
-    from deletions d left join audit_events e on e.deletion_id = d.id and e.event = 'deletion.requested'
+    from public.deletions d left join public.audit_events e on e.deletion_id = d.id and e.event = 'deletion.requested'
     where d.status = 'pending' and d.released_at is null and d.erase_after <= now()
     group by 1 order by 2 desc`.execute(db)
   return rows

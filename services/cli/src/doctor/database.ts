@@ -1,4 +1,4 @@
-import { connect, type Db, isUnavailable } from '@lethe/db'
+import { asUnusable, connect, DatabaseReadOnlyError, type Db, isUnavailable } from '@lethe/db'
 import { sql } from 'kysely'
 import { type Finding, ok, why, wrong } from './finding.ts'
 import { inTime } from './in-time.ts'
@@ -12,26 +12,27 @@ export async function openDatabase({
   if (databaseUrl === undefined) return { findings: [] }
   const db = connect(databaseUrl, { max: 5, statementTimeout: 4_000 })
   try {
-    return { db, findings: [await inTime(judgeVersion(db))] }
+    return { db, findings: [await inTime(showVersion(db))] }
   } catch (error) {
     await inTime(db.destroy()).catch(() => {})
     return { findings: [explain(error)] }
   }
 }
 
-async function judgeVersion(db: Db): Promise<Finding> {
-  const { rows } = await sql<{ number: number; version: string }>`
-    select
-      current_setting('server_version_num')::int as number,
-      split_part(current_setting('server_version'), ' ', 1) as version
-  `.execute(db)
-  const { number = 0, version = '' } = rows[0] ?? {}
-  if (number < 150_000)
-    return wrong(`is PostgreSQL ${version}`, 'upgrade it to PostgreSQL 15 or newer')
-  return ok(`PostgreSQL ${version} answers`)
+async function showVersion(db: Db): Promise<Finding> {
+  const { rows } = await sql<{ version: string }>`
+    select split_part(current_setting('server_version'), ' ', 1) as version`.execute(db)
+  return ok(`PostgreSQL ${rows[0]?.version} answers`)
 }
 
 function explain(error: unknown): Finding {
+  const unusable = asUnusable(error)
+  if (unusable) return wrong(unusable.what, unusable.remedy)
+  if (error instanceof DatabaseReadOnlyError)
+    return wrong(
+      'is read-only',
+      'name the primary server in DATABASE_URL, or let it be written to again',
+    )
   const { code } = error as { code?: string }
   // SQLSTATE class 28: invalid authorization; 3D000: no such database.
   if (code?.startsWith('28'))

@@ -24,7 +24,7 @@ export async function lookAtForeignKeys({ db }: { db: Db }) {
 async function unindexedKeys(db: Db): Promise<{ table: string; columns: string }[]> {
   const { rows } = await sql<{ table: string; columns: string }>`
     with recursive erased (id) as (
-      select to_regclass('users')::oid
+      select to_regclass('public.users')::oid
       union
       select conrelid from pg_constraint, erased where contype = 'f' and confrelid = id and confdeltype = 'c'
     )

@@ -28,7 +28,8 @@ export function weaknessOf(key: Buffer): string | undefined {
 
 /** Only looks, where the services would note their key in a database that knows none yet. */
 export async function lookAtKeyAndDatabase({ db, secretKey }: { db: Db; secretKey: Buffer }) {
-  const { rows } = await sql`select where to_regclass('secret_key_check') is not null`.execute(db)
+  const { rows } =
+    await sql`select where to_regclass('public.secret_key_check') is not null`.execute(db)
   if (rows.length === 0 || (await fitsSecretKey(db, deriveKeys(secretKey))))
     return [ok('the database was set up with no other')]
   return [

@@ -44,10 +44,10 @@ export async function tracesInFolder(
 export async function rowsOf(db: Db, userId: number): Promise<string> {
   const { rows } = await sql<{ rows: string }>`
     select jsonb_build_array(
-      (select jsonb_agg(to_jsonb(t)) from users t where id = ${userId}),
-      (select jsonb_agg(to_jsonb(t) order by id) from sessions t where user_id = ${userId}),
-      (select jsonb_agg(to_jsonb(t) order by id) from saved_passwords t where user_id = ${userId}),
-      (select jsonb_agg(to_jsonb(t)) from avatars t where user_id = ${userId}),
+      (select jsonb_agg(to_jsonb(t)) from public.users t where id = ${userId}),
+      (select jsonb_agg(to_jsonb(t) order by id) from public.sessions t where user_id = ${userId}),
+      (select jsonb_agg(to_jsonb(t) order by id) from public.saved_passwords t where user_id = ${userId}),
+      (select jsonb_agg(to_jsonb(t)) from public.avatars t where user_id = ${userId}),
       (select jsonb_agg(to_jsonb(t)) from vault.person_keys t where user_id = ${userId}))::text as rows`.execute(
     db,
   )

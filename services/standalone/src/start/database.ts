@@ -1,4 +1,4 @@
-import { connect, isUnavailable, migrate } from '@lethe/db'
+import { asUnusable, connect, isUnavailable, migrate } from '@lethe/db'
 import { sql } from 'kysely'
 import { Sentence } from '../sentence.ts'
 
@@ -6,7 +6,8 @@ import { Sentence } from '../sentence.ts'
 export async function makeDatabase(server: string): Promise<string> {
   const admin = connect(server, { max: 1 })
   try {
-    const { rows } = await sql`select 1 from pg_database where datname = 'lethe'`.execute(admin)
+    const { rows } =
+      await sql`select 1 from pg_catalog.pg_database where datname = 'lethe'`.execute(admin)
     if (rows.length === 0) await sql`create database lethe`.execute(admin)
   } finally {
     await admin.destroy()
@@ -24,6 +25,8 @@ export async function prepareDatabase(url: string): Promise<{ applied: number; e
     const someone = await db.selectFrom('users').select('id').limit(1).executeTakeFirst()
     return { applied: applied.length, empty: someone === undefined }
   } catch (error) {
+    const unusable = asUnusable(error)
+    if (unusable) throw new Sentence(unusable.message)
     if (isUnavailable(error))
       throw new Sentence(
         'The database that DATABASE_URL names does not answer: start it, or leave DATABASE_URL out to use an embedded one.',

@@ -30,7 +30,9 @@ export async function begin(real: Real): Promise<World> {
   )
   await sql`create schema kept`.execute(real.db)
   for (const table of kept)
-    await sql`create table ${copyOf(table)} as table ${sql.table(table)}`.execute(real.db)
+    await sql`create table ${copyOf(table)} as table ${sql.table(`public.${table}`)}`.execute(
+      real.db,
+    )
   return world
 }
 
@@ -39,12 +41,12 @@ export async function beginAgain(real: Real, first: World): Promise<World> {
   const { db, deps, sink, lines } = real
   // As a replica, so that the guard of the audit events lets them go. One text is one round trip.
   await sql`begin; set local session_replication_role = replica;
-    delete from users; delete from sessions; delete from vault.person_keys; delete from saved_passwords;
-    delete from avatars; delete from deletions; delete from exports; delete from outbox; delete from audit_events;
+    delete from public.users; delete from public.sessions; delete from vault.person_keys; delete from public.saved_passwords;
+    delete from public.avatars; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
     ${sql.join(
       kept.map(
         (table) =>
-          sql`insert into ${sql.table(table)} overriding system value table ${copyOf(table)}`,
+          sql`insert into ${sql.table(`public.${table}`)} overriding system value table ${copyOf(table)}`,
       ),
       sql`; `,
     )};

@@ -14,12 +14,9 @@ export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<Test
   const name = `test_${randomBytes(6).toString('hex')}`
   const admin = connect(server, { max: 1 })
   await sql`create database ${sql.id(name)}`.execute(admin)
-  await sql`alter database ${sql.id(name)} set search_path = public, clock, pg_catalog`.execute(
-    admin,
-  )
   const url = new URL(server)
   url.pathname = name
-  const db = connect(url.href)
+  const db = connect(url.href, { searchPath: 'clock, pg_catalog' })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)

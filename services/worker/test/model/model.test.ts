@@ -54,7 +54,7 @@ async function timeIsTold(t: Test, real: Real, first: World) {
   const grace = { iso: 'PT1H', ms: HOUR }
   const wish = { person: logIn.person, password, eraseNow: false, grace, underWay: false }
   await settle(world, real, [request(world, 1, { ...logIn, held: logIn.held }, wish)])
-  await sql`update exports set status = 'failed', token_nonce = null`.execute(real.db)
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(real.db)
   const eraseAfter = world.deletions[0]?.eraseAfter ?? 0
   const statusAt = async (instant: number) => {
     await setClock(real.db, instant)

@@ -30,6 +30,6 @@ export async function readAll(db: Db): Promise<{ rows: Rows; text: string }> {
 function named(table: (typeof tables)[number]) {
   return [
     sql.lit(table),
-    sql`(select coalesce(json_agg(r), '[]'::json) from ${sql.table(table)} r)`,
+    sql`(select coalesce(json_agg(r), '[]'::json) from ${sql.table(`public.${table}`)} r)`,
   ]
 }

@@ -37,7 +37,7 @@ export function eraseUnasked(world: World, number: number): Deed {
     }),
     async perform({ db, deps }) {
       const lease = randomUUID()
-      await sql`update deletions set lease = ${lease} where id = ${id}`.execute(db)
+      await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(db)
       await handle({ lease }, deps)
       return { answer: {} }
     },

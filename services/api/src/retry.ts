@@ -1,0 +1,23 @@
+import { isSerializationFailure } from '@lethe/db'
+import type { FastifyInstance } from 'fastify'
+
+const MAX_TRIES = 3
+
+/**
+ * Runs the handler of a request once more where PostgreSQL undid its transaction because of another one (deadlock,
+ * serialization failure). It may: what a handler does beside its transaction is safe to do twice.
+ */
+export function retrySerializationFailures(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const { handler } = route
+    route.handler = async function (request, reply) {
+      for (let tries = 1; ; tries++)
+        try {
+          return await handler.call(this, request, reply)
+        } catch (error) {
+          if (tries === MAX_TRIES || reply.sent || !isSerializationFailure(error)) throw error
+          request.log.info({ tries, err: error }, 'request.retried')
+        }
+    }
+  })
+}
