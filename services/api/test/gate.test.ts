@@ -30,7 +30,7 @@ t.test('a database that comes later is noticed, and the gate opens', async (t) =
   await sql`alter table public.kysely_migration rename to hidden`.execute(db)
   const early = await inject(app, 'POST', '/v1/users', signUp)
   t.match(early.json(), { status: 503, detail: /pnpm migrate/ })
-  await sql`drop table if exists kysely_migration`.execute(db)
+  await sql`drop table if exists public.kysely_migration`.execute(db)
   await sql`alter table public.hidden rename to kysely_migration`.execute(db)
   t.equal((await inject(app, 'POST', '/v1/users', signUp)).statusCode, 201)
 })

@@ -46,7 +46,7 @@ t.test('plan shows each step, and exits 1 where something would be forgotten', a
   const { steps } = JSON.parse((await lethe('plan', '--json')).text)
   t.match(steps.at(-1), { does: 'erase', table: 'users', columns: [] })
 
-  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+  await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
     f.db,
   )
   t.match(await lethe('plan'), { code: 1, text: /^notes: .* add notes: \{.*$/ })

@@ -148,7 +148,7 @@ t.test('a schema that changes between two portions stops them', async (t) => {
   await exportsAreMade(s)
   const erasing = eraseAccounts({ lease: await lend(s) }, s.deps)
   await until('some of it has gone', async () => (await open(s))?.erased_counts)
-  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+  await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
     s.db,
   )
   await erasing
@@ -162,7 +162,7 @@ t.test('while a table of theirs is not in the data map, nobody is even claimed',
   const s = await setup(t)
   await s.deletion(await s.person(), true)
   await exportsAreMade(s)
-  await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+  await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
     s.db,
   )
   await eraseAccounts({ lease: await lend(s) }, s.deps)
@@ -172,7 +172,7 @@ t.test('while a table of theirs is not in the data map, nobody is even claimed',
   const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'erasure.refused')
   t.match(told?.reasons, [/^notes: .* add notes: \{/])
 
-  await sql`drop table notes`.execute(s.db)
+  await sql`drop table public.notes`.execute(s.db)
   await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
   await eraseAccounts({ lease: await lend(s) }, s.deps)
   t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])

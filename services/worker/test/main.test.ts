@@ -65,7 +65,7 @@ t.test(
   'with a table forgotten in the data map it does not begin, and says what to add',
   async (t) => {
     const s = await setupWithKey(t)
-    await sql`create table notes (user_id bigint references public.users on delete cascade)`.execute(
+    await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
       s.db,
     )
     const worker = run(s, {})
