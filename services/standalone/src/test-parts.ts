@@ -38,6 +38,7 @@ export async function startParts(
   const redisServer = await findProgram(['redis-server', 'valkey-server'], given.PATH)
   const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
   const openssl = await findProgram(['openssl'], given.PATH)
+  const pgbouncer = await findProgram(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
   const chromium = await findChromium(given.PATH)
   const faketime = await findFaketime()
   const swift = await findSwift()
@@ -47,6 +48,7 @@ export async function startParts(
       ...(redis && { TEST_REDIS_URL: redis }),
       ...(redisServer && { REDIS_SERVER_PATH: redisServer }),
       ...(openssl && { OPENSSL_PATH: openssl }),
+      ...(pgbouncer && { PGBOUNCER_PATH: pgbouncer }),
       ...(chromium && { CHROMIUM_PATH: chromium }),
       ...(swift && { SWIFT_PYTHON_PATH: swift }),
     },
@@ -54,6 +56,7 @@ export async function startParts(
       ...(redis ? [] : [withoutRedis]),
       ...(redisServer ? [] : [withoutRedisServer]),
       ...(openssl ? [] : [withoutOpenssl]),
+      ...(pgbouncer ? [] : [withoutPgbouncer]),
       ...(chromium ? [] : [withoutChromium]),
       ...(faketime ? [] : [withoutFaketime]),
       ...(swift ? [] : [withoutSwift]),
@@ -67,6 +70,8 @@ const withoutRedisServer =
   'The tests of users, TLS and failovers of Redis are not run: there is no redis-server or valkey-server on PATH.'
 const withoutOpenssl =
   'The test of TLS to Redis is not run: there is no openssl on PATH that makes its certificate.'
+const withoutPgbouncer =
+  'The tests of connection poolers are not run: there is no pgbouncer on PATH.'
 const withoutChromium =
   'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
 const withoutFaketime =

@@ -102,7 +102,7 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   )
   t.strictSame(await s.lendDeletions(), undefined, 'it waits')
 
-  await sql`drop function stays cascade`.execute(s.db)
+  await sql`drop function public.stays cascade`.execute(s.db)
   await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
     s.db,
   )

@@ -4,6 +4,7 @@ import { setClock } from './clock.ts'
 import { logIn, promote, signUp } from './deeds/people.ts'
 import { addresses, administrator, password } from './intents/names.ts'
 import type { Real } from './real.ts'
+import { rowsOf } from './rows.ts'
 import { settle } from './settle.ts'
 import { beginning, emptyWorld, type World } from './world.ts'
 
@@ -30,9 +31,7 @@ export async function begin(real: Real): Promise<World> {
   )
   await sql`create schema kept`.execute(real.db)
   for (const table of kept)
-    await sql`create table ${copyOf(table)} as table ${sql.table(`public.${table}`)}`.execute(
-      real.db,
-    )
+    await sql`create table ${copyOf(table)} as table ${rowsOf(table)}`.execute(real.db)
   return world
 }
 
@@ -45,8 +44,7 @@ export async function beginAgain(real: Real, first: World): Promise<World> {
     delete from public.avatars; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
     ${sql.join(
       kept.map(
-        (table) =>
-          sql`insert into ${sql.table(`public.${table}`)} overriding system value table ${copyOf(table)}`,
+        (table) => sql`insert into ${rowsOf(table)} overriding system value table ${copyOf(table)}`,
       ),
       sql`; `,
     )};

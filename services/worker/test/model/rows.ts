@@ -28,8 +28,9 @@ export async function readAll(db: Db): Promise<{ rows: Rows; text: string }> {
 }
 
 function named(table: (typeof tables)[number]) {
-  return [
-    sql.lit(table),
-    sql`(select coalesce(json_agg(r), '[]'::json) from ${sql.table(`public.${table}`)} r)`,
-  ]
+  return [sql.lit(table), sql`(select coalesce(json_agg(r), '[]'::json) from ${rowsOf(table)} r)`]
+}
+
+export function rowsOf(table: (typeof tables)[number]) {
+  return sql.table(table.includes('.') ? table : `public.${table}`)
 }
