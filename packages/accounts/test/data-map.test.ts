@@ -18,7 +18,7 @@ t.test('every table and column of ours is in the map, and a plan can be made', a
 
 t.test('a table that somebody adds and forgets is named, with the line to add', async (t) => {
   for (const column of [
-    'user_id bigint not null references users on delete cascade',
+    'user_id bigint not null references public.users on delete cascade',
     'user_id bigint',
   ]) {
     const { db } = await testDb(t)
