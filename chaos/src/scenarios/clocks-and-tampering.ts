@@ -2,6 +2,7 @@ import { readdir, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { deletionToken } from '@lethe/accounts'
 import { jobNames } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import {
@@ -18,7 +19,6 @@ import { fakeClock } from '../system/fake-clock.ts'
 import type { Person } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
 import { createTamperer, type Tamperer } from '../system/tamperer.ts'
-import { until } from '../system/until.ts'
 import type { Running, World } from '../system/world.ts'
 import { askEverywhere, fetchEverywhere } from './tokens-everywhere.ts'
 
@@ -151,7 +151,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
   const { db, exportDir } = world
   await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
-  await sql`create trigger wait_for_door before update on public.exports for each row
+  await sql`create trigger wait_for_door after update on public.exports for each row
     when (new.status = 'ready') execute function public.wait_for_door()`.execute(db)
   const young = async () => {
     const names = await readdir(exportDir).catch((): string[] => [])

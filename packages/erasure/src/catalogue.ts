@@ -1,10 +1,13 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
+import { partitions, rowSecurity, rowTriggers, rules } from './row-guards.ts'
 
 /** What the live database says of its tables, as far as a plan depends on it. */
 export interface Catalogue {
   tables: Map<string, Table>
   foreignKeys: ForeignKey[]
+  /** Who asks, as a statement has to write it. */
+  role: string
 }
 
 export interface Table {
@@ -26,6 +29,13 @@ export interface Table {
   uniqueKeys: string[][]
   /** The triggers that keep late rows out. */
   fences: Fence[]
+  /** Other triggers that run before each row is deleted or updated. */
+  rowTriggers: { name: string; deletes: boolean; updates: boolean }[]
+  /** The rules on its updates and deletes. */
+  rules: string[]
+  /** Row-level security applies to the role that asks, which may own the table all the same. */
+  rowSecurity: boolean
+  owned: boolean
 }
 
 export interface Column {
@@ -34,6 +44,8 @@ export interface Column {
   quoted: string
   /** The oid of its type; of a domain, that of the type below it. */
   typeOid: number
+  /** Its own type, as a statement of this session has to write it. */
+  type: string
   /** Computed or numbered by the database: nobody else can set it. */
   generated: boolean
   /** A BEFORE trigger sees no stored value yet, and no trigger ever sees a virtual one. */
@@ -61,17 +73,24 @@ export interface ForeignKey {
 
 /** Reads it whole, by one statement of one snapshot; partitions are part of the table that they belong to. */
 export async function readCatalogue(db: Db): Promise<Catalogue> {
-  const { rows } = await sql<{ tables: FoundTable[] | null; foreignKeys: ForeignKey[] | null }>`
+  const { rows } = await sql<{
+    tables: FoundTable[] | null
+    foreignKeys: ForeignKey[] | null
+    role: string
+  }>`
     with recursive base_types (domain, type) as (
       select oid, typbasetype from pg_type where typtype = 'd'
       union select domain, typbasetype from base_types join pg_type on pg_type.oid = type and typtype = 'd'
     )
     select (select json_agg(t) from (${tables}) t) as tables,
-      (select json_agg(f) from (${foreignKeys}) f) as "foreignKeys"`.execute(db)
+      (select json_agg(f) from (${foreignKeys}) f) as "foreignKeys", quote_ident(current_user) as role`.execute(
+    db,
+  )
   const [found] = rows
   return {
     tables: new Map((found?.tables ?? []).map((table) => [table.name, tableOf(table)])),
     foreignKeys: found?.foreignKeys ?? [],
+    role: found?.role ?? '',
   }
 }
 
@@ -105,10 +124,8 @@ const columnsOf = (relation: string, numbers: string) =>
   sql.raw(`(select json_agg(attname order by place) from unnest(${numbers}) with ordinality as key (number, place)
     join pg_attribute on attrelid = ${relation} and attnum = number)`)
 
-/** Each partition is written to by the triggers of its own: those that the parent gave it may be off there. */
-const partitions = sql.raw('(select relid from pg_partition_tree(c.oid) union select c.oid)')
-
-// What a fence is, is told by facts: the text of a trigger is another one with each search_path, name and version.
+// What a fence is, is told by facts: the text of a trigger is another one with each search_path, name and version. A partition is
+// written to by triggers of its own, and those that the parent gave it may be off there.
 const fences = sql`
   select case tgtype & 2 when 2 then 'before' else 'after' end as timing,
     encode(tgargs, 'hex') as args
@@ -125,6 +142,7 @@ const tables = sql`
       (select json_agg(json_build_object('name', attname, 'quoted', quote_ident(attname), 'notNull', attnotnull,
           'typeOid', coalesce((select type from base_types join pg_type on pg_type.oid = type
             where domain = atttypid and typtype <> 'd'), atttypid)::bigint,
+          'type', format_type(atttypid, atttypmod),
           'generated', attgenerated <> '' or attidentity <> '',
           'computed', case attgenerated when 's' then 'stored' when 'v' then 'virtual' end) order by attnum)
         from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
@@ -133,7 +151,10 @@ const tables = sql`
         where indrelid = c.oid and indisvalid and indpred is null and indexprs is null and amname in ('btree', 'hash')), '[]') as indexes,
       coalesce((select json_agg(${columnsOf('indrelid', '(indkey::int2[])[0:indnkeyatts - 1]')} order by not indisprimary, indexrelid)
         from pg_index where indrelid = c.oid and indisunique and indisvalid and indpred is null and indexprs is null), '[]') as "uniqueKeys",
-      coalesce((select json_agg(fence) from (${fences}) fence), '[]') as fences
+      coalesce((select json_agg(fence) from (${fences}) fence), '[]') as fences,
+      coalesce((select json_agg(t) from (${rowTriggers} order by 1) t), '[]') as "rowTriggers",
+      coalesce((select json_agg(name order by name) from (${rules}) r), '[]') as rules,
+      ${rowSecurity} as "rowSecurity", pg_has_role(c.relowner, 'USAGE') as owned
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
     order by 1`

@@ -3,6 +3,7 @@ import { checkClearing, checkColumns } from './check-columns.ts'
 import { checkExport } from './check-export.ts'
 import { checkFolders } from './check-folders.ts'
 import { checkFirst, checkLink, checkLinks } from './check-links.ts'
+import { checkRowGuards } from './check-row-guards.ts'
 import type { DataMap } from './data-map.ts'
 import { entryLine } from './entry-line.ts'
 import { type Fault, fault } from './fault.ts'
@@ -63,6 +64,7 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
     ...links.flatMap((link) => checkLink(catalogue, link, erased)),
     ...checkFirst(map, links),
     ...checkFences(catalogue, map, links),
+    ...checkRowGuards(catalogue, map, links, erased),
     ...checkFolders(map),
     ...checkExport(catalogue, map),
   ]

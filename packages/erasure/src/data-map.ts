@@ -39,6 +39,8 @@ export interface TableEntry {
   readonly export?: string
   /** The columns by which the rows are in order there; those of its key where nothing is said. */
   readonly order?: readonly string[]
+  /** Triggers that run before each row is deleted or overwritten, and so can keep it: why each may stay. */
+  readonly triggers?: Readonly<Record<string, string>>
 }
 
 /**

@@ -5,11 +5,12 @@ import { addTo, type ToldRows, TooManyRows, toldOf } from './counted-rows.ts'
 import { holdStill } from './hold-still.ts'
 import { eraseNamed, namedTable, tellNamed } from './named-rows.ts'
 import type { Plan, Step } from './plan.ts'
-import { changeOf, inPlaces, namesFiles, stepRows, titleOf } from './step-rows.ts'
+import { checkNotGuarded, RowsKeptError } from './rows-kept.ts'
+import { changeOf, inPlaces, namesFiles, stepRows, titleOf, unchanged } from './step-rows.ts'
 
 /**
  * Erases and overwrites, step by step, all that belongs to these people; tells how many rows it were for each of them.
- * Throws `TooManyRows` where a step would change more than `atMost`.
+ * Throws `TooManyRows` where a step would change more than `atMost`, and `RowsKeptError` where it changes less than it found.
  */
 export async function eraseRows(
   tx: Tx,
@@ -24,7 +25,11 @@ export async function eraseRows(
   const counts = new Map<number, Counts>(
     userIds.map((id) => [id, { tables: { ...none }, files: 0, bytes: 0 }]),
   )
-  for (const told of await tellNamed(tx, plan, userIds, atMost)) addTo(counts, told)
+  const found = new Map<string, number>()
+  for (const told of await tellNamed(tx, plan, userIds, atMost)) {
+    addTo(counts, told)
+    found.set(told.name, told.people.length)
+  }
   for (const step of plan.steps) {
     if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
       await erasePeople(tx, plan, there)
@@ -32,7 +37,7 @@ export async function eraseRows(
       continue
     }
     const named = namedTable(plan, step)
-    if (named) await eraseNamed(tx, plan, named, userIds)
+    if (named) await eraseNamed(tx, plan, named, userIds, found.get(named.table) ?? 0)
     else for (const told of await run(tx, plan, step, userIds, atMost)) addTo(counts, told)
   }
   return counts
@@ -41,8 +46,10 @@ export async function eraseRows(
 /** Nothing hangs on them any more, and who of them is there is known: they are held. */
 async function erasePeople(tx: Tx, plan: Plan, there: number[]): Promise<void> {
   const { table, key } = plan.map.person
-  await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
+  const { numAffectedRows } = await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
     where t.${sql.id(key)} = ${anyOf(there)}`.execute(tx)
+  const removed = Number(numAffectedRows)
+  if (removed !== there.length) throw new RowsKeptError(table, there.length, removed)
 }
 
 // Somebody changes the very rows again and again: the erasure is for later.
@@ -63,7 +70,12 @@ async function run(
   for (let round = 0; round < ROUNDS; round++) {
     const rows = await runOnce(tx, plan, step, userIds, atMost)
     all.push(...rows)
-    if (rows.every(({ found, people }) => people.length === found)) return all
+    const put = rows.find(({ unchanged }) => unchanged > 0)
+    if (put) throw new RowsKeptError(put.name, put.found, put.found - put.unchanged)
+    const missed = rows.filter(({ found, people }) => people.length !== found)
+    if (missed.length === 0) return all
+    for (const { table, found, people } of missed)
+      await checkNotGuarded(tx, plan, { table, found, removed: people.length })
   }
   throw new Error('rows are changed faster than they can be erased')
 }
@@ -89,8 +101,8 @@ async function runOnce(
     return {
       needs: needs.filter((needed) => plan.hangs.has(needed)),
       ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
-      told: sql`select ${sql.lit(name)} as name, (select count(*) from ${found}) as found,
-        ${toldOf(namesFiles(plan, step, table))} from ${changed}`,
+      told: sql`select ${sql.lit(name)} as name, ${sql.lit(table)} as table, (select count(*) from ${found}) as found,
+        ${unchanged(step)} as unchanged, ${toldOf(namesFiles(plan, step, table))} from ${changed}`,
     }
   })
   const needs = parts.flatMap((part) => part.needs)
@@ -108,6 +120,9 @@ async function runOnce(
 }
 
 interface FoundRows extends ToldRows {
+  table: string
   /** Of which those that are told were changed. */
   found: number
+  /** Of these, how many do not hold what was written. */
+  unchanged: number
 }

@@ -10,3 +10,4 @@ export { countFiles, exportedFolders, personFolder, removeFiles } from './files.
 export { personRows } from './person-rows.ts'
 export { makePlan, NoPlan, type Plan } from './plan.ts'
 export { erasePortion } from './portions.ts'
+export { RowsKeptError } from './rows-kept.ts'

@@ -4,6 +4,7 @@ import { anyOf, fits, rowsOf } from './belongings.ts'
 import { type ToldRows, TooManyRows, toldOf } from './counted-rows.ts'
 import type { Plan, Step } from './plan.ts'
 import { type Link, namesPerson } from './reach.ts'
+import { checkNotGuarded, RowsKeptError } from './rows-kept.ts'
 import { bytesOf, namesFiles, titleOf } from './step-rows.ts'
 
 // Most rows name the person themselves, and that alone makes them theirs. They are told first, all of them by one
@@ -52,15 +53,22 @@ export async function tellNamed(
   return rows
 }
 
-/** One that somebody changes meanwhile is followed by PostgreSQL to where it lies now. */
+/** PostgreSQL follows a row that another transaction changes meanwhile. Throws `RowsKeptError` where any of those found stays. */
 export async function eraseNamed(
   tx: Tx,
   plan: Plan,
   { table, link }: NamedTable,
   userIds: number[],
+  found: number,
 ): Promise<void> {
-  await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
+  const { numAffectedRows } = await sql`${titleOf([table])} delete from ${rowsOf(plan, table)} t
     where ${theirs(link, userIds)}`.execute(tx)
+  const removed = Number(numAffectedRows)
+  if (removed === found) return
+  await checkNotGuarded(tx, plan, { table, found, removed })
+  const { rows } = await sql`${titleOf([table])}
+    select from ${rowsOf(plan, table)} t where ${theirs(link, userIds)} limit 1`.execute(tx)
+  if (rows.length > 0) throw new RowsKeptError(table, found, removed)
 }
 
 const whose = ({ columns: [column = ''] }: Link) => sql`t.${sql.id(column)}`

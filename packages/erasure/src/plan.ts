@@ -3,6 +3,7 @@ import { type Catalogue, readCatalogue, type Table } from './catalogue.ts'
 import { checkMap } from './check-map.ts'
 import type { DataMap } from './data-map.ts'
 import { type Fault, faultLine } from './fault.ts'
+import { ownMembers } from './own-members.ts'
 import { erasedTables, type Link, linkName, linksOf } from './reach.ts'
 import { schemaPrint } from './schema-print.ts'
 
@@ -51,15 +52,16 @@ const latest = new WeakMap<DataMap, { print: string; plan: Plan }>()
  * Asked for before each batch, so that a schema that has changed is noticed before anything is erased by it; made anew only
  * then. Throws `NoPlan`.
  */
-export async function makePlan(db: Db | Tx, map: DataMap): Promise<Plan> {
+export async function makePlan(db: Db | Tx, declared: DataMap): Promise<Plan> {
   const print = await schemaPrint(db)
-  const known = latest.get(map)
+  const known = latest.get(declared)
   if (known?.print === print) return known.plan
   const catalogue = await readCatalogue(db)
+  const map = ownMembers(declared)
   const faults = checkMap(catalogue, map)
   if (faults.length > 0) throw new NoPlan(faults)
   const plan = planFor(catalogue, map)
-  latest.set(map, { print, plan })
+  latest.set(declared, { print, plan })
   return plan
 }
 

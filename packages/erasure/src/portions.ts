@@ -2,7 +2,16 @@ import type { Counts, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 import { anyOf, belongings, fits, meets, rowsFound, rowsOf, wayOf } from './belongings.ts'
 import { type Plan, type Step, waysOf } from './plan.ts'
-import { changeOf, cleared, clearedName, inPlaces, namesFiles, titleOf } from './step-rows.ts'
+import { RowsKeptError } from './rows-kept.ts'
+import {
+  changeOf,
+  cleared,
+  clearedName,
+  inPlaces,
+  namesFiles,
+  titleOf,
+  unchanged,
+} from './step-rows.ts'
 
 /**
  * Erases up to `atMost` rows of this person ahead of the erasure, by the `place`th way of the plan on which rows can be
@@ -26,15 +35,30 @@ export async function erasePortion(
     ${portion.rows}${alone} limit ${atMost} for update of t skip locked`.execute(tx)
   // Asked once more of each row that we hold: nothing can come to hang on it any more.
   const held = sql`unnest(${locked.map(({ part }) => part)}::oid[], ${locked.map(({ place }) => place)}::tid[]) as held (part, place)`
-  const these = sql`${inPlaces(plan, table, held)}${alone}`
+  const found = sql.id('found')
   const sums = namesFiles(plan, step, table)
     ? sql`count(bytes) as files, coalesce(sum(bytes), 0)::bigint as bytes`
     : sql`0 as files, 0 as bytes`
-  const { rows } = await sql<{ rows: number; files: number; bytes: number }>`${titleOf([name])}
-    with changed as (${changeOf(plan, step, table, these)})
-    select count(*) as rows, ${sums} from changed`.execute(tx)
-  const [changed = { rows: 0, files: 0, bytes: 0 }] = rows
+  const { rows } = await sql<ChangedRows>`${titleOf([name])}
+    with ${found} as materialized (
+      select t.tableoid as part, t.ctid as place from ${rowsOf(plan, table)} t where ${inPlaces(plan, table, held)}${alone}
+    ), changed as (${changeOf(plan, step, table, inPlaces(plan, table, found))})
+    select (select count(*) from ${found}) as found, count(*) as rows, ${unchanged(step)} as unchanged, ${sums} from changed`.execute(
+    tx,
+  )
+  const [changed = { found: 0, rows: 0, unchanged: 0, files: 0, bytes: 0 }] = rows
+  // They are locked: no other transaction can have changed them in between.
+  const removed = changed.rows - changed.unchanged
+  if (removed !== changed.found) throw new RowsKeptError(name, changed.found, removed)
   return { tables: { [name]: changed.rows }, files: changed.files, bytes: changed.bytes }
+}
+
+interface ChangedRows {
+  found: number
+  rows: number
+  unchanged: number
+  files: number
+  bytes: number
 }
 
 interface Portion {

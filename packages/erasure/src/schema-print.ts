@@ -14,6 +14,7 @@ export async function schemaPrint(db: Db | Tx): Promise<string> {
       union all select oid, 0, xmin from pg_constraint where oid >= 16384
       union all select indexrelid, 0, xmin from pg_index where indexrelid >= 16384
       union all select oid, 0, xmin from pg_trigger where oid >= 16384
+      union all select oid, 0, xmin from pg_rewrite where oid >= 16384
       union all select oid, 0, xmin from pg_namespace where oid >= 16384
     ) as versions`.execute(db)
   return rows[0]?.print ?? ''

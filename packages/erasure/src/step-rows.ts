@@ -33,7 +33,10 @@ export function cleared(plan: Plan, { link }: Clear): RawBuilder<unknown> {
     from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)}${goes}`
 }
 
-/** What the step does to the rows `t` of which `these` holds; it tells of each whose it was, where that is asked. */
+/**
+ * What the step does to the rows `t` of which `these` holds; it tells of each whose it was, where that is asked, and of one that
+ * is overwritten whether it holds that now (`holds`): a trigger may have put back what was there.
+ */
 export function changeOf(
   plan: Plan,
   step: Step,
@@ -44,10 +47,27 @@ export function changeOf(
   if (step.rule === 'clear') {
     const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
     const from = found ? sql` from ${found}` : sql``
-    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person`
+    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person, ${holds(plan, step)} as holds`
   }
   const using = found ? sql` using ${found}` : sql``
   return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytesOf(plan, step, table)}`
+}
+
+/** As text of the column's own type, since not every type has an equality, and each type writes a value in one way. */
+function holds(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
+  const columns = plan.tables.get(link.table)?.columns
+  const each = set.map(([column, value]) => {
+    const written = sql`t.${sql.id(column)}`
+    if (value === null) return sql`${written} is null`
+    const type = sql.raw(columns?.get(column)?.type ?? 'text')
+    return sql`${written}::text is not distinct from ${value}::text::${type}::text`
+  })
+  return sql`(${sql.join(each, sql` and `)})`
+}
+
+/** How many of the rows in `changed` do not hold what was written. */
+export function unchanged({ rule }: Step): RawBuilder<unknown> {
+  return rule === 'clear' ? sql`count(*) filter (where not holds)` : sql`0`
 }
 
 export function namesFiles(plan: Plan, step: Step, table: string): boolean {

@@ -199,6 +199,46 @@ const cases: Case[] = [
     says: /^forum\.visits \(member_id\): nothing keeps a late row/,
   },
   {
+    what: 'a trigger that may keep what is deleted',
+    change: `${returning('null')};
+      create trigger soft before delete on forum.likes for each row execute function forum.meddle()`,
+    says: /^forum\.likes: its trigger soft runs before each row .*; drop it, or say .*: triggers: \{ 'soft': '…' \}$/,
+  },
+  {
+    what: 'such a trigger of a partition',
+    change: `${returning('null')};
+      create trigger soft before delete on forum.visits_2 for each row execute function forum.meddle()`,
+    says: /^forum\.visits: its trigger soft runs before each row/,
+  },
+  {
+    what: 'a trigger that may put back what is overwritten',
+    change: `${returning('new')};
+      create trigger touched before update on forum.invoices for each row execute function forum.meddle()`,
+    says: /^forum\.invoices: its trigger touched runs before each row/,
+  },
+  {
+    what: 'a trigger whose reason to stay is empty',
+    change: `${returning('old')};
+      create trigger soft before delete on forum.likes for each row execute function forum.meddle()`,
+    map: withTriggers('forum.likes', { soft: ' ' }),
+    says: /^forum\.likes: its trigger soft runs before each row/,
+  },
+  {
+    what: 'a trigger that is not there',
+    map: withTriggers('forum.likes', { gone: 'it counts' }),
+    says: /^forum\.likes: it has no trigger gone that runs before each row; take it out of `triggers`$/,
+  },
+  {
+    what: 'a rule on what is deleted',
+    change: 'create rule kept as on delete to forum.likes do instead nothing',
+    says: /^forum\.likes: its rule kept rewrites what an erasure does/,
+  },
+  {
+    what: 'a column named as every object has a member',
+    change: 'alter table forum.likes add "constructor" text',
+    says: /^forum\.likes\.constructor: it belongs to a person and is not in the data map/,
+  },
+  {
     what: 'a folder of everybody',
     map: (map) => ({ ...map, folders: { uploads: { is: '', export: 'uploads' } } }),
     says: /^uploads: it is not the folder of one person/,
@@ -262,6 +302,15 @@ for (const { what, change, map = (map: DataMap) => map, says } of cases)
     t.match(lines[0], says)
     t.equal(lines.length, 1, 'and nothing else is said to be wrong')
   })
+
+/** A function for a trigger that does nothing but return this. */
+function returning(row: 'null' | 'old' | 'new'): string {
+  return `create function forum.meddle() returns trigger language plpgsql as 'begin return ${row}; end'`
+}
+
+function withTriggers(table: string, triggers: NonNullable<TableEntry['triggers']>) {
+  return (map: DataMap) => replaced(map, table, { ...entry(table), triggers })
+}
 
 function entry(table: string): TableEntry {
   return forumMap.tables[table] as TableEntry
