@@ -1,5 +1,5 @@
 import type { Counts, Db, Tx } from '@lethe/db'
-import { eraseRows, type Plan } from '@lethe/erasure'
+import { eraseRows, type Plan, RowsKeptError } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
 import { type BlastRadius, holdsBack } from './blast-radius.ts'
@@ -161,8 +161,11 @@ async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[])
 /** The counts come as one object by the deletions' ids: a join with a list is planned for a few rows, and is slow for many. */
 async function completeTombstones(tx: Tx, erased: { id: string; counts: Counts }[]): Promise<void> {
   const counts = Object.fromEntries(erased.map(({ id, counts }) => [id, counts]))
-  await sql`
+  const { numAffectedRows } = await sql`
     update public.deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
       erased_counts = ${JSON.stringify(counts)}::jsonb -> id::text, lease = null
     where id = any(${erased.map(({ id }) => id)}::uuid[]) and status = 'erasing'`.execute(tx)
+  // Each is locked by this transaction, so only a trigger or a rule can keep one as it was.
+  const completed = Number(numAffectedRows)
+  if (completed !== erased.length) throw new RowsKeptError('deletions', erased.length, completed)
 }

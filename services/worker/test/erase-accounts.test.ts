@@ -110,6 +110,56 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
 })
 
+t.test('an account of which a trigger keeps rows is never erased, and then is', async (t) => {
+  const s = await setup(t)
+  const [kept, other] = [await s.person(), await s.person()]
+  for (const person of [kept, other]) await s.deletion(person, true)
+  await saveMany(s, kept, 2)
+  await exportsAreMade(s)
+  await sql
+    .raw(`create function public.keep() returns trigger language plpgsql as 'begin return null; end';
+      create trigger keeps before delete on public.saved_passwords for each row execute function public.keep()`)
+    .execute(s.db)
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  const [refused] = s.lines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === 'erasure.refused')
+  t.match(refused?.reasons, [/^saved_passwords: its trigger keeps runs before each row/])
+  t.strictSame(await ids(s), [kept.user.id, other.user.id])
+
+  // The operator says that it may stay, and is wrong.
+  const { saved_passwords: entry } = s.deps.dataMap.tables
+  if (!entry) throw new Error('the map has no such table')
+  const tables = { saved_passwords: { ...entry, triggers: { keeps: 'it only counts' } } }
+  const dataMap = { ...s.deps.dataMap, tables: { ...s.deps.dataMap.tables, ...tables } }
+  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
+  await eraseAccounts({ lease: await lend(s) }, { ...s.deps, dataMap })
+  t.strictSame(await ids(s), [kept.user.id])
+  t.match(await open(s), { user_id: kept.user.id, lease: null, attempts: 1 })
+  t.equal((await mailsOf(s, 'account-erased')).length, 1, 'only the other one is told')
+  const failed = s.lines.filter((line) => line.includes('deletion.failed'))
+  t.match(
+    failed.map((line) => JSON.parse(line)),
+    [
+      {
+        deletion: (await open(s))?.id,
+        err: {
+          type: 'RowsKeptError',
+          table: 'saved_passwords',
+          message: / 2 rows were found and 0 /,
+        },
+      },
+    ],
+  )
+
+  await sql`drop function public.keep cascade`.execute(s.db)
+  await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
+    s.db,
+  )
+  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  t.strictSame(await ids(s), [])
+})
+
 t.test('one person with a great many rows goes in portions, after the others', async (t) => {
   const s = await setup(t)
   const [large, ...others] = [await s.person(), await s.person(), await s.person()]
