@@ -1,4 +1,4 @@
-import { until } from '@lethe/machine-speed'
+import { until } from './until.ts'
 import type { OwnWays, Running, World } from './world.ts'
 
 /** Something that a worker says to the database or the mail server. */
@@ -42,6 +42,8 @@ interface Place {
   worker: { name: string; running: Running } | undefined
   starting: boolean
 }
+
+const HAPPENS_WITHIN = 30
 
 export async function startFleet(world: World, size: number): Promise<Fleet> {
   const places: Place[] = []
@@ -105,7 +107,7 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
         })
       }
-      return until(`a worker that says ${says}`, () => ended)
+      return until(`a worker that says ${says}`, () => ended, HAPPENS_WITHIN)
     },
     next: () => places[0]?.worker?.name ?? '',
     stop(count) {

@@ -1,55 +1,62 @@
-import { readdir, readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { sql } from 'kysely'
-import { type Migration, Migrator } from 'kysely/migration'
 import type { Db } from './client.ts'
+import { checkRights } from './migrate/check-rights.ts'
+import { type Migration, migrationNames, readMigrations } from './migrate/files.ts'
+import { appliedMigrations, ensureHistory } from './migrate/history.ts'
+import { withMigrationLock } from './migrate/migration-lock.ts'
+import { runMigration, type Waiting } from './migrate/run-migration.ts'
+import { UnusableDatabaseError } from './session.ts'
 
-const folder = path.join(import.meta.dirname, '../../../migrations')
+export interface MigrateOptions {
+  /** Record the migrations that make our own users as applied, and do not run them (docs/data-map.md). */
+  withoutUsers?: boolean
+  /** Receives a line for the operator whenever another transaction is in the way. */
+  onWait?: (line: string) => void
+}
+
+const WAIT_TIMEOUT_MS = 600_000
 
 /**
- * Applies every pending `migrations/*.sql`, in one transaction, under a lock. Returns the names it applied. For a schema that
- * brings people of its own (docs/data-map.md) those that make our users are noted as applied, and are not.
+ * Applies every pending `migrations/*.sql`, each in a transaction of its own, and returns the names of those it applied.
+ * Needs two connections of the pool: one to migrate, and one to see what that one waits for.
  */
-export async function migrate(db: Db, { withoutUsers = false } = {}): Promise<string[]> {
-  const { error, results = [] } = await migrator(db, withoutUsers).migrateToLatest()
-  if (error) throw error
-  return results.map((result) => result.migrationName)
+export async function migrate(
+  db: Db,
+  { withoutUsers = false, onWait = () => {} }: MigrateOptions = {},
+): Promise<string[]> {
+  const migrations = await readMigrations({ withoutUsers })
+  return applyMigrations(db, migrations, { onWait, deadline: performance.now() + WAIT_TIMEOUT_MS })
 }
 
 /** The names of the migrations that this code has and the database has not. */
 export async function pendingMigrations(db: Db): Promise<string[]> {
-  const migrations = await migrator(db).getMigrations()
-  return migrations.filter(({ executedAt }) => !executedAt).map(({ name }) => name)
+  const applied = await appliedMigrations(db)
+  return (await migrationNames()).filter((name) => !applied.has(name))
 }
 
-function migrator(db: Db, withoutUsers = false): Migrator {
-  return new Migrator({
-    db,
-    migrationTableSchema: 'public',
-    provider: { getMigrations: () => getMigrations(withoutUsers) },
-  })
-}
-
-/** The migrations that are about our users say so in their names. */
-const ofUsers = /_users(_|\.)/
-
-async function getMigrations(withoutUsers: boolean): Promise<Record<string, Migration>> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql'))
-  return Object.fromEntries(
-    files.map((file) => [
-      path.basename(file, '.sql'),
-      withoutUsers && ofUsers.test(file) ? { up: async () => {} } : migration(file),
-    ]),
+export async function applyMigrations(
+  db: Db,
+  migrations: Migration[],
+  waiting: Waiting,
+): Promise<string[]> {
+  return db.connection().execute((session) =>
+    withMigrationLock(session, waiting, async () => {
+      const recorded = await appliedMigrations(session)
+      refuseUnknown(recorded, migrations)
+      const pending = migrations.filter(({ name }) => !recorded.has(name))
+      if (pending.length > 0) await checkRights(session)
+      if (recorded.size === 0) await ensureHistory(session)
+      for (const migration of pending) await runMigration({ db, session, migration, waiting })
+      return pending.map(({ name }) => name)
+    }),
   )
 }
 
-function migration(file: string): Migration {
-  return {
-    async up(db) {
-      // Names without a schema are made in `public`, for this transaction alone.
-      await sql`select set_config('search_path',
-        concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), true)`.execute(db)
-      await sql.raw(await readFile(path.join(folder, file), 'utf8')).execute(db)
-    },
-  }
+function refuseUnknown(recorded: Set<string>, migrations: Migration[]): void {
+  const known = new Set(migrations.map(({ name }) => name))
+  const unknown = [...recorded].find((name) => !known.has(name))
+  if (unknown !== undefined)
+    throw new UnusableDatabaseError(
+      `The database records a migration that this version of Lethe does not have: ${unknown}`,
+      'start the version that applied it, or a newer one',
+    )
 }

@@ -2,11 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { connect, type Db } from './client.ts'
+import type { ConnectOptions } from './pool.ts'
 
 export { pair } from './socket-pair.ts'
 
-/** The server that `pnpm test` brought up, with the migrated database `lethe_template` on it. */
-const server = process.env.TEST_DATABASE_URL
+/**
+ * The server that `pnpm test` brought up, with the migrated database `lethe_template` on it, as the role that the tests use
+ * and, where that one may not make databases (`pnpm test --hostile`), as one that may.
+ */
+const { TEST_DATABASE_URL: server, TEST_ADMIN_URL: adminServer = server } = process.env
 
 export interface TestDb {
   db: Db
@@ -14,24 +18,52 @@ export interface TestDb {
 }
 
 /** A migrated database of the test's own, dropped when the test ends. */
-export async function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
-  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+export function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
+  return makeDb(t, TEMPLATE)
+}
+
+/** A database of the test's own without a migration. */
+export function emptyDb(t: Pick<Test, 'teardown'>, options: ConnectOptions = {}): Promise<TestDb> {
+  return makeDb(t, 'template0', options)
+}
+
+const TEMPLATE = 'lethe_template'
+
+async function makeDb(
+  t: Pick<Test, 'teardown'>,
+  template: string,
+  options: ConnectOptions = {},
+): Promise<TestDb> {
+  if (!server || !adminServer)
+    throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(server, { max: 1 })
+  const admin = connect(adminServer, { max: 1 })
   // A copy of the files is made in a quarter of the time that a copy by the log takes.
-  await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
+  await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
     admin,
   )
-  const url = new URL(server)
-  url.pathname = name
+  if (adminServer !== server) await giveTo(new URL(server).username, name, admin)
+  const url = Object.assign(new URL(server), { pathname: name }).href
   // A machine that runs many tests at once may take longer than a service would wait.
-  const db = connect(url.href, { patience: 10_000 })
+  const db = connect(url, { patience: 10_000, ...options })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
     await admin.destroy()
   })
-  return { db, url: url.href }
+  return { db, url }
+}
+
+/** What a copy does not take over from its template: the owner, and what `alter database … set …` has set. */
+async function giveTo(role: string, name: string, admin: Db): Promise<void> {
+  await sql`alter database ${sql.id(name)} owner to ${sql.id(role)}`.execute(admin)
+  await sql`
+    insert into pg_catalog.pg_db_role_setting (setdatabase, setrole, setconfig)
+    select copy.oid, 0, s.setconfig
+    from pg_catalog.pg_db_role_setting s
+    join pg_catalog.pg_database t on t.oid = s.setdatabase and t.datname = ${TEMPLATE}
+    join pg_catalog.pg_database copy on copy.datname = ${name}
+    where s.setrole = 0`.execute(admin)
 }
 
 /** The same database, to whoever connects by this one: its `now()` is so many days from what any machine's clock says. */

@@ -12,7 +12,7 @@ export async function makeTemplate(server: string): Promise<void> {
   }
   const url = new URL(server)
   url.pathname = 'lethe_template'
-  const template = connect(url.href, { max: 1 })
+  const template = connect(url.href, { max: 2 })
   try {
     await migrate(template)
   } finally {

@@ -14,11 +14,11 @@ import {
   verifyAuditChain,
 } from '@lethe/accounts'
 import { blastRadius } from '@lethe/accounts/testing'
-import { connect, connectReaders, type Db, migrate } from '@lethe/db'
+import { connectReaders, type Db, migrate } from '@lethe/db'
+import { emptyDb } from '@lethe/db/testing'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
 import { openArchive, openStorage, type Storage } from '@lethe/exports'
-import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import yauzl from 'yauzl'
@@ -26,6 +26,7 @@ import { createLog } from '../src/logging.ts'
 import { openMailer } from '../src/mailer.ts'
 import { startWorker } from '../src/worker.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
+import { until } from './until.ts'
 
 const [ada, bob] = [1, 2]
 
@@ -53,7 +54,7 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
   t.equal(files.get('files/uploads/1.png'), 'image')
   t.notMatch([...files.values()].join(), 'bob')
   await monthLater(db, id)
-  await until('the erasure', async () => (await statusOf(db, id)) === 'erased')
+  await until('the erasure', async () => (await statusOf(db, id)) === 'erased', 30)
   await mailTo(sink, 'ada@forum.test', 'has been erased')
 
   t.same(await people(db), { bob: 'active, 1 log-ins' })
@@ -82,15 +83,8 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
 
 /** A database without our users, the forum in it, and a worker for it. */
 async function forum(t: Test) {
-  const { TEST_DATABASE_URL: server } = process.env
-  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
-  const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(server, { max: 1 })
-  await sql`create database ${sql.id(name)}`.execute(admin)
-  const databaseUrl = new URL(server)
-  databaseUrl.pathname = name
-  const db = connect(databaseUrl.href)
-  const readers = connectReaders(databaseUrl.href, { max: 2 })
+  const { db, url } = await emptyDb(t)
+  const readers = connectReaders(url, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
   const storage = openStorage(path.join(folder, 'exports'))
@@ -123,15 +117,12 @@ async function forum(t: Test) {
       rateLimits: true,
       forgetExpiredSessions: async () => 0,
     },
-    { databaseUrl: databaseUrl.href, host: '127.0.0.1', port: 0 },
+    { databaseUrl: url, host: '127.0.0.1', port: 0 },
   )
   t.teardown(async () => {
     await worker.close()
     mailer.close()
     await readers.end()
-    await db.destroy()
-    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
-    await admin.destroy()
     await rm(folder, { recursive: true })
   })
   return { db, keys, sink, storage, uploadDir }

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { deletionToken } from '@lethe/accounts'
-import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { type Person, password } from '../../system/people.ts'
-import { untilClock } from '../../system/until-clock.ts'
+import { until, untilClock } from '../../system/until.ts'
 import { askUntilItStands, cancelUntilItIs } from './certainty.ts'
 import type { Room } from './room.ts'
 

@@ -6,7 +6,7 @@ export const applyMigrations: Command = async (args, { db, print }) => {
     print('Usage: pnpm lethe migrate [--without-users]')
     return 2
   }
-  const applied = await migrate(db, { withoutUsers: args.length > 0 })
+  const applied = await migrate(db, { withoutUsers: args.length > 0, onWait: print })
   print(applied.length === 0 ? 'Nothing to migrate.' : `Applied ${applied.join(', ')}.`)
   return 0
 }

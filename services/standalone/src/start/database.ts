@@ -18,10 +18,13 @@ export async function makeDatabase(server: string): Promise<string> {
 }
 
 /** Applies what is missing; tells whether nobody has signed up yet. */
-export async function prepareDatabase(url: string): Promise<{ applied: number; empty: boolean }> {
-  const db = connect(url, { max: 1 })
+export async function prepareDatabase(
+  url: string,
+  onWait: (line: string) => void,
+): Promise<{ applied: number; empty: boolean }> {
+  const db = connect(url, { max: 2 })
   try {
-    const applied = await migrate(db)
+    const applied = await migrate(db, { onWait })
     const someone = await db.selectFrom('users').select('id').limit(1).executeTakeFirst()
     return { applied: applied.length, empty: someone === undefined }
   } catch (error) {

@@ -44,7 +44,7 @@ export async function startParts(options: StartOptions): Promise<Running> {
   const embedded = settings.databaseUrl ? undefined : await startDatabase(options)
   signal.throwIfAborted()
   const databaseUrl = settings.databaseUrl ?? embedded?.url ?? ''
-  const { applied, empty } = await prepareDatabase(databaseUrl)
+  const { applied, empty } = await prepareDatabase(databaseUrl, print)
   if (applied > 0) print(`Database prepared: ${applied} migrations applied`)
   const inbox = settings.smtpUrl ? undefined : await startInbox({ port: settings.inbox.port })
   if (inbox) options.started({ stop: inbox.close })

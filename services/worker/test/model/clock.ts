@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { connect, type Db, migrate } from '@lethe/db'
-import type { TestDb } from '@lethe/db/testing'
+import { type Db, migrate } from '@lethe/db'
+import { emptyDb, type TestDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 
@@ -9,22 +8,10 @@ import type { Test } from 'tap'
  * without a schema, and here another one is found before PostgreSQL's, by column defaults too.
  */
 export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<TestDb> {
-  const server = process.env.TEST_DATABASE_URL
-  if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
-  const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(server, { max: 1 })
-  await sql`create database ${sql.id(name)}`.execute(admin)
-  const url = new URL(server)
-  url.pathname = name
-  const db = connect(url.href, { searchPath: 'clock, pg_catalog' })
-  t.teardown(async () => {
-    await db.destroy()
-    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
-    await admin.destroy()
-  })
+  const { db, url } = await emptyDb(t, { searchPath: 'clock, pg_catalog' })
   await makeClock(db)
   await migrate(db)
-  return { db, url: url.href }
+  return { db, url }
 }
 
 async function makeClock(db: Db) {

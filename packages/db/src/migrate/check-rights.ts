@@ -1,0 +1,68 @@
+import { sql } from 'kysely'
+import type { Db } from '../client.ts'
+import { UnusableDatabaseError } from '../session.ts'
+
+interface Rights {
+  /** Quoted for SQL where they need it. */
+  role: string
+  database: string
+  hasPublic: boolean
+  createsTables: boolean
+  createsSchemas: boolean
+  hasSchemas: boolean
+  /** Who owns the tables of earlier migrations, where our role may not act as them. */
+  owner: string | null
+  /** Where an earlier version, which followed the search_path, put its tables. */
+  misplaced: string | null
+}
+
+/** Says in one line what this role lacks, before the first statement fails half-way. */
+export async function checkRights(db: Db): Promise<void> {
+  const rights = await readRights(db)
+  const { role, database, owner, misplaced } = rights
+  if (misplaced !== null)
+    throw new UnusableDatabaseError(
+      `An earlier version put its tables into the schema ${misplaced} instead of public`,
+      `move each of them with: alter table ${misplaced}.… set schema public`,
+    )
+  if (!rights.hasPublic)
+    throw new UnusableDatabaseError(
+      'The database has no schema public, where the tables of Lethe belong',
+      `create schema public authorization ${role}`,
+    )
+  if (owner !== null)
+    throw new UnusableDatabaseError(
+      `The tables belong to the role ${owner}, and ${role} may not change them`,
+      `run migrate as ${owner}, or: grant ${owner} to ${role}`,
+    )
+  if (!rights.createsTables)
+    throw new UnusableDatabaseError(
+      `The role ${role} may not create tables in the schema public`,
+      `grant create, usage on schema public to ${role}`,
+    )
+  if (!rights.hasSchemas && !rights.createsSchemas)
+    throw new UnusableDatabaseError(
+      `The role ${role} may not create schemas in this database`,
+      `grant create on database ${database} to ${role}`,
+    )
+}
+
+async function readRights(db: Db): Promise<Rights> {
+  const { rows } = await sql<Rights>`
+    select pg_catalog.quote_ident(current_user) as role,
+      pg_catalog.quote_ident(pg_catalog.current_database()) as database,
+      pg_catalog.to_regnamespace('public') is not null as "hasPublic",
+      coalesce(pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('public')::oid, 'create'), false)
+        as "createsTables",
+      pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create') as "createsSchemas",
+      pg_catalog.to_regnamespace('lethe') is not null as "hasSchemas",
+      (select pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(relowner)) from pg_catalog.pg_class
+        where oid = pg_catalog.to_regclass('public.kysely_migration')
+          and not pg_catalog.pg_has_role(relowner, 'usage')) as owner,
+      (select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relname = 'kysely_migration' and n.nspname <> 'public'
+          and exists (select from pg_catalog.pg_class d where d.relnamespace = n.oid and d.relname = 'audit_events')
+        limit 1) as misplaced`.execute(db)
+  return rows[0] as Rights
+}

@@ -1,0 +1,33 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+
+const folder = path.join(import.meta.dirname, '../../../../migrations')
+
+export interface Migration {
+  name: string
+  /** The statements to run; undefined for a migration that is only recorded. */
+  statements: string | undefined
+}
+
+/** The names of the migrations in `migrations/`, in the order in which they apply. */
+export async function migrationNames(): Promise<string[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql'))
+  return files.map((file) => path.basename(file, '.sql')).toSorted()
+}
+
+/** The migrations that make our own users have `users` in their names. */
+const ofUsers = /_users(_|$)/
+
+export async function readMigrations({ withoutUsers = false } = {}): Promise<Migration[]> {
+  const names = await migrationNames()
+  return Promise.all(
+    names.map(async (name) => {
+      const isSkipped = withoutUsers && ofUsers.test(name)
+      return { name, statements: isSkipped ? undefined : await statementsOf(name) }
+    }),
+  )
+}
+
+function statementsOf(name: string): Promise<string> {
+  return readFile(path.join(folder, `${name}.sql`), 'utf8')
+}
