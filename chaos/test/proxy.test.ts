@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { Redis } from 'ioredis'
 import { sql } from 'kysely'
 import pg from 'pg'
@@ -11,7 +12,6 @@ import t, { type Test } from 'tap'
 import { startMailSink } from '../src/system/mail-sink.ts'
 import type { Protocol } from '../src/system/messages.ts'
 import { type Fate, type FaultProxy, startFaultProxy } from '../src/system/proxy.ts'
-import { until } from '../src/system/until.ts'
 
 const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { freePort } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { type Client, createClient, deletes } from '../system/client.ts'
 import type { Offer } from '../system/mail-sink.ts'
 import type { Person } from '../system/people.ts'
-import { until } from '../system/until.ts'
 import type { World } from '../system/world.ts'
 import { type Hostility, percent, startHostility } from './hostility.ts'
 
@@ -38,16 +38,16 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
   ])
   const began = Date.now()
   await askAll(createClient(sooner.url, world.recorder), await makePeople(world, soon))
-  await until('the erasures', () => areErased(world, soon), 120)
+  await until('the erasures', () => areErased(world, soon), 120_000)
   const erased = Date.now()
   const early = world.sink.offers.filter(({ verdict }) => verdict === 'accepted').length
   tell(`${soon} people were erased after ${seconds(began)} s, with ${early} mails taken`)
   claim(!full || early === 0, 'the erasures came after the mails, and show nothing')
   await askAll(world.client, await makePeople(world, people))
   await remindAll(world)
-  await until('every export', () => noExportIsPending(world), 480)
+  await until('every export', () => noExportIsPending(world), 480_000)
   tell(`every export was made after ${seconds(began)} s; ${await pendingMails(world)} mails wait`)
-  await untilTheLastMail(world, full ? 480 : 45)
+  await untilTheLastMail(world, full ? 480_000 : 60_000)
   await world.settle(30)
 
   const checked = await world.check({ bound: full ? 60 : 30 })
@@ -83,7 +83,7 @@ async function remindAll({ db }: World): Promise<void> {
 }
 
 /** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
-async function untilTheLastMail(world: World, within: number): Promise<void> {
+async function untilTheLastMail(world: World, timeoutMs: number): Promise<void> {
   await until(
     'the last mail',
     async () => {
@@ -94,7 +94,7 @@ async function untilTheLastMail(world: World, within: number): Promise<void> {
       await wait(500)
       return (await pendingMails(world)) === 0
     },
-    within,
+    timeoutMs,
   )
 }
 

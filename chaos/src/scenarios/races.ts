@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes, served } from '../system/client.ts'
 import type { Person } from '../system/people.ts'
-import { untilClock } from '../system/until.ts'
+import { untilClock } from '../system/until-clock.ts'
 import type { World } from '../system/world.ts'
 
 const GRACE_SECONDS = 6

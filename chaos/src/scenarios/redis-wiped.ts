@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { claim, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes } from '../system/client.ts'
 import { followed } from '../system/followed.ts'
 import { hasten } from '../system/hasten.ts'
 import { jobsIn, type WipeName, wipes } from '../system/redis-wipes.ts'
-import { until } from '../system/until.ts'
 import type { Running, World } from '../system/world.ts'
 
 const BOUND_SECONDS = 60
@@ -71,5 +71,5 @@ async function ask(world: World, count: number): Promise<void> {
 /** It can work, and shows an operator what it does. */
 async function isWell({ url }: Running): Promise<void> {
   for (const path of ['/readyz', '/metrics', '/queue'])
-    await until(`${path} of a worker`, async () => (await fetch(url + path)).ok, 10)
+    await until(`${path} of a worker`, async () => (await fetch(url + path)).ok)
 }

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { jobNames, openQueue } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import {
   heldWhenAsked,
   isAtWork,
@@ -24,7 +25,6 @@ import type { Verdict } from '../system/mail-sink.ts'
 import type { Random } from '../system/random.ts'
 import { watchStalledJobs } from '../system/stalled-jobs.ts'
 import { streamOfPeople } from '../system/stream.ts'
-import { until } from '../system/until.ts'
 import type { Running, World } from '../system/world.ts'
 
 const ENDS_WITHIN = 10

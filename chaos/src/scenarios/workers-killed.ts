@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
 import type { Random } from '../system/random.ts'
 import { streamOfPeople } from '../system/stream.ts'
-import { until } from '../system/until.ts'
 import type { World } from '../system/world.ts'
 
 const TAKEN_OVER_WITHIN = 15
@@ -115,7 +115,7 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
   await world.settle(90)
   // Whoever comes last sweeps up after the dead.
   await world.startWorker()
-  await until('no part of an archive is left', async () => (await parts(world)).length === 0, 10)
+  await until('no part of an archive is left', async () => (await parts(world)).length === 0)
 
   const checked = await world.check({ partsBack, bound: 60 })
   const taken = await takeoversAfter(world.db, endsOf(kills))

@@ -1,6 +1,6 @@
+import { until } from '@lethe/machine-speed'
 import type { Recorder } from '../history/recorder.ts'
 import { type Person, password } from './people.ts'
-import { until } from './until.ts'
 
 export interface Reply {
   /** None: no answer came, for which `failure` is the reason. */

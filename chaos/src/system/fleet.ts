@@ -1,4 +1,4 @@
-import { until } from './until.ts'
+import { until } from '@lethe/machine-speed'
 import type { OwnWays, Running, World } from './world.ts'
 
 /** Something that a worker says to the database or the mail server. */
@@ -42,8 +42,6 @@ interface Place {
   worker: { name: string; running: Running } | undefined
   starting: boolean
 }
-
-const HAPPENS_WITHIN = 30
 
 export async function startFleet(world: World, size: number): Promise<Fleet> {
   const places: Place[] = []
@@ -107,7 +105,7 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
         })
       }
-      return until(`a worker that says ${says}`, () => ended, HAPPENS_WITHIN)
+      return until(`a worker that says ${says}`, () => ended)
     },
     next: () => places[0]?.worker?.name ?? '',
     stop(count) {

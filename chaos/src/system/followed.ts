@@ -1,10 +1,9 @@
 import type { Db } from '@lethe/db'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { until } from './until.ts'
 
 /** Exports that are not made yet; lent or not, since what is lent and not begun in time is free again. */
 const BEHIND_AT_MOST = 300
-const CLOSER_WITHIN_SECONDS = 60
 
 /** Waits until the workers follow, however slow the machine is: they must only come closer all the time. */
 export async function followed(db: Db): Promise<void> {
@@ -14,12 +13,8 @@ export async function followed(db: Db): Promise<void> {
     return rows[0]?.open ?? 0
   }
   for (let open = await behind(); open > BEHIND_AT_MOST; )
-    open = await until(
-      'workers that come closer',
-      async () => {
-        const now = await behind()
-        return now < open && Math.max(1, now)
-      },
-      CLOSER_WITHIN_SECONDS,
-    )
+    open = await until('workers that come closer', async () => {
+      const now = await behind()
+      return now < open && Math.max(1, now)
+    })
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { until } from '@lethe/machine-speed'
 import { findProgram } from '@lethe/standalone/parts'
 import { Redis } from 'ioredis'
 import { ownPort } from './own-port.ts'
-import { until } from './until.ts'
 
 export interface RedisServer {
   url: string
@@ -42,7 +42,7 @@ export async function startRedisServer(folder: string): Promise<RedisServer> {
   }
   const start = async () => {
     child = spawn(program, [...flags, '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
-    await until('redis-server answers', () => command('ping').catch(() => undefined), 10)
+    await until('redis-server answers', () => command('ping').catch(() => undefined))
   }
   await start()
   return {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import type { Random } from './random.ts'
 import type { RedisServer } from './redis-server.ts'
-import { until } from './until.ts'
 
 /** Each takes away what Redis holds, or a part of it, and resolves once it is well again. */
 type Wipe = (redis: RedisServer, random: Random) => Promise<void>

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
 import { connect, type Db } from '@lethe/db'
+import { until } from '@lethe/machine-speed'
 import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
@@ -12,7 +13,6 @@ import { ownPort } from './own-port.ts'
 import { makePeople, type Person } from './people.ts'
 import { type FaultProxy, startFaultProxy } from './proxy.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
-import { until } from './until.ts'
 
 export type Queue = 'redis' | 'postgres'
 
@@ -171,7 +171,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       await recorder.remember(await makePeople(db, uploadDir, count), true)
     },
     async settle(seconds) {
-      await until('the end of all work', () => isSettled(db), seconds)
+      await until('the end of all work', () => isSettled(db), seconds * 1_000)
     },
     check: (rest) => recorder.check({ partsBack: rest.partsBack, bound: rest.bound }),
     async close() {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import {
@@ -325,11 +326,11 @@ async function statuses(db: Db): Promise<Record<string, number>> {
 
 /** Until this many connections wait for another. */
 async function waiting(db: Db, connections: number): Promise<void> {
-  for (;;) {
+  await until(`${connections} connections wait for a lock`, async () => {
     const { rows } = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
       db,
     )
-    if (rows.length === connections) return
-  }
+    return rows.length === connections
+  })
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import {
@@ -165,13 +166,13 @@ async function holdRow(db: Db, userId: number) {
 
 /** Until this many connections wait for a lock. */
 async function waiting(db: Db, connections: number): Promise<void> {
-  for (;;) {
+  await until(`${connections} connections wait for a lock`, async () => {
     const { rows } = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
       db,
     )
-    if (rows.length === connections) return
-  }
+    return rows.length === connections
+  })
 }
 
 async function enter(f: Fixture, userId: number) {

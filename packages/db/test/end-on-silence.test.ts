@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { until } from '@lethe/machine-speed'
 import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { connect, type Db, isUnavailable } from '../src/index.ts'
@@ -56,7 +57,7 @@ t.test('a statement that is slow is waited for', async (t) => {
   const slow = sql`select pg_sleep(${(PATIENCE_MS * 2) / 1_000}), 1 as one`
   t.match(await slow.execute(patient), { rows: [{ one: 1 }] })
   // Whoever looked goes again; the server may notice that a moment later.
-  while ((await connectionsOf(db)) !== 2);
+  await until('two connections are left', async () => (await connectionsOf(db)) === 2)
 })
 
 t.test('who vanishes in a transaction leaves no lock for more than a minute', async (t) => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { until } from '@lethe/machine-speed'
 import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { connectReaders } from '../src/index.ts'
@@ -78,7 +79,7 @@ t.test('whoever reads slowly has the server wait, and no more is held', async (t
     const waits = sql<{ waits: boolean }>`
       select wait_event = 'ClientWrite' as waits from pg_stat_activity
       where query like 'begin %' and state = 'active' and pid <> pg_backend_pid()`
-    while (!(await waits.execute(db)).rows[0]?.waits);
+    await until('the server waits', async () => (await waits.execute(db)).rows[0]?.waits)
     t.ok(length < 1_000_000, 'it waits after a little')
     for (let next = await pieces.next(); !next.done; next = await pieces.next())
       length += next.value.length

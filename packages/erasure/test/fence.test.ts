@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type DataMap, eraseRows, makePlan } from '../src/index.ts'
@@ -48,7 +49,7 @@ t.test('a row that is being written when the erasure begins goes with the others
     await written.promise
     const erased = db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
     const waits = sql<{ n: number }>`select count(*) as n from pg_locks where not granted`
-    while ((await waits.execute(db)).rows[0]?.n === 0);
+    await until('the erasure waits', async () => (await waits.execute(db)).rows[0]?.n)
     commit.resolve()
     await late
     const { tables } = (await erased).get(ada) ?? {}

@@ -8,8 +8,6 @@ import { anArchive } from './an-archive.ts'
 import { key, scene } from './setup.ts'
 import { holdsForAnyStorage, name, type Place } from './storage-claims.ts'
 
-t.setTimeout(120_000)
-
 t.test('a folder', async (t) => holdsForAnyStorage(t, aFolder))
 
 t.test('an archive that is being read while it is removed is read to its end', async (t) => {

@@ -1,8 +1,10 @@
 import { mkdir, rm, stat, symlink } from 'node:fs/promises'
 import path from 'node:path'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { makeArchive } from '../src/index.ts'
+import { openTransactions, waiting } from './activity.ts'
 import {
   addSession,
   addUser,
@@ -12,7 +14,6 @@ import {
   savePassword,
   scene,
 } from './setup.ts'
-import { openTransactions, until, waiting } from './until.ts'
 import { unzip } from './unzip.ts'
 
 t.test('what is written in the meantime is not in the archive', async (t) => {
@@ -21,7 +22,7 @@ t.test('what is written in the meantime is not in the archive', async (t) => {
   await addSession(at.db, id)
   const lock = await lockPasswords(at)
   const made = at.make(id)
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
 
   await addSession(lock, id)
   await savePassword(lock, id)
@@ -38,7 +39,7 @@ t.test('until it is whole the archive goes by another name, its owner’s alone'
   const options = at.optionsFor(await addUser(at.db, 'ada'))
   const lock = await lockPasswords(at)
   const made = makeArchive(at.readers, at.storage, options)
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
   const name = `${options.exportId}.${options.lease}.zip.age`
   const part = `${name}.part`
   t.strictSame(await at.stored(), [part])
@@ -65,12 +66,12 @@ t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => 
   const lock = await lockPasswords(at)
   const options = at.optionsFor(await addUser(at.db, 'ada'), stop.signal)
   const made = makeArchive(at.readers, at.storage, options)
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
   const reason = new Error('the lease is lost')
   stop.abort(reason)
   await t.rejects(made, reason)
   t.strictSame(await at.stored(), [])
-  await until(async () => (await openTransactions(at.db)) === 1)
+  await until('one transaction is open', async () => (await openTransactions(at.db)) === 1)
   t.pass('the server notices, and waits no more for the lock that another one holds')
   await lock.rollback().execute()
 })
@@ -83,12 +84,12 @@ t.test('an abort in the middle of many rows leaves nothing', async (t) => {
   const options = at.optionsFor(id, stop.signal)
   const made = makeArchive(at.readers, at.storage, options)
   const part = path.join(at.exportDir, `${options.exportId}.${options.lease}.zip.age.part`)
-  await until(async () => (await sizeOf(part)) > 100_000)
+  await until('a part is written', async () => (await sizeOf(part)) > 100_000)
   stop.abort()
   await t.rejects(made, { name: 'AbortError' })
   t.strictSame(await at.stored(), [])
   // Its connection was cut, and the server may notice that a moment later.
-  await until(async () => (await openTransactions(at.db)) === 0)
+  await until('no transaction is open', async () => (await openTransactions(at.db)) === 0)
 })
 
 t.test('who is told to stop before the start does not start', async (t) => {
@@ -112,7 +113,7 @@ t.test('a database that fails under way fails the archive, and leaves nothing', 
   const at = await scene(t)
   const lock = await lockPasswords(at)
   const made = at.make(await addUser(at.db, 'ada'))
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
   // It may fail before we are told that we have cancelled it.
   const failed = t.rejects(made, { code: '57014' })
   await sql`select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'
@@ -127,7 +128,7 @@ t.test('a try whose file was swept away fails', async (t) => {
   const options = at.optionsFor(await addUser(at.db, 'ada'))
   const lock = await lockPasswords(at)
   const made = makeArchive(at.readers, at.storage, options)
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
   await rm(path.join(at.exportDir, `${options.exportId}.${options.lease}.zip.age.part`))
   await lock.commit().execute()
   await t.rejects(made, { code: 'ENOENT' })
@@ -139,7 +140,7 @@ t.test('a second try under the same lease leaves the first one’s file alone', 
   const options = at.optionsFor(await addUser(at.db, 'ada'))
   const lock = await lockPasswords(at)
   const made = makeArchive(at.readers, at.storage, options)
-  await until(() => waiting(at.db))
+  await until('it waits for a lock', () => waiting(at.db))
   await t.rejects(makeArchive(at.readers, at.storage, options), { code: 'EEXIST' })
   await lock.commit().execute()
   const { fileName } = await made

@@ -5,7 +5,6 @@ import t from 'tap'
 import { addUser, saveManyPasswords, scene } from './setup.ts'
 
 const child = path.join(import.meta.dirname, 'make-in-child.ts')
-t.setTimeout(120_000)
 
 // V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
 const flags = ['--max-semi-space-size=4']

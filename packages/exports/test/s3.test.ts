@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
+import { until } from '@lethe/machine-speed'
 import t, { type Test } from 'tap'
 import { openArchive, openBucket, openStorage } from '../src/index.ts'
 import { PART } from '../src/storage/in-parts.ts'
@@ -12,9 +13,6 @@ import { type S3Server, startS3, withS3 } from '../src/testing.ts'
 import { anArchive } from './an-archive.ts'
 import { key } from './setup.ts'
 import { all, holdsForAnyStorage, listed, name, type Place } from './storage-claims.ts'
-import { until } from './until.ts'
-
-t.setTimeout(170_000)
 
 t.test('a bucket', withS3, async (t) => {
   const server = await startS3(t)
@@ -35,7 +33,7 @@ t.test('a bucket', withS3, async (t) => {
     const [one, stop] = [name(), new AbortController()]
     const stopped = storage.put(one, stop.signal, async (sink) => {
       sink.end(randomBytes(PART))
-      await until(async () => {
+      await until('one part is stored', async () => {
         const { Uploads = [] } = await server.s3.listMultipartUploads({ Bucket })
         const upload = { Bucket, Key: one, UploadId: Uploads[0]?.UploadId }
         return (await server.s3.listParts(upload)).Parts?.length === 1
@@ -97,7 +95,7 @@ t.test('a bucket', withS3, async (t) => {
     await Promise.all(reads.map((read) => once(read, 'readable')))
     t.ok((await connections()) >= 60)
     for (const read of [...reads, stored.read(0, 9)]) read.destroy()
-    await until(async () => (await connections()) < 10)
+    await until('most connections are closed', async () => (await connections()) < 10)
     t.equal((await buffer(stored.read(0, 9))).length, 10)
   })
 
@@ -108,9 +106,9 @@ t.test('a bucket', withS3, async (t) => {
     const { endpoint, connections } = await between(t, server.endpoint, { mutesReads: true })
     const stored = await openStorage(server.urlOf(bucket, '', endpoint)).open(one)
     const read = stored?.read(0, 0)
-    await until(async () => (await connections()) === 1)
+    await until('one connection is open', async () => (await connections()) === 1)
     read?.destroy()
-    await until(async () => (await connections()) === 0)
+    await until('no connection is open', async () => (await connections()) === 0)
   })
 
   t.test('a bucket that is not there is not taken for an empty one', async (t) => {

@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { giveBack, LeaseLost, lendEach, lendTogether, take, whileLeased } from '../src/index.ts'
-import { until } from '../src/testing/until.ts'
 
 const pending = sql<boolean>`d.status = 'pending'`
 const never = new AbortController().signal

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { until } from '@lethe/machine-speed'
 import { jobNames, openQueue } from '../src/index.ts'
-import { until } from '../src/testing/until.ts'
 
 // A process of its own, since Node.js reads NODE_EXTRA_CA_CERTS when it starts.
 // Prints how many jobs it could do, or else why not.

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
@@ -131,7 +132,7 @@ function start(env: NodeJS.ProcessEnv) {
 
 async function waitForLock(db: Db): Promise<void> {
   const waiting = sql`select from pg_locks where not granted and relation = 'public.kysely_migration'::regclass`
-  while ((await waiting.execute(db)).rows.length === 0);
+  await until('the request waits', async () => (await waiting.execute(db)).rows.length > 0)
 }
 
 async function listeningAddress(stdout: NodeJS.ReadableStream): Promise<string> {

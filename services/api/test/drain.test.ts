@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { json } from 'node:stream/consumers'
+import { until } from '@lethe/machine-speed'
 import t, { type Test } from 'tap'
 import { testApp } from './test-app.ts'
 
@@ -76,7 +77,7 @@ async function listening(t: Test) {
   return {
     isLetIn,
     async untilShut() {
-      while (await isLetIn());
+      await until('nobody is let in', async () => !(await isLetIn()))
     },
     /** On a kept connection. */
     async ask(path: string): Promise<IncomingMessage> {

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { until } from '@lethe/machine-speed'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { healthy } from './healthy.ts'
 import { muteServer } from './mute-server.ts'
 import { freePort, redisServer, withRedis } from './redis-server.ts'
-import { until } from './until.ts'
 
 const at = (port: number) => `redis://127.0.0.1:${port}`
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { end, isRunning } from './child.ts'
 import { freePort } from './free-port.ts'
 
@@ -23,10 +23,10 @@ export async function startRedis(program: string, folder: string): Promise<Redis
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
   const child = spawn(program, flags, { detached: true, stdio: 'ignore' })
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))
-  while (!(await listens(port))) {
+  await until(`${program} listens`, () => {
     if (!isRunning(child)) throw new Error(`${program} did not start.`)
-    await wait(20)
-  }
+    return listens(port)
+  })
   return { url: `redis://127.0.0.1:${port}`, stop: () => end(child, ['SIGTERM', 'SIGKILL']) }
 }
 

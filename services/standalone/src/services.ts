@@ -4,11 +4,13 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
+import { startStopwatch } from '@lethe/machine-speed'
 import { end, isRunning } from './child.ts'
 import { Sentence } from './sentence.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const leash = path.join(import.meta.dirname, 'leash.ts')
+/** On a quiet machine. */
 const READY_WITHIN_MS = 30_000
 
 /** As a sentence begins with them. */
@@ -68,10 +70,14 @@ async function startService(options: ServiceOptions): Promise<Service> {
     ended,
     stop: () => end(child, ['SIGTERM', 'SIGKILL'], 12_000),
   }
-  const deadline = performance.now() + READY_WITHIN_MS
-  while (isRunning(child) && !signal?.aborted && performance.now() < deadline) {
-    if (await canWork(url)) return service
-    await wait(50)
+  const watch = startStopwatch({ firstSampleAfterMs: 1_000 })
+  try {
+    while (isRunning(child) && !signal?.aborted && watch.referenceMs() < READY_WITHIN_MS) {
+      if (await canWork(url)) return service
+      await wait(50)
+    }
+  } finally {
+    watch.stop()
   }
   await service.stop()
   signal?.throwIfAborted()

@@ -4,6 +4,8 @@ export interface Counts {
   passed: number
   failed: number
   skipped: number
+  /** Claims about time that this machine was too slow for; they are neither passed nor failed. */
+  unjudged: number
 }
 
 type Print = (line: string) => void
@@ -22,8 +24,12 @@ export async function report(output: AsyncIterable<Buffer>, print: Print): Promi
   return counts
 }
 
-export function inWords({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+export function inWords({ passed, failed, skipped, unjudged }: Counts): string {
+  const rest = [
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+    ...(unjudged > 0 ? [`${unjudged} cannot be judged`] : []),
+  ]
+  return [`${passed} passed`, `${failed} failed`, ...rest].join(', ')
 }
 
 /** Returns how many failures it has printed so far. */
@@ -45,7 +51,10 @@ function visit(parser: Parser, titles: string[], counts: Counts, print: Print): 
       printed += 1
     }
     inside = undefined
-    if (skip || todo) counts.skipped += 1
+    if (typeof skip === 'string' && skip.startsWith('cannot be judged')) {
+      counts.unjudged += 1
+      print(`? ${[...titles, name].join(' › ')}: ${skip}`)
+    } else if (skip || todo) counts.skipped += 1
     else if (found) {
       if (isNone(found)) found[ok ? 'passed' : 'failed'] += 1
       else if (!ok && found.failed === 0) found.failed += 1
@@ -78,12 +87,14 @@ function printFailure({ name, diag }: Result, titles: string[], print: Print): v
   }
 }
 
-const none = (): Counts => ({ passed: 0, failed: 0, skipped: 0 })
+const none = (): Counts => ({ passed: 0, failed: 0, skipped: 0, unjudged: 0 })
 
+// An assertion that cannot be judged is no test of its own: the test around it counts too.
 const isNone = ({ passed, failed, skipped }: Counts): boolean => passed + failed + skipped === 0
 
 function add(counts: Counts, more: Counts): void {
   counts.passed += more.passed
   counts.failed += more.failed
   counts.skipped += more.skipped
+  counts.unjudged += more.unjudged
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { startStopwatch } from '@lethe/machine-speed'
 import { Sentence } from './sentence.ts'
 import { compileCache, makeTestFolder } from './test-folder.ts'
 import { startParts } from './test-parts.ts'
@@ -14,6 +15,8 @@ const folder = await makeTestFolder('lethe-test-')
 const stops: (() => Promise<void>)[] = []
 let tap: ChildProcess | undefined
 let interrupted = false
+/** From here on the report says how slow the machine was. */
+const SLOW = 2
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -44,8 +47,14 @@ async function main(): Promise<number> {
     return 1
   }
   if (interrupted) return 130
+  const watch = startStopwatch()
   const { code, counts } = await runTap(env)
   for (const sentence of missing) console.log(sentence)
+  const slower = watch.ms() / watch.referenceMs()
+  if (slower > SLOW)
+    console.log(
+      `The machine was ${slower.toFixed(1)} times slower than the reference: bounds were longer by as much.`,
+    )
   console.log(inWords(counts))
   if (interrupted) return 130
   return strict && counts.skipped > 0 ? code || 1 : code

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
-import { until } from './until.ts'
 
 const script = path.join(import.meta.dirname, '../src/start.ts')
 

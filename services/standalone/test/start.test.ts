@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { until } from '@lethe/machine-speed'
 import t, { type Test } from 'tap'
 import { freePort } from '../src/free-port.ts'
 import { descendants, isAlive, launch, type Ports } from './launch.ts'
-import { until } from './until.ts'
 
 const run = promisify(execFile)
 

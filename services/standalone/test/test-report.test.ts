@@ -26,7 +26,7 @@ t.test('a test is what has a title and no tests inside it', async (t) => {
 not ok 1 - a.test.ts
 1..1
 `)
-  t.same(counts, { passed: 2, failed: 1, skipped: 1 })
+  t.same(counts, { passed: 2, failed: 1, skipped: 1, unjudged: 0 })
 })
 
 t.test('a file without titles counts as one test, and so does one that crashed', async (t) => {
@@ -47,7 +47,7 @@ not ok 2 - empty.test.ts
 not ok 3 - late.test.ts
 1..3
 `)
-  t.same(counts, { passed: 2, failed: 2, skipped: 0 })
+  t.same(counts, { passed: 2, failed: 2, skipped: 0, unjudged: 0 })
 })
 
 t.test('each failure is told once, with its titles and what is known of it', async (t) => {
@@ -83,8 +83,31 @@ not ok 2 - b.test.ts
 })
 
 t.test('skipped tests are named only where there are any', async (t) => {
-  t.equal(inWords({ passed: 3, failed: 0, skipped: 0 }), '3 passed, 0 failed')
-  t.equal(inWords({ passed: 3, failed: 1, skipped: 2 }), '3 passed, 1 failed, 2 skipped')
+  const none = { failed: 0, skipped: 0, unjudged: 0 }
+  t.equal(inWords({ ...none, passed: 3 }), '3 passed, 0 failed')
+  t.equal(
+    inWords({ passed: 3, failed: 1, skipped: 2, unjudged: 4 }),
+    '3 passed, 1 failed, 2 skipped, 4 cannot be judged',
+  )
+})
+
+t.test('a claim that the machine was too slow for is printed, and counted apart', async (t) => {
+  const { counts, lines } = await read(`
+# Subtest: a.test.ts
+    # Subtest: it closes
+        ok 1 - in time # SKIP cannot be judged: 8 s instead of 2 s
+        ok 2 - with 0
+        1..2
+    ok 1 - it closes
+    1..1
+ok 1 - a.test.ts
+1..1
+`)
+  t.same(counts, { passed: 1, failed: 0, skipped: 0, unjudged: 1 })
+  t.same(lines, [
+    '? a.test.ts › it closes › in time: cannot be judged: 8 s instead of 2 s',
+    '✔ a.test.ts: 1 passed, 0 failed, 1 cannot be judged',
+  ])
 })
 
 async function read(output: string) {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { cancelDeletionByToken, releaseHeld } from '@lethe/accounts'
 import { openQueue } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
 import { sweepTasks } from '../src/sweep.ts'
 import { startWorker } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 /** More than two, and more than half of all. */
 const blastRadius = { floor: 2, share: 0.5 }

@@ -3,11 +3,11 @@ import path from 'node:path'
 import type { Person } from '@lethe/accounts/testing'
 import { removeFiles } from '@lethe/erasure'
 import { lendTogether } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 t.test(
   'a batch of people who are due is erased, rows and files; a neighbour keeps all',

@@ -4,6 +4,7 @@ import { cancelDeletionByPassword, exportToken, openExport, requestExport } from
 import { type Person, password } from '@lethe/accounts/testing'
 import { openStorage, type Storage } from '@lethe/exports'
 import { lendEach } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
@@ -12,7 +13,6 @@ import { sendMail } from '../src/handlers/send-mail.ts'
 import { lendExports } from '../src/lend-exports.ts'
 import { sweepTasks } from '../src/sweep.ts'
 import { noQueue, type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 t.test('an export is made once, stored, and told of', async (t) => {
   const s = await setup(t)

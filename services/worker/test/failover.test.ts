@@ -7,11 +7,11 @@ import {
   whenReplica,
   withServers,
 } from '@lethe/jobs/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { startWorker } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 t.test(
   'deletions go on while Sentinels change the master, and change it back',
@@ -77,13 +77,13 @@ async function deletionsThrough(
   for (const blow of blows) {
     const [before, after] = [await signUp(s), await signUp(s)]
     for (const person of before) await s.request(person)
-    await until('mails leave', () => mailsTo(s, before).length > 0, 60)
+    await until('mails leave', () => mailsTo(s, before).length > 0)
     await blow(queueName)
     for (const person of after) await s.request(person)
-    await until('mails leave again', () => mailsTo(s, after).length > 0, 60)
+    await until('mails leave again', () => mailsTo(s, after).length > 0)
     await lendLostAgain(s)
   }
-  await until('every row is settled', async () => (await unsettled(s)) === 0, 60)
+  await until('every row is settled', async () => (await unsettled(s)) === 0)
 
   const { rows } =
     await sql`select from public.deletions where erased_at is null or erased_at < erase_after`.execute(

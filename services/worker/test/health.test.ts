@@ -3,12 +3,12 @@ import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { deriveKeys } from '@lethe/accounts'
 import { connect } from '@lethe/db'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { metricsText, readMetrics } from '../src/metrics.ts'
 import { startWorker, type WorkerOptions } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 t.test('a worker that can work says so', async (t) => {
   const s = await setup(t)

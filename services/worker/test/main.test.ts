@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
 import { adoptSecretKey, deriveKeys } from '@lethe/accounts'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 const main = path.join(import.meta.dirname, '../src/main.ts')
 
@@ -117,7 +117,7 @@ async function start(t: Test, s: Setup & { secret: string }): Promise<ChildProce
   worker.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString()
   })
-  await until('it has started', () => output.includes('worker.started'), 30)
+  await until('it has started', () => output.includes('worker.started'))
   return worker
 }
 

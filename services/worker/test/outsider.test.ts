@@ -19,6 +19,7 @@ import { emptyDb } from '@lethe/db/testing'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
 import { openArchive, openStorage, type Storage } from '@lethe/exports'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import yauzl from 'yauzl'
@@ -26,7 +27,6 @@ import { createLog } from '../src/logging.ts'
 import { openMailer } from '../src/mailer.ts'
 import { startWorker } from '../src/worker.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
-import { until } from './until.ts'
 
 const [ada, bob] = [1, 2]
 
@@ -54,7 +54,7 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
   t.equal(files.get('files/uploads/1.png'), 'image')
   t.notMatch([...files.values()].join(), 'bob')
   await monthLater(db, id)
-  await until('the erasure', async () => (await statusOf(db, id)) === 'erased', 30)
+  await until('the erasure', async () => (await statusOf(db, id)) === 'erased')
   await mailTo(sink, 'ada@forum.test', 'has been erased')
 
   t.same(await people(db), { bob: 'active, 1 log-ins' })

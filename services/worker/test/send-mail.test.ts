@@ -4,13 +4,13 @@ import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { deriveKeys } from '@lethe/accounts'
 import { withClockAhead } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { sendMail } from '../src/handlers/send-mail.ts'
 import { openMailer } from '../src/mailer.ts'
 import { openOutbox } from '../src/outbox.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 t.test('a mail leaves once, and its row says so', async (t) => {
   const s = await setup(t)

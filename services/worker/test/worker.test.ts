@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { openQueue } from '@lethe/jobs'
+import { until } from '@lethe/machine-speed'
 import { Redis } from 'ioredis'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { relayMails } from '../src/relay.ts'
 import { startWorker, type WorkerOptions } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
-import { until } from './until.ts'
 
 const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
@@ -53,9 +53,9 @@ async function onAnyBackend(t: Test, redisUrl: string | undefined) {
     const queueName = `test-${randomUUID()}`
     const workers = await Promise.all([1, 2, 3].map(() => start(t, s, { redisUrl, queueName })))
     await requestDeletions(s, 10)
-    await until('the first two mails are out', () => s.sink.received.length >= 20, 60)
+    await until('the first two mails are out', () => s.sink.received.length >= 20)
     await endGrace(s)
-    await until('every mail is out', () => s.sink.received.length >= 30, 60)
+    await until('every mail is out', () => s.sink.received.length >= 30)
     await until('every row is settled', async () => (await unsettled(s)) === 0)
     const ids = s.sink.received.map(({ email }) => email.messageId)
     t.equal(ids.length, 30)
@@ -82,9 +82,9 @@ async function onAnyBackend(t: Test, redisUrl: string | undefined) {
     })
     gate.release()
     await start(t, s, { redisUrl, queueName })
-    await until('every mail is out', async () => (await unsettled(s)) === 5, 60)
+    await until('every mail is out', async () => (await unsettled(s)) === 5)
     await endGrace(s)
-    await until('every row is settled', async () => (await unsettled(s)) === 0, 60)
+    await until('every row is settled', async () => (await unsettled(s)) === 0)
     t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
     const sent = await s.db.selectFrom('outbox').select('id').where('status', '=', 'sent').execute()
     for (const { id } of sent)

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { deletionToken } from '@lethe/accounts'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { type Person, password } from '../../system/people.ts'
-import { until, untilClock } from '../../system/until.ts'
+import { untilClock } from '../../system/until-clock.ts'
 import { askUntilItStands, cancelUntilItIs } from './certainty.ts'
 import type { Room } from './room.ts'
 

@@ -1,10 +1,10 @@
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import { type Client, createClient } from '../../system/client.ts'
 import type { Judge } from '../../system/mail-sink.ts'
 import type { Person } from '../../system/people.ts'
 import { type FaultProxy, startFaultProxy } from '../../system/proxy.ts'
-import { until } from '../../system/until.ts'
 import type { Running, World } from '../../system/world.ts'
 import type { Way } from './points.ts'
 
@@ -33,7 +33,7 @@ export interface Room {
   close(): Promise<void>
 }
 
-const REST_WITHIN = 90
+const REST_TIMEOUT_MS = 90_000
 
 export async function openRoom({ openWorld, full }: Pick<Stage, 'openWorld' | 'full'>) {
   const gracePeriod = full ? 'PT2S' : 'PT1S'
@@ -96,7 +96,7 @@ export async function openRoom({ openWorld, full }: Pick<Stage, 'openWorld' | 'f
     whole,
     async rest() {
       const settled = async () => (await open(world)).length === 0
-      await until('that all is at rest', settled, REST_WITHIN).catch(async (error) => {
+      await until('that all is at rest', settled, REST_TIMEOUT_MS).catch(async (error) => {
         throw new Error(`${error.message}: ${(await open(world)).join(', ')}`)
       })
       await whole()

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { deletionToken } from '@lethe/accounts'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import type { Reply } from '../../system/client.ts'
 import type { Person } from '../../system/people.ts'
-import { until } from '../../system/until.ts'
 import type { Running, World } from '../../system/world.ts'
 
 const ANSWERED_WITHIN_MS = 2_000

@@ -1,9 +1,9 @@
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import { deletes } from '../../system/client.ts'
 import { hasten } from '../../system/hasten.ts'
 import type { Person } from '../../system/people.ts'
-import { until } from '../../system/until.ts'
 import type { Running, World } from '../../system/world.ts'
 
 /** Of the time that it takes with a mail server; the second stands for the sweep, which looks once a second. */
@@ -105,5 +105,5 @@ async function pendingMails({ db }: World): Promise<number> {
 /** Waits a while for the last mail; a hastened one may have failed once more. */
 async function untilNone(world: World): Promise<boolean> {
   const none = async () => (await pendingMails(world)) === 0
-  return until('the last mail', none, 3).catch(() => false)
+  return until('the last mail', none, 3_000).catch(() => false)
 }

@@ -1,7 +1,7 @@
+import { until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
 import type { Certificates } from './make-certificates.ts'
 import { freePort, type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
-import { until } from './until.ts'
 
 export interface RedisCluster {
   url: string

@@ -4,10 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { until } from '@lethe/machine-speed'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { Certificates } from './make-certificates.ts'
-import { until } from './until.ts'
 
 /** The redis-server or valkey-server that `pnpm test` found. */
 const program = process.env.REDIS_SERVER_PATH
@@ -81,8 +81,8 @@ export async function startProcess(
 }
 
 /** Waits until the replica has all that the master has. */
-export function whenReplica(replica: RedisProcess, master: RedisProcess): Promise<void> {
-  return until('the replica is in step', async () => {
+export async function whenReplica(replica: RedisProcess, master: RedisProcess): Promise<void> {
+  await until('the replica is in step', async () => {
     const info = String(await master.command('info', 'replication'))
     return info.includes(`port=${replica.port},state=online`)
   })

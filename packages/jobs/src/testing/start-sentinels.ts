@@ -1,7 +1,7 @@
+import { until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
 import type { Certificates } from './make-certificates.ts'
 import { type RedisProcess, startProcess, startRedis, whenReplica } from './start-redis.ts'
-import { until } from './until.ts'
 
 export interface Sentinels {
   url: string

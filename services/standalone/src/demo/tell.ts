@@ -1,5 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
-
 /** Something was not as told. */
 export class Told extends Error {}
 
@@ -26,20 +24,4 @@ export async function step<T extends { seen: string }>(
 
 export function expect(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new Error(otherwise)
-}
-
-const EVERY_MS = 100
-
-/** Asks every tenth of a second until there is an answer; `what` is missed after half a minute. */
-export async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined> | T | undefined,
-): Promise<T> {
-  const deadline = performance.now() + 30_000
-  while (performance.now() < deadline) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    await wait(EVERY_MS)
-  }
-  throw new Error(`${what} did not come within half a minute`)
 }

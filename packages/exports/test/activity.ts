@@ -1,11 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-
-/** Resolves when the condition holds; the test's own time limit ends the waiting. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await pause(5)
-}
 
 /** Somebody waits for a lock in this database. */
 export async function waiting(db: Db): Promise<boolean> {

@@ -1,0 +1,23 @@
+/** What a claim about time is judged by. */
+export interface Timed {
+  ms: number
+  boundMs: number
+  /** How many times slower than the reference the machine was meanwhile. */
+  slower: number
+}
+
+export type Verdict = 'holds' | 'cannot be judged' | 'broken'
+
+/** A claim is broken only by what would break it on the reference machine too. */
+export function judge({ ms, boundMs, slower }: Timed): Verdict {
+  if (ms <= boundMs) return 'holds'
+  return ms / slower <= boundMs ? 'cannot be judged' : 'broken'
+}
+
+/** As a sentence goes on after what was claimed. */
+export function inWords({ ms, boundMs, slower }: Timed): string {
+  const took = `${seconds(ms)} s instead of ${seconds(boundMs)} s`
+  return `${took}, on a machine ${slower.toFixed(1)} times slower than the reference`
+}
+
+const seconds = (ms: number) => Number((ms / 1_000).toFixed(2))
