@@ -12,6 +12,9 @@ export { pair } from './socket-pair.ts'
  */
 const { TEST_DATABASE_URL: server, TEST_ADMIN_URL: adminServer = server } = process.env
 
+/** A machine that runs many tests at once may take longer than a service would wait. */
+const PATIENCE_MS = 60_000
+
 export interface TestDb {
   db: Db
   url: string
@@ -37,15 +40,14 @@ async function makeDb(
   if (!server || !adminServer)
     throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(adminServer, { max: 1 })
+  const admin = connect(adminServer, { max: 1, patience: PATIENCE_MS })
   // A copy of the files is made in a quarter of the time that a copy by the log takes.
   await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
     admin,
   )
   if (adminServer !== server) await giveTo(new URL(server).username, name, admin)
   const url = Object.assign(new URL(server), { pathname: name }).href
-  // A machine that runs many tests at once may take longer than a service would wait.
-  const db = connect(url, { patience: 10_000, ...options })
+  const db = connect(url, { patience: PATIENCE_MS, ...options })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)

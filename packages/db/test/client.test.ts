@@ -33,12 +33,12 @@ t.test('tells a server that is away from a statement that runs into a limit', as
   t.teardown(() => Promise.all([nowhere, hasty, narrow].map((db) => db.destroy())))
   const sorted = sql`select n from generate_series(1, 100000) n order by n desc, n % 7`
   for (const [query, unavailable, limit] of [
-    [sql`select 1`.execute(nowhere), true, false],
-    [sql`select pg_sleep(5)`.execute(hasty), false, true],
-    [sorted.execute(narrow), false, true],
-    [sql`select wrong`.execute(hasty), false, false],
+    [() => sql`select 1`.execute(nowhere), true, false],
+    [() => sql`select pg_sleep(5)`.execute(hasty), false, true],
+    [() => sorted.execute(narrow), false, true],
+    [() => sql`select wrong`.execute(narrow), false, false],
   ] as const) {
-    const error = await query.then(
+    const error = await query().then(
       () => undefined,
       (reason) => reason,
     )

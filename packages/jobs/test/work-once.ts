@@ -28,7 +28,7 @@ try {
   await worker.close()
   await queue.close()
   console.log(`${done} done, ${aside.length} set aside`)
-} catch {
-  console.log([...errors].join('\n'))
+} catch (error) {
+  console.log(errors.size > 0 ? [...errors].join('\n') : error)
   process.exit()
 }

@@ -26,6 +26,12 @@ export function sample(): Promise<void> {
   return pending
 }
 
+/** How many times slower this machine is at this moment. */
+export async function measureSlowness(): Promise<number> {
+  await sample()
+  return latest
+}
+
 /** Calls `listener` with each sample from now on, about one a second; returns how to end that. */
 export function onSample(listener: (slowness: number) => void, firstAfterMs: number): () => void {
   listeners.add(listener)

@@ -1,4 +1,5 @@
 import helmet from '@fastify/helmet'
+import { measureSlowness } from '@lethe/machine-speed'
 import Fastify from 'fastify'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
@@ -53,6 +54,7 @@ async function openStage(t: Test, options: BrowserContextOptions): Promise<Stage
     await context.close()
     await app.close()
   })
+  context.setDefaultTimeout(await browserTimeout())
   const page = await context.newPage()
   return {
     page,
@@ -106,14 +108,21 @@ function watch(page: Page): Pick<Stage, 'requested' | 'complaints'> {
 /** One browser for all tests of a file. */
 function launched(): Promise<Browser> {
   if (!running) {
-    running = chromium.launch({
-      ...(executablePath && { executablePath }),
-      args: chromiumFlags,
-    })
+    running = launch()
     t.teardown(async () => (await running)?.close())
   }
   return running
 }
+
+async function launch(): Promise<Browser> {
+  return chromium.launch({
+    ...(executablePath && { executablePath }),
+    args: chromiumFlags,
+    timeout: await browserTimeout(),
+  })
+}
+
+const browserTimeout = async () => 60_000 * (await measureSlowness())
 
 const chromiumFlags = [
   '--headless',

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { testDb } from '@lethe/db/testing'
-import { until } from '@lethe/machine-speed'
+import { measureSlowness, until } from '@lethe/machine-speed'
 import { type BrowserContext, chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { listArchive } from '../src/demo/archive.ts'
@@ -114,7 +114,10 @@ async function openBrowser(t: Test): Promise<BrowserContext> {
   const browser = await chromium.launch({
     ...(CHROMIUM_PATH && { executablePath: CHROMIUM_PATH }),
     args: [...flags, '--disable-background-networking', '--disable-component-update'],
+    timeout: 60_000 * (await measureSlowness()),
   })
   t.teardown(() => browser.close())
-  return browser.newContext({ acceptDownloads: true })
+  const context = await browser.newContext({ acceptDownloads: true })
+  context.setDefaultTimeout(60_000 * (await measureSlowness()))
+  return context
 }

@@ -1,4 +1,4 @@
-import { until } from '@lethe/machine-speed'
+import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
 import type { Certificates } from './make-certificates.ts'
 import { freePort, type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
@@ -15,12 +15,14 @@ const SLOTS = 16_384
 // Nodes talk to each other on a port so much higher.
 const BUS = 10_000
 
-/** Three masters with a replica each; a failover takes about two seconds. */
+/** Three masters with a replica each; a failover takes about two seconds, longer on a slow machine. */
 export async function startCluster(
   t: Pick<Test, 'teardown'>,
   tls?: Certificates,
 ): Promise<RedisCluster> {
-  const settings = ['cluster-enabled yes', 'cluster-node-timeout 1000']
+  // A node that a busy machine holds up is not one that has failed.
+  const nodeTimeoutMs = Math.round(1_000 * (await measureSlowness()))
+  const settings = ['cluster-enabled yes', `cluster-node-timeout ${nodeTimeoutMs}`]
   if (tls) settings.push('tls-cluster yes')
   const nodes: RedisProcess[] = []
   for (let i = 0; i < 2 * MASTERS; i++)

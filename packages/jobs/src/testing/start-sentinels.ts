@@ -1,4 +1,4 @@
-import { until } from '@lethe/machine-speed'
+import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
 import type { Certificates } from './make-certificates.ts'
 import { type RedisProcess, startProcess, startRedis, whenReplica } from './start-redis.ts'
@@ -12,7 +12,7 @@ export interface Sentinels {
 
 const MASTER = 'lethe'
 
-/** A master, its replica, and three Sentinels of which two must agree; a failover takes about two seconds. */
+/** A master, its replica, and three Sentinels of which two must agree; a failover takes about two seconds, longer on a slow machine. */
 export async function startSentinels(
   t: Pick<Test, 'teardown'>,
   tls?: Certificates,
@@ -21,14 +21,16 @@ export async function startSentinels(
   const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`], { tls })
   // A Sentinel asks the master for its replicas at once, and then not for ten seconds.
   await whenReplica(replica, master)
+  // A server that a busy machine holds up is not one that is down.
+  const downAfterMs = Math.round(500 * (await measureSlowness()))
   const sentinels = await Promise.all(
     [1, 2, 3].map(() =>
       startProcess(
         t,
         [
           `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 2`,
-          `sentinel down-after-milliseconds ${MASTER} 500`,
-          `sentinel failover-timeout ${MASTER} 1000`,
+          `sentinel down-after-milliseconds ${MASTER} ${downAfterMs}`,
+          `sentinel failover-timeout ${MASTER} ${2 * downAfterMs}`,
         ],
         { tls, flags: ['--sentinel'] },
       ),
