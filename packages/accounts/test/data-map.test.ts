@@ -23,7 +23,7 @@ t.test('a table that somebody adds and forgets is named, with the line to add', 
   ]) {
     const { db } = await testDb(t)
     await sql.raw(`create table public.notes (${column}, body text)`).execute(db)
-    await sql`create index on notes (user_id)`.execute(db)
+    await sql`create index on public.notes (user_id)`.execute(db)
     const { message } = await refused(makePlan(db, dataMap))
     t.match(message, /^notes/)
     t.match(
