@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { AuditEventName, Db, Tx } from '@lethe/db'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 
-const BATCH = 1_000
+const VERIFIED_AT_ONCE = 1_000
 const genesis = Buffer.alloc(32)
 
 /** Notes what happened to each of these deletions, in the transaction in which it happened. */
@@ -18,11 +18,14 @@ export async function noteEvents(
     .execute()
 }
 
+export const hasUnsealedEvents: RawBuilder<boolean> = sql`
+  exists (select from public.audit_events where position is null)`
+
 /**
- * Links events that are not yet in the hash chain to its end, oldest first; returns how many.
+ * Links events that are not yet in the hash chain to its end, oldest first; returns how many, `limit` at most.
  * Chained inside the transactions they tell of, concurrent events would fork the chain: so one sealer at a time, afterwards.
  */
-export async function sealAuditEvents(db: Db): Promise<number> {
+export async function sealAuditEvents(db: Db, limit = 1_000): Promise<number> {
   return db.transaction().execute(async (tx) => {
     const { rows } = await sql<{ mine: boolean }>`
       select pg_try_advisory_xact_lock(hashtext('lethe audit chain')) as mine`.execute(tx)
@@ -38,7 +41,7 @@ export async function sealAuditEvents(db: Db): Promise<number> {
     const { rows: events } = await sql<{ id: number; text: string }>`
       with unsealed as (
         select id, row_number() over (order by id) + ${position}::bigint as position from public.audit_events
-        where position is null order by id limit ${BATCH}
+        where position is null order by id limit ${limit}
       )
       select e.id, public.audit_event_text(row(e.id, e.deletion_id, e.event, e.details, e.at, u.position, null)::public.audit_events) as text
       from unsealed u join public.audit_events e using (id) order by u.position`.execute(tx)
@@ -73,7 +76,7 @@ export async function verifyAuditChain(db: Db): Promise<ChainReport> {
   for (;;) {
     const { rows } = await sql<{ position: number; hash: Buffer; text: string }>`
       select position, hash, public.audit_event_text(e) as text from public.audit_events e
-      where position > ${position} order by position limit ${BATCH}`.execute(db)
+      where position > ${position} order by position limit ${VERIFIED_AT_ONCE}`.execute(db)
     for (const event of rows) {
       const expected = link(hash, event.text)
       if (event.position !== position + 1 || !expected.equals(event.hash))
@@ -81,7 +84,7 @@ export async function verifyAuditChain(db: Db): Promise<ChainReport> {
       hash = expected
       position++
     }
-    if (rows.length < BATCH) return report(db, position, hash)
+    if (rows.length < VERIFIED_AT_ONCE) return report(db, position, hash)
   }
 }
 

@@ -73,6 +73,11 @@ export function holdsBack(limits: BlastRadius): RawBuilder<boolean> {
   return sql`(select ${isStopped} or ${exceeds(limits)})`
 }
 
+/** Whether the breaker is to trip. */
+export function hasTripped(limits: BlastRadius): RawBuilder<boolean> {
+  return sql`(not ${isStopped} and ${exceeds(limits)})`
+}
+
 /**
  * Trips the breaker where the limits are exceeded; returns the trip to the one worker that did.
  * Nothing but a release undoes it, even if fewer are due a moment later.
@@ -81,7 +86,7 @@ export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip | u
   const { rows } = await sql<Trip>`
     insert into public.breaker_trips (at_once, users, floor, share)
     select n.at_once, n.erased + (select count(*) from lethe.people), ${limits.floor}, ${limits.share} from ${counts}
-    where not ${isStopped} and ${exceeds(limits)}
+    where ${hasTripped(limits)}
     on conflict do nothing
     returning ${facts}`.execute(db)
   return rows[0]

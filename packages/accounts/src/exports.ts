@@ -1,5 +1,5 @@
 import type { Db } from '@lethe/db'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Keys } from './keys.ts'
 import { archiveKey } from './tokens.ts'
 
@@ -88,14 +88,23 @@ export async function giveUpExports(db: Db): Promise<number> {
   return Number(numAffectedRows)
 }
 
+const outOfTime = sql`public.exports e where e.status = 'ready' and e.expires_at <= now()`
+
+export const hasExportsToExpire: RawBuilder<boolean> = sql`exists (select from ${outOfTime})`
+
 /** Closes up to `limit` archives whose time is over; returns how many. */
 export async function expireExports(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     update public.exports set status = 'expired', token_nonce = null
-    where id in (select id from public.exports where status = 'ready' and expires_at <= now()
-                 limit ${limit} for update skip locked)`.execute(db)
+    where id in (select e.id from ${outOfTime} limit ${limit} for update skip locked)`.execute(db)
   return Number(numAffectedRows)
 }
+
+const removable = sql`
+  public.exports e
+  where e.file_name is not null and e.status in ('failed', 'withdrawn', 'expired') and e.next_attempt_at <= now()`
+
+export const hasArchivesToRemove: RawBuilder<boolean> = sql`exists (select from ${removable})`
 
 /**
  * Up to `limit` archives that nobody may open any more and that still lie there. One that is not told of as removed is
@@ -107,9 +116,8 @@ export async function archivesToRemove(
 ): Promise<{ exportId: string; fileName: string }[]> {
   const { rows } = await sql<{ exportId: string; fileName: string }>`
     with closed as materialized (
-      select id from public.exports
-      where file_name is not null and status in ('failed', 'withdrawn', 'expired') and next_attempt_at <= now()
-      order by next_attempt_at limit ${limit} for update skip locked
+      select e.id from ${removable}
+      order by e.next_attempt_at limit ${limit} for update skip locked
     )
     update public.exports e set next_attempt_at = now() + interval '1 minute' from closed where e.id = closed.id
     returning e.id as "exportId", e.file_name as "fileName"`.execute(db)

@@ -1,10 +1,11 @@
-export { noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
+export { hasUnsealedEvents, noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
 export { findAvatar, imageType, putAvatar, removeAvatar } from './avatars.ts'
 export {
   atOnce,
   type BlastRadius,
   describeTrip,
   type Held,
+  hasTripped,
   isStopped,
   openTrip,
   readHeld,
@@ -37,6 +38,8 @@ export {
   findWantedExports,
   finishExports,
   giveUpExports,
+  hasArchivesToRemove,
+  hasExportsToExpire,
   type StoredExport,
 } from './exports.ts'
 export { createHasher, type Hasher } from './hashing.ts'
@@ -55,7 +58,7 @@ export { planErasure } from './plan-erasure.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
-export { stageReminders } from './reminders.ts'
+export { hasDueReminders, stageReminders } from './reminders.ts'
 export { requestDeletion } from './request-deletion.ts'
 export { listExports, type OwnExport, requestExport } from './request-export.ts'
 export {

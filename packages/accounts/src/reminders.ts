@@ -1,15 +1,18 @@
 import type { Db } from '@lethe/db'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
+
+const due = sql`public.deletions d where d.status = 'pending' and d.next_reminder_at <= now()`
+
+export const hasDueReminders: RawBuilder<boolean> = sql`exists (select from ${due})`
 
 /**
  * Stages the reminders that are due: seven days before the erasure, then one day before.
- * A worker that was away for both sends one. Returns how many were staged.
+ * A worker that was away for both sends one. Returns how many were staged, `limit` at most.
  */
-export async function stageReminders(db: Db): Promise<number> {
+export async function stageReminders(db: Db, limit = 1_000): Promise<number> {
   const { rows } = await sql`
     with due as (
-      select id from public.deletions where status = 'pending' and next_reminder_at <= now()
-      order by next_reminder_at limit 500 for update skip locked
+      select d.id from ${due} order by d.next_reminder_at limit ${limit} for update skip locked
     ), reminded as (
       update public.deletions d
       set next_reminder_at = case when d.erase_after - interval '1 day' > now() then d.erase_after - interval '1 day' end

@@ -2,6 +2,7 @@ export { inspectRedis, type RedisServer } from './inspect-redis.ts'
 export { type Handlers, type JobName, jobNames, jobs, type Payload } from './jobs.ts'
 export {
   giveBack,
+  hasFree,
   keep,
   LeaseLost,
   lendEach,

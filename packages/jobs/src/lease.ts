@@ -44,6 +44,15 @@ export async function lendTogether(
   return rows[0]?.lease
 }
 
+/** Whether any row is free that fits `where` (as above). */
+export function hasFree(table: LeasedTable, where: RawBuilder<boolean>): RawBuilder<boolean> {
+  return sql`exists (select from ${freeRows(table, where)})`
+}
+
+function freeRows(table: LeasedTable, where: RawBuilder<boolean>) {
+  return sql`${rowsOf(table)} as d where d.next_attempt_at <= now() and (${where})`
+}
+
 async function lend(
   db: Db,
   table: LeasedTable,
@@ -55,8 +64,7 @@ async function lend(
   // Materialized: inside a join the limited query could run more than once and lend more than the limit.
   const { rows } = await sql<{ lease: string }>`
     with free as materialized (
-      select d.id from ${rowsOf(table)} as d
-      where d.next_attempt_at <= now() and (${where})
+      select d.id from ${freeRows(table, where)}
       order by d.next_attempt_at limit ${limit} for update skip locked
     )
     update ${rowsOf(table)} as t set lease = ${lease}, next_attempt_at = ${held}

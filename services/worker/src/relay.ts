@@ -1,7 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
-import { lendEach, type OpenQueue } from '@lethe/jobs'
-import { sql } from 'kysely'
+import { hasFree, lendEach, type OpenQueue } from '@lethe/jobs'
+import { type RawBuilder, sql } from 'kysely'
 
 const BATCH = 100
 /**
@@ -9,18 +8,16 @@ const BATCH = 100
  * once more, so that a long queue in front of a slow mail server would be mostly of jobs that are stale.
  */
 const WAITING_AT_MOST = 200
-const LOOK_AGAIN_MS = 200
 
 const unsent = sql<boolean>`d.status = 'pending'`
+
+export const hasMailsToRelay: RawBuilder<boolean> = hasFree('outbox', unsent)
 
 /** Lends mails that are to leave and queues a job for each. True when there may be more. */
 export async function relayMails(db: Db, queue: OpenQueue): Promise<boolean> {
   // Asked first: while the queue is away this throws, and nothing is lent in vain.
   const { waiting } = await queue.counts('send-mail')
-  if (waiting >= WAITING_AT_MOST) {
-    await setTimeout(LOOK_AGAIN_MS)
-    return true
-  }
+  if (waiting >= WAITING_AT_MOST) return false
   const leases = await lendEach(db, 'outbox', unsent, BATCH)
   await queue.publish('send-mail', leases)
   return leases.length === BATCH

@@ -4,6 +4,11 @@ import {
   expireExports,
   forgetOldHits,
   giveUpExports,
+  hasArchivesToRemove,
+  hasDueReminders,
+  hasExportsToExpire,
+  hasTripped,
+  hasUnsealedEvents,
   mayBeClaimed,
   sealAuditEvents,
   stageReminders,
@@ -11,13 +16,14 @@ import {
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { removeDead } from '@lethe/exports'
-import { lendTogether, type OpenQueue } from '@lethe/jobs'
+import { hasFree, lendTogether, type OpenQueue } from '@lethe/jobs'
+import type { RawBuilder } from 'kysely'
 import type { Deps } from './deps.ts'
 import { forgetMails } from './forget-mails.ts'
-import { lendExports } from './lend-exports.ts'
+import { hasExportsToMake, lendExports } from './lend-exports.ts'
+import { hasMailsToRelay, relayMails } from './relay.ts'
 
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
+const MINUTE = 60_000
 
 const DELETIONS = 1_000
 const ARCHIVES = 100
@@ -27,39 +33,61 @@ const BATCH = 1_000
 const BATCHES_WAITING = 10
 
 interface Task {
-  everyMs: number
   /** True when there may be more to do at once. */
   run(): Promise<boolean>
 }
 
+/** A task with a condition that an index answers: the worker asks for all of these at once, and runs what it finds. */
+export interface ConditionalTask extends Task {
+  when: RawBuilder<boolean>
+}
+
+/** A task that runs by the clock, since nothing tells quickly whether there is something to do. */
+export interface PeriodicTask extends Task {
+  everyMs: number
+}
+
 /** What no event announces is found here: each task is one small guarded statement, and any number of workers may run it. */
 export function sweepTasks(deps: Deps, queue: OpenQueue) {
-  const { db, storage } = deps
-  const each = (everyMs: number, run: () => Promise<unknown>): Task => ({
-    everyMs,
-    run: async () => {
-      await run()
-      return false
-    },
-  })
-  const inBatches = (everyMs: number, run: (db: Db, limit: number) => Promise<number>): Task => ({
-    everyMs,
-    run: async () => (await run(db, BATCH)) === BATCH,
-  })
+  return { ...conditionalTasks(deps, queue), ...periodicTasks(deps) }
+}
+
+export function conditionalTasks(deps: Deps, queue: OpenQueue) {
+  const { db, blastRadius } = deps
   return {
-    'lend-exports': { everyMs: SECOND / 4, run: () => queueExports(deps, queue) },
-    'lend-deletions': { everyMs: SECOND, run: () => queueDeletions(deps, queue) },
-    'trip-breaker': each(SECOND, () => watchBlastRadius(deps)),
-    'stage-reminders': each(SECOND, () => stageReminders(db)),
-    'expire-exports': inBatches(SECOND, expireExports),
-    'remove-archives': { everyMs: SECOND, run: () => removeArchives(deps) },
-    'seal-audit-events': each(SECOND, () => sealAuditEvents(db)),
-    'forget-old-hits': inBatches(MINUTE, forgetOldHits),
-    'forget-expired-sessions': inBatches(MINUTE, deps.forgetExpiredSessions),
-    'forget-mails': inBatches(10 * MINUTE, forgetMails),
-    'give-up-exports': each(10 * MINUTE, () => giveUpExports(db)),
-    'remove-dead': each(MINUTE, () => removeDead(db, storage)),
-  } satisfies Record<string, Task>
+    relay: { when: hasMailsToRelay, run: () => relayMails(db, queue) },
+    'lend-exports': { when: hasExportsToMake, run: () => queueExports(deps, queue) },
+    'lend-deletions': {
+      when: hasFree('deletions', mayBeClaimed(blastRadius)),
+      run: () => queueDeletions(deps, queue),
+    },
+    'trip-breaker': { when: hasTripped(blastRadius), run: once(() => watchBlastRadius(deps)) },
+    'stage-reminders': { when: hasDueReminders, run: inBatches(db, stageReminders) },
+    'expire-exports': { when: hasExportsToExpire, run: inBatches(db, expireExports) },
+    'remove-archives': { when: hasArchivesToRemove, run: () => removeArchives(deps) },
+    'seal-audit-events': { when: hasUnsealedEvents, run: inBatches(db, sealAuditEvents) },
+  } satisfies Record<string, ConditionalTask>
+}
+
+export function periodicTasks({ db, storage, forgetExpiredSessions }: Deps) {
+  return {
+    'forget-old-hits': { everyMs: MINUTE, run: inBatches(db, forgetOldHits) },
+    'forget-expired-sessions': { everyMs: MINUTE, run: inBatches(db, forgetExpiredSessions) },
+    'forget-mails': { everyMs: 10 * MINUTE, run: inBatches(db, forgetMails) },
+    'give-up-exports': { everyMs: 10 * MINUTE, run: once(() => giveUpExports(db)) },
+    'remove-dead': { everyMs: MINUTE, run: once(() => removeDead(db, storage)) },
+  } satisfies Record<string, PeriodicTask>
+}
+
+function once(run: () => Promise<unknown>): Task['run'] {
+  return async () => {
+    await run()
+    return false
+  }
+}
+
+function inBatches(db: Db, run: (db: Db, limit: number) => Promise<number>): Task['run'] {
+  return async () => (await run(db, BATCH)) === BATCH
 }
 
 async function queueExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {

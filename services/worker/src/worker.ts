@@ -8,11 +8,11 @@ import { handlersWith } from './handlers/index.ts'
 import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
-import { createWake, loop, nap } from './loop.ts'
+import { loop, nap } from './loop.ts'
 import { mailsAtOnce } from './mailer.ts'
 import { openOutbox } from './outbox.ts'
-import { relayMails } from './relay.ts'
-import { sweepTasks } from './sweep.ts'
+import { conditionalTasks, periodicTasks } from './sweep.ts'
+import { watchForWork } from './watch-for-work.ts'
 import { whyNoPlan } from './why-no-plan.ts'
 
 export interface WorkerOptions {
@@ -48,7 +48,6 @@ export const databaseConnections = 12
 
 const GRACE_MS = 8_000
 const LETTING_GO_MS = 1_000
-const POLL_MS = 2_000
 
 /** Listens at once; begins to work as soon as the database can be worked on. */
 export async function startWorker(deps: Deps, options: WorkerOptions): Promise<RunningWorker> {
@@ -155,19 +154,14 @@ function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSign
     const tell = seldom((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
     return (error: unknown) => (isUnavailable(error) ? away(error) : tell(error))
   }
-  const wake = createWake()
-  const relay = {
-    everyMs: POLL_MS,
-    run: () => relayMails(deps.db, queue),
-    onError: failed('relay'),
-  }
-  const tasks = Object.entries(sweepTasks(deps, queue)).map(([name, task]) =>
+  const watch = watchForWork(deps.db, conditionalTasks(deps, queue), failed, stop)
+  const periodic = Object.entries(periodicTasks(deps)).map(([name, task]) =>
     loop({ ...task, onError: failed(name) }, stop),
   )
   return Promise.all([
-    loop(relay, stop, wake),
-    listen(databaseUrl, 'outbox', wake.ring, failed('listen'), stop),
-    ...tasks,
+    watch.ended,
+    listen(databaseUrl, 'outbox', () => watch.ask('relay'), failed('listen'), stop),
+    ...periodic,
   ])
 }
 

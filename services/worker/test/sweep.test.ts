@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { verifyAuditChain } from '@lethe/accounts'
 import { sql } from 'kysely'
 import t from 'tap'
 import { sweepTasks } from '../src/sweep.ts'
@@ -42,6 +43,17 @@ t.test('a mail is forgotten thirty days after it was done with, in batches', asy
     { status: 'pending' },
     { status: 'sent' },
   ])
+})
+
+t.test('seals a backlog of audit events in batches, without a pause between them', async (t) => {
+  const s = await setup(t)
+  await sql`insert into public.audit_events (deletion_id, event)
+    select gen_random_uuid(), 'deletion.claimed' from generate_series(1, 2500)`.execute(s.db)
+  const { run } = sweepTasks(s.deps, noQueue)['seal-audit-events']
+  t.equal(await run(), true, 'there may be more')
+  t.equal(await run(), true)
+  t.equal(await run(), false)
+  t.match(await verifyAuditChain(s.db), { sealed: 2_500, unsealed: 0, brokenAt: undefined })
 })
 
 t.test('an archive that cannot be removed holds up no other, and is let alone', async (t) => {
