@@ -83,7 +83,7 @@ export function wayOf(
     return sql`t.${sql.id(column)} as person, t.tableoid as part, t.ctid as place${more}
       from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${people}${fits(link)}`
   return sql`b.person, t.tableoid as part, t.ctid as place${more}
-    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)}`
+    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}`
 }
 
 /** Tables that hang on each other: from what hangs on rows outside of the circle on and on, until nothing new is found. */
@@ -128,9 +128,30 @@ function pointedAt(plan: Plan, table: string): RawBuilder<unknown> {
     target === table ? targetColumns : [],
   )
   return sql.join(
-    [...new Set(columns)].map((column) => sql`, t.${sql.id(column)}`),
+    [...new Set(columns)].map(
+      (column) => sql`, t.${sql.id(column)} as ${lineColumn(plan, table, column)}`,
+    ),
     sql``,
   )
+}
+
+/** What it is called in a line, where a column of the table may not have the name of one of ours. */
+function lineColumn(plan: Plan, table: string, column: string): RawBuilder<unknown> {
+  return sql.id(`key_${[...(plan.tables.get(table)?.columns.keys() ?? [])].indexOf(column)}`)
+}
+
+/** A row `t` points at the row of the line `b`. */
+export function meetsLine(
+  plan: Plan,
+  { columns, target, targetColumns }: Link,
+): RawBuilder<boolean> {
+  return sql.join(
+    columns.map(
+      (column, place) =>
+        sql`t.${sql.id(column)} = b.${lineColumn(plan, target, targetColumns[place] ?? '')}`,
+    ),
+    sql` and `,
+  ) as RawBuilder<boolean>
 }
 
 /** A row `from` points at the row that `as` stands for. */

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { belongingsIn, fits, meets, rowsOf } from './belongings.ts'
+import { belongingsIn, fits, meetsLine, rowsOf } from './belongings.ts'
 import type { Clear, Plan, Step } from './plan.ts'
 
 interface StepRows {
@@ -30,7 +30,7 @@ export function cleared(plan: Plan, { link }: Clear): RawBuilder<unknown> {
     ? sql` and not exists (select from ${belongingsIn(plan, link.table)} g where g.part = t.tableoid and g.place = t.ctid)`
     : sql``
   return sql`b.person, t.tableoid as part, t.ctid as place
-    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meets(link, 'b')}${fits(link)}${goes}`
+    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}${goes}`
 }
 
 /**

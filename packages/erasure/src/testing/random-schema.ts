@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import type { ColumnEntry, DataMap, LinkEntry } from '../data-map.ts'
+import { linkName } from '../reach.ts'
+import { columnOf, oddWords, tableOf } from './odd-names.ts'
 
 /** A made-up table: its key is of one column or of two, and its rows point at rows of other tables. */
 export interface MadeTable {
@@ -7,7 +9,10 @@ export interface MadeTable {
   links: MadeLink[]
   /** With which of its links the payload is overwritten where rows are cleared; with any, or never. */
   payload: number | 'any' | 'keep'
+  payloadType: 'text' | 'varchar(8)' | 'char(8)' | 'mood'
   partitioned: boolean
+  /** The key is no primary one. */
+  uniqueOnly: boolean
 }
 
 export interface MadeLink {
@@ -15,6 +20,8 @@ export interface MadeLink {
   wish: 'delete' | 'clear'
   /** By a column that says so, and not by a foreign key. */
   declared: boolean
+  /** Of that column. */
+  kindType: 'text' | 'char(5)' | 'word'
   /** The constraint waits until the end of the transaction. */
   deferred: boolean
 }
@@ -30,6 +37,10 @@ export interface MadeWorld {
   erased: number[]
   /** Before that, each of them in portions of so many rows. */
   portion: number | null
+  /** What tables and columns are called, in this order; left out, they have plain names. */
+  words: string[] | null
+  /** A trigger before each row that is deleted or updated. */
+  trigger: { table: number; does: 'keep' | 'copy' } | null
 }
 
 const link = (tables: number) =>
@@ -38,6 +49,7 @@ const link = (tables: number) =>
     target: fc.oneof(fc.constant(0), fc.nat(tables - 1)),
     wish: fc.constantFrom('delete', 'delete', 'clear'),
     declared: fc.boolean(),
+    kindType: fc.constantFrom('text', 'char(5)', 'word'),
     deferred: fc.boolean(),
   })
 
@@ -46,7 +58,9 @@ const table = (tables: number) =>
     keys: fc.constantFrom(1, 2),
     links: fc.array(link(tables), { minLength: 1, maxLength: 3 }),
     payload: fc.oneof(fc.constant('any' as const), fc.constant('keep' as const), fc.nat(2)),
+    payloadType: fc.constantFrom('text', 'varchar(8)', 'char(8)', 'mood'),
     partitioned: fc.boolean(),
+    uniqueOnly: fc.boolean(),
   })
 
 const MOST_ROWS = 6
@@ -74,6 +88,16 @@ export const worlds: fc.Arbitrary<MadeWorld> = fc
       rows: fc.tuple(...rows),
       erased: fc.uniqueArray(fc.nat(2), { minLength: 1, maxLength: 2 }),
       portion: fc.option(fc.integer({ min: 1, max: 3 }), { freq: 1 }),
+      words: fc.option(
+        fc.shuffledSubarray([...oddWords], { minLength: 10, maxLength: oddWords.length }),
+      ),
+      trigger: fc.option(
+        fc.record({
+          table: fc.nat(tables.length - 1),
+          does: fc.constantFrom('keep' as const, 'copy' as const),
+        }),
+        { freq: 1 },
+      ),
     })
   })
   .map(tidied)
@@ -136,32 +160,38 @@ export function mapOf(world: MadeWorld, schema: string): DataMap {
     const links: Record<string, LinkEntry> = {}
     const kept = { keep: 'a test', until: 'its end' }
     for (let n = 0; n < table.keys; n++)
-      columns[`k${n}`] = { is: 'a key', export: nothing, erase: kept }
+      columns[columnOf(world, `k${n}`)] = { is: 'a key', export: nothing, erase: kept }
     const clears = (each: MadeLink) => each.wish === 'clear' && lost.has(each.target)
     for (const [place, each] of table.links.entries()) {
       const rule = lost.has(each.target) ? each.wish : 'stays'
       const leads = reaching.has(each.target)
-      const own = columnsOf(world, number, place)
-      const name = own.join(', ')
+      const own = columnsOf(world, number, place).map((name) => columnOf(world, name))
+      const name = linkName(own)
+      const kind = columnOf(world, `kind${place}`)
       if (leads && !each.declared) links[name] = rule
       if (leads && each.declared)
         links[name] = {
-          ...{ rule, to: `${schema}.t${each.target}`, by: 'k0' },
-          where: { [`kind${place}`]: 'yes' },
+          ...{ rule, to: tableOf(world, schema, each.target), by: columnOf(world, 'k0') },
+          where: { [kind]: 'yes' },
         }
       const erase = clears(each) ? { to: null } : kept
       for (const column of own) columns[column] = { is: 'a link', export: nothing, erase }
-      if (each.declared) columns[`kind${place}`] = { is: 'a kind', export: nothing, erase: kept }
+      if (each.declared) columns[kind] = { is: 'a kind', export: nothing, erase: kept }
     }
     const cleared = table.links.flatMap((each, place) => (clears(each) ? [place] : []))
-    columns.payload = {
+    columns[columnOf(world, 'payload')] = {
       is: 'a word',
       export: 'payload',
       erase: payloadErase(world, number, cleared),
     }
-    return [[`${schema}.t${number}`, { is: 'a table', links, columns }] as const]
+    const triggers = world.trigger?.table === number ? { meddles: 'a test' } : {}
+    const entry = { is: 'a table', export: `t${number}`, links, columns, triggers }
+    return [[tableOf(world, schema, number), entry] as const]
   })
-  return { person: { table: `${schema}.t0`, key: 'k0' }, tables: Object.fromEntries(entries) }
+  return {
+    person: { table: tableOf(world, schema, 0), key: columnOf(world, 'k0') },
+    tables: Object.fromEntries(entries),
+  }
 }
 
 /** The link with which the payload goes; undefined for any, null where it is kept. */
@@ -184,6 +214,8 @@ function payloadErase(
   if (link === null) return { keep: 'a test', until: 'its end' }
   return {
     to: 'gone',
-    ...(link !== undefined && { with: columnsOf(world, table, link).join(', ') }),
+    ...(link !== undefined && {
+      with: linkName(columnsOf(world, table, link).map((name) => columnOf(world, name))),
+    }),
   }
 }
