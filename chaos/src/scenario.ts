@@ -23,6 +23,11 @@ export interface Played {
   checked: Checked
 }
 
+/** With what this machine was too slow to judge, each in a sentence. */
+export interface Outcome extends Played {
+  unjudged: string[]
+}
+
 export interface Scenario {
   name: string
   /** What it shows, in one sentence. */
@@ -56,7 +61,7 @@ export function addUp(parts: Checked[]): Checked {
 export async function playScenario(
   scenario: Scenario,
   { server, ...rest }: Omit<Stage, 'openWorld'> & { server: string },
-): Promise<Played> {
+): Promise<Outcome> {
   const worlds: World[] = []
   const open = async (options: Partial<WorldOptions> = {}) => {
     const world = await openWorld({ ...options, queue: rest.queue, server })
@@ -64,7 +69,8 @@ export async function playScenario(
     return world
   }
   try {
-    return await scenario.play({ ...rest, openWorld: open })
+    const played = await scenario.play({ ...rest, openWorld: open })
+    return { ...played, unjudged: worlds.flatMap(({ unjudged }) => unjudged) }
   } finally {
     await Promise.all(worlds.map((world) => world.close()))
   }

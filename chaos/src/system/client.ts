@@ -1,4 +1,4 @@
-import { until } from '@lethe/machine-speed'
+import { slowness, until } from '@lethe/machine-speed'
 import type { Recorder } from '../history/recorder.ts'
 import { type Person, password } from './people.ts'
 
@@ -58,7 +58,8 @@ export async function deletes(client: Client, person: Person, onBusy = () => {})
   throw new Error(`a deletion was answered with ${status ?? failure}`)
 }
 
-export const PATIENCE_MS = 30_000
+/** Whoever has no answer by then never gets one. */
+export const patienceMs = () => Math.round(30_000 * slowness())
 
 /** One request, as it goes over the wire. */
 export type Send = (base: string, request: Ask) => Promise<Omit<Reply, 'took'>>
@@ -133,7 +134,7 @@ async function fetched(base: string, request: Ask): Promise<Omit<Reply, 'took'>>
     const response = await fetch(base + path, {
       ...{ method, headers: headersOf(request) },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patienceMs()),
     })
     const text = await response.text()
     return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : {} }

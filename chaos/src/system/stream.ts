@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import type { Client } from './client.ts'
 import type { Person } from './people.ts'
@@ -50,9 +51,8 @@ async function underWay({ db }: World): Promise<number> {
 
 /** A 401 is one too: an earlier request was done, and its answer lost. */
 async function untilAnswered(client: Client, person: Person): Promise<void> {
-  for (;;) {
+  await until('an answer to a deletion', async () => {
     const { status } = await client.delete(person)
-    if (status === 202 || status === 401) return
-    await wait(EVERY_MS)
-  }
+    return status === 202 || status === 401
+  })
 }

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { deriveKeys, type Keys } from '@lethe/accounts'
 import { connect, type Db } from '@lethe/db'
-import { until } from '@lethe/machine-speed'
+import { inWords, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
@@ -77,12 +77,21 @@ export interface World {
   settle(seconds: number): Promise<void>
   /** Asks every invariant; `bound` in seconds as in I4. */
   check(rest: { partsBack?: Date; bound: number }): Promise<Checked>
+  /** Throws where it took longer than the bound; where this machine was too slow to judge that, it is noted instead. */
+  claimWithin(what: string, ms: number, boundMs: number): void
+  /** The same for a condition that a slow machine may break; two times slower than the reference is slow. */
+  claimUnlessSlow(condition: boolean, otherwise: string): void
+  /** Claims that this machine was too slow for, each in a sentence. */
+  unjudged: string[]
   close(): Promise<void>
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
   const { queue, server, gracePeriod = 'PT3S' } = options
-  const stops: (() => Promise<unknown>)[] = []
+  const stops: (() => unknown)[] = []
+  const machine = startStopwatch()
+  stops.push(machine.stop)
+  const unjudged: string[] = []
   const folder = await makeTestFolder('lethe-chaos-')
   stops.push(() => rm(folder, { recursive: true, force: true }))
   const { db, url } = await makeDatabase(server, stops)
@@ -171,19 +180,44 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       await recorder.remember(await makePeople(db, uploadDir, count), true)
     },
     async settle(seconds) {
-      await until('the end of all work', () => isSettled(db), seconds * 1_000)
+      await until('the end of all work', () => isSettled(db), seconds * 1_000).catch(
+        async (error) => {
+          throw new Error(`${error.message}; left: ${(await whatIsLeft(db)).join(', ')}`)
+        },
+      )
     },
-    check: (rest) => recorder.check({ partsBack: rest.partsBack, bound: rest.bound }),
+    async check({ partsBack, bound }) {
+      const slower = machine.slowestOver(bound * 1_000)
+      const checked = await recorder.check({ partsBack, bound, slower })
+      unjudged.push(...checked.unjudged)
+      return checked
+    },
+    claimWithin(what, ms, boundMs) {
+      const timed = { ms, boundMs, slower: machine.slowestOver(boundMs) }
+      const verdict = judge(timed)
+      if (verdict === 'broken') throw new Error(`${what} took ${inWords(timed)}`)
+      if (verdict === 'cannot be judged') unjudged.push(`${what} took ${inWords(timed)}`)
+    },
+    claimUnlessSlow(condition, otherwise) {
+      if (condition) return
+      const slower = machine.slowestOver(SLOW_STRETCH_MS)
+      if (slower < SLOW) throw new Error(otherwise)
+      unjudged.push(`${otherwise}, on a machine ${slower.toFixed(1)} times slower`)
+    },
+    unjudged,
     async close() {
       for (const stop of stops.reverse()) await stop()
     },
   }
 }
 
-async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
+const SLOW = 2
+const SLOW_STRETCH_MS = 10_000
+
+async function makeDatabase(server: string, stops: (() => unknown)[]) {
   const name = `chaos_${randomBytes(6).toString('hex')}`
   // On a busy machine it is the services that must answer soon, not the ones who look.
-  const patience = 30_000
+  const patience = 120_000
   const admin = connect(server, { max: 1, patience })
   // A copy of the files is made in a quarter of the time that a copy by the log takes.
   await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
@@ -198,6 +232,25 @@ async function makeDatabase(server: string, stops: (() => Promise<unknown>)[]) {
     await admin.destroy()
   })
   return { db, url: url.href }
+}
+
+/** Kinds of open rows with how often the most tried of them was tried, and when the last of them may be tried again. */
+async function whatIsLeft(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ left: string }>`
+    with open as (
+      select 'mails' as what, attempts, next_attempt_at from public.outbox where status = 'pending'
+      union all select 'exports', attempts, next_attempt_at from public.exports where status = 'pending'
+      union all select 'deletions', attempts, next_attempt_at from public.deletions
+        where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '10 seconds'
+    )
+    select format('%s %s (tried up to %s times, the last again in %s s)', count(*), what, max(attempts),
+      extract(epoch from max(next_attempt_at) - now())::int) as left
+    from open group by what
+    union all
+    select format('%s events to seal', count(*)) from public.audit_events where position is null having count(*) > 0`.execute(
+    db,
+  )
+  return rows.map(({ left }) => left)
 }
 
 /** Whoever is due in a moment is no more at rest than who is due. */

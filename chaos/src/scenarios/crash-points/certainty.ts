@@ -1,3 +1,4 @@
+import { slowness } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim } from '../../scenario.ts'
 import type { Reply } from '../../system/client.ts'
@@ -11,7 +12,7 @@ const TRIES = 6
  * all of it must be there, or nothing; what was answered must be so.
  */
 export async function askUntilItStands(room: Room, person: Person): Promise<string> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  for (let tries = 0; tries < TRIES * slowness(); tries++) {
     await room.whole()
     const reply = await room.client.delete(person)
     // Unless it says so, whoever asked does not know; the transaction that was under way is over by then.
@@ -37,7 +38,7 @@ export async function cancelUntilItIs(
   id: string,
   cancel: () => Promise<Reply>,
 ): Promise<void> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  for (let tries = 0; tries < TRIES * slowness(); tries++) {
     await whole()
     const reply = await cancel()
     mayBe(reply, 'a cancel', tries > 0 ? [200, 409] : [200])

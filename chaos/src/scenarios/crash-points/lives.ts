@@ -103,15 +103,11 @@ async function reprieved(room: Room, at: (step: Step) => void) {
   await sql`
     update public.deletions set erase_after = erase_after + interval '5 minutes', next_attempt_at = next_attempt_at + interval '5 minutes'
     where id = ${id} and status = 'pending'`.execute(db)
-  await until(
-    'an archive',
-    async () => {
-      const { rows } = await sql`
+  await until('an archive', async () => {
+    const { rows } = await sql`
         select from public.exports where deletion_id = ${id} and status <> 'pending'`.execute(db)
-      return rows.length > 0
-    },
-    60,
-  )
+    return rows.length > 0
+  })
   return { person, id }
 }
 

@@ -43,12 +43,14 @@ async function keptPace(
   silent: boolean,
 ): Promise<Pace> {
   const slow: string[] = []
+  let pace: Pace | undefined
   for (let round = 0; round < ROUNDS; round++) {
-    const pace = await eraseWithout(world, worker, silent, full ? 60 : 8)
+    pace = await eraseWithout(world, worker, silent, full ? 60 : 8)
     if (!full || pace.awayMs <= SLOWER_AT_MOST * pace.usualMs + SWEEP_MS) return pace
     slow.push(`${pace.awayMs.toFixed(0)} ms instead of ${pace.usualMs.toFixed(0)} ms`)
   }
-  throw new Error(`without a mail server erasing took ${slow.join(', and ')}`)
+  world.claimUnlessSlow(false, `without a mail server erasing took ${slow.join(', and ')}`)
+  return pace as Pace
 }
 
 async function eraseWithout(
