@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { connect, type Db } from '../src/client.ts'
 import { type Migration, readMigrations } from '../src/migrate/files.ts'
 import { applyMigrations, migrate, pendingMigrations } from '../src/migrate.ts'
 import { emptyDb, testDb } from '../src/testing.ts'
-import { until } from './until.ts'
 
 t.test('finishes once the reader in its way ends, and names that process', async (t) => {
   const { db, url } = await testDb(t)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Db } from '@lethe/db'
 import { type TestDb, testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { countRows, type DataMap, eraseRows, makePlan, type Plan } from '../src/index.ts'
@@ -123,7 +124,7 @@ t.test('a row that another transaction removes first is no failure', async (t) =
   await sql`delete from forum.logins where token = 'a'`.execute(other)
   const erased = erase(db, plan)
   const waits = sql<{ n: number }>`select count(*) as n from pg_locks where not granted`
-  while ((await waits.execute(db)).rows[0]?.n === 0);
+  await until('the erasure waits', async () => (await waits.execute(db)).rows[0]?.n)
   await other.commit().execute()
   await erased
   t.same((await everything(db)).logins, [])
