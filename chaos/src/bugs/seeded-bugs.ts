@@ -111,7 +111,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: 'leave the files behind',
     breaks: 'I5: an erased person’s picture stays on the disk',
-    file: 'services/worker/src/handlers/erase-accounts.ts',
+    file: 'services/worker/src/handlers/erase-files.ts',
     find: '        await removeFiles(deps.uploadDir, deps.dataMap, deletion.userId)\n',
     replace: '',
   },

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, utimes } from 'node:fs/promises'
+import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
@@ -40,7 +41,8 @@ const claims = /^with mine as \( select d\.id, d\.status as was/
 const deletesPasswords = /^\/\* erase saved_passwords \*\//
 const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
-const locksClaimed = /^select id, user_id as "userId", erased_counts as counts from deletions/
+const locksClaimed =
+  /^select id, user_id as "userId", erased_counts as counts, files_missing as missing from deletions/
 const takesExport = /^\/\* take exports \*\//
 const readsAll = /^begin isolation level repeatable read /
 const readsWish = /^select "exports"."id" as "exportId"/
@@ -113,20 +115,17 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
   await fleet.whole()
   const partsBack = new Date()
   await world.settle(90)
-  // Whoever comes last sweeps up after the dead.
-  await world.startWorker()
-  await until('no part of an archive is left', async () => (await parts(world)).length === 0)
-
   const checked = await world.check({ partsBack, bound: 60 })
   const taken = await takeoversAfter(world.db, endsOf(kills))
   claimInFlight(kills, taken)
   const seconds = await claimTakenOver(world, taken)
   const copies = await claimNoDoubleEffect(world, kills)
+  const left = await claimCollected(world, kills)
   const each = (['erase', 'export', 'mail'] as const).map(
     (work) => `${kills.filter((kill) => kill.work === work).length} mid-${work}`,
   )
   return {
-    summary: `${count} kills (${each.join(', ')}) over ${people} deletions; ${taken.length} rows taken over ${seconds}; ${copies}`,
+    summary: `${count} kills (${each.join(', ')}) over ${people} deletions; ${taken.length} rows taken over ${seconds}; ${copies}; ${left}`,
     checked,
   }
 }
@@ -179,7 +178,7 @@ async function claimTakenOver(world: World, taken: Takeover[]): Promise<string> 
 
 /** On top of the invariants; returns what was done twice because it had to be. */
 async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string> {
-  const { db, exportDir, sink } = world
+  const { db, sink } = world
   const { rows } = await sql<{ breach: string }>`
     select format('user %s was deleted %s times', user_id, count(*)) as breach from chaos.log
     where table_name = 'users' and operation = 'DELETE' group by user_id having count(*) > 1
@@ -193,18 +192,46 @@ async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string>
   const copied = await needlessCopies(db, endsOf(kills))
   claim(rows.length + copied.length === 0, [...rows.map((row) => row.breach), ...copied].join('\n'))
 
-  const entered = await db.selectFrom('exports').select('file_name').execute()
-  const names = new Set(entered.map((row) => row.file_name))
-  const strays = (await readdir(exportDir)).filter((name) => !names.has(name)).length
-  claim(
-    strays <= kills.length * archivesAtOnce,
-    `${strays} archives lie there that no export names`,
-  )
   const taken = sink.offers.filter(({ verdict }) => verdict === 'accepted')
   const copies = taken.length - new Set(taken.map(({ messageId }) => messageId)).size
-  return `${copies} mails of ${taken.length} came twice, ${strays} whole archives are named by nothing`
+  return `${copies} mails of ${taken.length} came twice`
 }
 
-async function parts({ exportDir }: World): Promise<string[]> {
-  return (await readdir(exportDir)).filter((name) => name.endsWith('.part'))
+/**
+ * What killed workers left, whole or begun, stays for a day. Each of these files is recorded as a try of this database; and
+ * once the exports are over and the files a day old, the next worker leaves nothing.
+ */
+async function claimCollected(world: World, kills: Kill[]): Promise<string> {
+  const { db, exportDir } = world
+  const { rows } = await sql<{ name: string; isNamed: boolean }>`
+    select a.export_id || '.' || a.lease || '.zip.age' as name,
+      e.file_name is not distinct from a.export_id || '.' || a.lease || '.zip.age' as "isNamed"
+    from lethe.archive_attempts a join public.exports e on e.id = a.export_id`.execute(db)
+  const recorded = new Map(rows.map(({ name, isNamed }) => [name, isNamed]))
+  const names = (await archivesIn(exportDir)).map((file) => file.replace(/\.part$/, ''))
+  const unknown = names.filter((name) => !recorded.has(name))
+  claim(unknown.length === 0, `${unknown.length} archives were written without a record of the try`)
+  const dead = names.filter((name) => !recorded.get(name)).length
+  claim(dead <= kills.length * archivesAtOnce, `${dead} archives are there that no export names`)
+
+  await sql`update public.exports set expires_at = now() where status = 'ready'`.execute(db)
+  const areOver = async () => {
+    const ready = db.selectFrom('exports').select('id').where('status', '=', 'ready')
+    return (await ready.execute()).length === 0
+  }
+  await until('the exports are over', areOver)
+  const longAgo = new Date(Date.now() - 2 * 24 * 60 * 60 * 1_000)
+  // One that has expired may be removed at this moment.
+  for (const file of await archivesIn(exportDir))
+    await utimes(path.join(exportDir, file), longAgo, longAgo).catch(() => {})
+  await sql`update lethe.archive_attempts
+    set begun_at = now() - interval '2 days', next_check_at = now()`.execute(db)
+  await world.startWorker()
+  const isEmpty = async () => (await archivesIn(exportDir)).length === 0
+  await until('no archive is left', isEmpty)
+  return `${dead} archives of dead tries were left, and went after a day`
+}
+
+async function archivesIn(exportDir: string): Promise<string[]> {
+  return (await readdir(exportDir)).filter((name) => !name.startsWith('.'))
 }

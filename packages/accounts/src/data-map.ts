@@ -36,6 +36,9 @@ export const lifecycleTables: DataMap['tables'] = {
       erased_counts: { is: 'how much was erased', export: afterwards() },
       ...leaseColumns,
       released_at: { is: 'when an operator let it pass', export: bookkeeping() },
+      files_found: { is: 'how many files were found for the erasure', export: afterwards() },
+      files_missing: { is: 'how many of them were missing', export: afterwards() },
+      files_accepted: { is: 'how many an operator gave up for lost', export: afterwards() },
     },
   },
   exports: {
@@ -54,6 +57,8 @@ export const lifecycleTables: DataMap['tables'] = {
       downloads: { is: 'how often it was fetched', export: 'downloads' },
       downloaded_at: { is: 'when it was fetched last', export: 'downloadedAt' },
       last_ticket: { is: 'what it was fetched with last', export: bookkeeping() },
+      checked_at: { is: 'when its file was last looked for', export: bookkeeping() },
+      missing_since: { is: 'since when its file is missing', export: bookkeeping() },
       file_name: { is: 'where it lies', export: secret() },
       bytes: { is: 'its size', export: bookkeeping() },
       sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
@@ -135,7 +140,7 @@ export const dataMap: DataMap = {
       is: 'a picture',
       export: 'avatar',
       links: { user_id: 'delete' },
-      files: { bytes: 'bytes' },
+      files: { folder: uploads, name: 'file_name', bytes: 'bytes' },
       columns: {
         user_id: belongsTo,
         file_name: { is: 'where the file lies', export: { not: 'the file itself is handed over' } },

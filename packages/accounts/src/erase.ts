@@ -1,4 +1,4 @@
-import type { Counts, Db, Tx } from '@lethe/db'
+import type { Counts, Db, FilesByTable, Tx } from '@lethe/db'
 import { eraseRows, type Plan, RowsKeptError } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
@@ -7,6 +7,8 @@ import { type BlastRadius, holdsBack } from './blast-radius.ts'
 export interface ClaimedDeletion {
   id: string
   userId: number
+  /** An earlier try has committed what it found of the files: one that is missing now was removed since. */
+  filesFound: boolean
 }
 
 export interface Claim {
@@ -49,7 +51,7 @@ export async function claimDeletions(
       set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,
         lease = ${lease}, next_attempt_at = now() + interval '10 seconds', attempts = d.attempts + 1
       from mine where d.id = mine.id
-      returning d.id, d.user_id, mine.was
+      returning d.id, d.user_id, d.files_found is not null as files_found, mine.was
     ), given_up as (
       update public.exports e set status = 'failed', token_nonce = null, lease = null
       from claimed where e.deletion_id = claimed.id and e.status = 'pending'
@@ -59,7 +61,7 @@ export async function claimDeletions(
       select id, 'deletion.claimed' from claimed where was = 'pending'
       union all select deletion_id, 'export.failed' from given_up
     )
-    select id, user_id as "userId" from claimed`.execute(db)
+    select id, user_id as "userId", files_found as "filesFound" from claimed`.execute(db)
   return { lease, deletions: rows }
 }
 
@@ -87,9 +89,9 @@ export async function finishErasure(
     await forgetUserIds(tx, userIds, held)
     await completeTombstones(
       tx,
-      held.map(({ id, userId, counts }) => ({
+      held.map(({ id, userId, counts, missing }) => ({
         id,
-        counts: sumOf(counts, erased.get(userId) ?? nothing),
+        counts: withoutMissing(sumOf(counts, erased.get(userId) ?? nothing), missing),
       })),
     )
     const ids = held.map(({ id }) => id)
@@ -100,9 +102,11 @@ export async function finishErasure(
 
 const nothing: Counts = { tables: {}, files: 0, bytes: 0 }
 
-interface HeldDeletion extends ClaimedDeletion {
+interface HeldDeletion extends Omit<ClaimedDeletion, 'filesFound'> {
   /** What has gone already. */
   counts: Counts | null
+  /** Of the files that rows name, those that were missing before any was removed. */
+  missing: FilesByTable | null
 }
 
 /** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
@@ -112,10 +116,16 @@ export async function lockHeld(
   deletions: ClaimedDeletion[],
 ): Promise<HeldDeletion[]> {
   const { rows } = await sql<HeldDeletion>`
-    select id, user_id as "userId", erased_counts as counts from public.deletions
+    select id, user_id as "userId", erased_counts as counts, files_missing as missing from public.deletions
     where id = any(${deletions.map(({ id }) => id)}::uuid[]) and status = 'erasing' and lease = ${lease}
     order by id for update`.execute(tx)
   return rows
+}
+
+/** A file that an operator gave up for lost was not erased. Its bytes are not known apart, and stay. */
+function withoutMissing(counts: Counts, missing: FilesByTable | null): Counts {
+  const lost = Object.values(missing ?? {}).reduce((sum, files) => sum + files, 0)
+  return { ...counts, files: Math.max(0, counts.files - lost) }
 }
 
 export function sumOf(counts: Counts | null, more: Counts): Counts {
@@ -146,7 +156,7 @@ async function keepAddressesForPendingMails(
  * Earlier deletions that were cancelled, and all exports, stand without a name from here on; archives that were asked for on
  * their own end with the account.
  */
-async function forgetUserIds(tx: Tx, userIds: number[], held: ClaimedDeletion[]): Promise<void> {
+async function forgetUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): Promise<void> {
   await sql`
     update public.exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
     where user_id = any(${userIds}) and deletion_id is null and status in ('pending', 'ready')`.execute(

@@ -69,6 +69,9 @@ export async function finishExports(
     ), mailed as (
       insert into public.outbox (mail, deletion_id, export_id)
       select 'export-ready', deletion_id, case when deletion_id is null then id end from made
+      -- An archive that is made again, since its file was lost, opens by the link that was mailed before.
+      where not exists (select from public.outbox o
+        where o.deletion_id = made.deletion_id and o.mail = 'export-ready' and o.status in ('pending', 'sent'))
     ), noted as (
       insert into public.audit_events (deletion_id, event)
       select deletion_id, 'export.ready' from made where deletion_id is not null
@@ -76,6 +79,46 @@ export async function finishExports(
     select id from made`.execute(db)
   const offered = new Set(rows.map(({ id }) => id))
   return stored.map(({ exportId }) => offered.has(exportId))
+}
+
+/** Up to `limit` archives of ready exports that have not been looked for since a day; they count as looked for from now on. */
+export async function archivesToCheck(
+  db: Db,
+  limit: number,
+): Promise<{ exportId: string; fileName: string }[]> {
+  const { rows } = await sql<{ exportId: string; fileName: string }>`/* check archives */
+    with due as materialized (
+      select id from public.exports
+      where status = 'ready' and (checked_at is null or checked_at <= now() - interval '1 day')
+      order by checked_at nulls first limit ${limit} for update skip locked
+    )
+    update public.exports e set checked_at = now() from due where e.id = due.id
+    returning e.id as "exportId", e.file_name as "fileName"`.execute(db)
+  return rows
+}
+
+/**
+ * The archive of a ready export is not in its place. While the deletion that promised it is pending it is made again, and
+ * opens by the same link: then true. Otherwise nobody can make it again, and the row says since when it is missing.
+ */
+export async function archiveMissing(db: Db, exportId: string, fileName: string): Promise<boolean> {
+  // Locked, so that no claim and no cancel comes between the look at the deletion and the new status.
+  const { numAffectedRows } = await sql`
+    with promised as materialized (
+      select d.id from public.deletions d join public.exports x on x.deletion_id = d.id
+      where x.id = ${exportId} and d.status = 'pending' for share of d
+    )
+    update public.exports e
+    set status = 'pending', file_name = null, created_at = null, expires_at = null, bytes = null, sha256 = null,
+      lease = null, attempts = 0, next_attempt_at = now(), checked_at = null, missing_since = null
+    from promised
+    where e.id = ${exportId} and e.deletion_id = promised.id and e.status = 'ready'
+      and e.file_name = ${fileName}`.execute(db)
+  if (numAffectedRows === 1n) return true
+  await sql`
+    update public.exports set missing_since = coalesce(missing_since, now())
+    where id = ${exportId} and status = 'ready' and file_name = ${fileName}`.execute(db)
+  return false
 }
 
 /** Ends exports that were asked for on their own and could not be made for three days; returns how many. */

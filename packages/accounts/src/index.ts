@@ -32,7 +32,9 @@ export {
 export { erasePortions, type Pace } from './erase-portions.ts'
 export { AccountError, type AccountErrorCode } from './errors.ts'
 export {
+  archiveMissing,
   archiveRemoved,
+  archivesToCheck,
   archivesToRemove,
   expireExports,
   findWantedExports,
@@ -42,6 +44,7 @@ export {
   hasExportsToExpire,
   type StoredExport,
 } from './exports.ts'
+export { type FoundFiles, recordFindings, retryErasure } from './file-findings.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export { type MailFacts, readMails } from './mail-facts.ts'

@@ -11,6 +11,7 @@ export type {
   Counts,
   DeletionStatus,
   ExportStatus,
+  FilesByTable,
   MailName,
   MailStatus,
   Role,

@@ -18,6 +18,8 @@ export type AuditEventName =
   | 'export.ready'
   | 'export.failed'
   | 'mail.undeliverable'
+  | 'deletion.retried'
+  | 'folder.claimed'
 
 /** What was erased, or would be: rows by table, and files. */
 export interface Counts {
@@ -25,6 +27,9 @@ export interface Counts {
   files: number
   bytes: number
 }
+
+/** Files by the table whose rows name them. */
+export type FilesByTable = Record<string, number>
 
 /** The columns by which a row is lent to one worker at a time (`packages/jobs/src/lease.ts`). */
 interface Leased {
@@ -92,6 +97,9 @@ export interface Schema {
     token_hash: Buffer
     erased_counts: JSONColumnType<Counts> | null
     released_at: Date | null
+    files_found: JSONColumnType<FilesByTable> | null
+    files_missing: JSONColumnType<FilesByTable> | null
+    files_accepted: JSONColumnType<FilesByTable> | null
   }
   exports: Leased & {
     id: Generated<string>
@@ -109,6 +117,8 @@ export interface Schema {
     downloads: Generated<number>
     downloaded_at: Date | null
     last_ticket: string | null
+    checked_at: Date | null
+    missing_since: Date | null
   }
   outbox: Leased & {
     id: Generated<string>
@@ -122,7 +132,7 @@ export interface Schema {
   }
   audit_events: {
     id: ColumnType<number, never, never>
-    deletion_id: string
+    deletion_id: string | null
     event: AuditEventName
     details: JSONColumnType<object, string | undefined>
     at: ColumnType<Date, never, never>

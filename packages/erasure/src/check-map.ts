@@ -1,6 +1,7 @@
 import { type Catalogue, isUnique, type Table } from './catalogue.ts'
 import { checkClearing, checkColumns } from './check-columns.ts'
 import { checkExport } from './check-export.ts'
+import { checkFiles } from './check-files.ts'
 import { checkFolders } from './check-folders.ts'
 import { checkFirst, checkLink, checkLinks } from './check-links.ts'
 import { checkRowGuards } from './check-row-guards.ts'
@@ -66,6 +67,7 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
     ...checkFences(catalogue, map, links),
     ...checkRowGuards(catalogue, map, links, erased),
     ...checkFolders(map),
+    ...checkFiles(catalogue, map, erased),
     ...checkExport(catalogue, map),
   ]
 }

@@ -33,14 +33,23 @@ export interface TableEntry {
   /** Each foreign key by its columns, separated by commas; and each column that names somebody without one. */
   readonly links: Readonly<Record<string, LinkEntry>>
   readonly columns: Readonly<Record<string, ColumnEntry>>
-  /** Where each row names a file in the person's folder: the column that says its size in bytes. */
-  readonly files?: { readonly bytes: string }
+  /** Where each row names a file of the person's. */
+  readonly files?: FilesEntry
   /** What it is called in the export; its own name, with dashes, where nothing is said. */
   readonly export?: string
   /** The columns by which the rows are in order there; those of its key where nothing is said. */
   readonly order?: readonly string[]
   /** Triggers that run before each row is deleted or overwritten, and so can keep it: why each may stay. */
   readonly triggers?: Readonly<Record<string, string>>
+}
+
+export interface FilesEntry {
+  /** The folder that the file is in, as `folders` of the map names it. */
+  readonly folder: string
+  /** The column with the file's name, from that folder on; a row with null in it names none. */
+  readonly name: string
+  /** The column with its size in bytes. */
+  readonly bytes: string
 }
 
 /**

@@ -7,6 +7,13 @@ export { eraseRows } from './erase-rows.ts'
 export { type ExportedTable, exportedTables } from './exported-tables.ts'
 export { type Fault, faultLine } from './fault.ts'
 export { countFiles, exportedFolders, personFolder, removeFiles } from './files.ts'
+export {
+  allNamedFiles,
+  type FileFinding,
+  findFiles,
+  type NamedFile,
+  namedFilesOf,
+} from './named-files.ts'
 export { personRows } from './person-rows.ts'
 export { makePlan, NoPlan, type Plan } from './plan.ts'
 export { erasePortion } from './portions.ts'

@@ -1,4 +1,15 @@
+export { recordAttempts } from './attempts.ts'
 export { type MadeArchive, makeArchive } from './make-archive.ts'
+export { type ClaimedFolder, claimFolders } from './marks/claim-folders.ts'
+export { folderLine } from './marks/folder-line.ts'
+export {
+  checkFolderMark,
+  type FolderState,
+  type MarkedFolder,
+  markFolder,
+  openMarkedFolders,
+} from './marks/folder-mark.ts'
+export { type FolderGuard, guardFolders } from './marks/guard-folders.ts'
 export { ArchiveDamaged, openArchive } from './open-archive.ts'
 export { type PreparedArchive, prepareArchives } from './prepare-archives.ts'
 export { removeDead } from './remove-dead.ts'

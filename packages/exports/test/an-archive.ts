@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { Db } from '@lethe/db'
+import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { type MadeArchive, makeArchive } from '../src/index.ts'
 import {
@@ -47,4 +49,22 @@ export async function exportRow({ db, made }: Scene & { made: MadeArchive }, val
     .returning('id')
     .executeTakeFirstOrThrow()
   return { id: row.id, lease: values.lease }
+}
+
+/** The row of an export that is over, as this file's name has it. */
+export async function exportOf(db: Db, file: string): Promise<void> {
+  const values = {
+    id: file.slice(0, 36),
+    status: 'withdrawn',
+    token_hash: randomBytes(32),
+  } as const
+  await db.insertInto('exports').values(values).execute()
+}
+
+/** As the worker records a try before it writes. */
+export async function recordAttempt(db: Db, file: string): Promise<void> {
+  const [exportId, lease] = [file.slice(0, 36), file.slice(37, 73)]
+  await sql`insert into lethe.archive_attempts (export_id, lease) values (${exportId}, ${lease})`.execute(
+    db,
+  )
 }

@@ -5,9 +5,10 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { withClockAhead } from '@lethe/db/testing'
 import type { Test } from 'tap'
 import { makeArchive, openArchive, openStorage, removeDead, type Storage } from '../src/index.ts'
-import { anArchive, exportRow } from './an-archive.ts'
+import { anArchive, exportRow, recordAttempt } from './an-archive.ts'
 import { key } from './setup.ts'
 
 /** Somewhere to store, and a way to it that is not the storage's own. */
@@ -189,7 +190,7 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
   })
 
   t.test(
-    'what nobody waits for goes, however young it is; what a row names or holds stays',
+    'what this database has recorded goes once it is a day old; what a row names or holds stays',
     async (t) => {
       const { where, lies, lay } = await placeFor(t)
       const at = await anArchive(t, 0, where)
@@ -203,12 +204,18 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
         `${held.id}.${randomUUID()}.zip.age`,
         `${released.id}.${randomUUID()}.zip.age`,
         `${named.id}.${randomUUID()}.zip.age`,
-        `${randomUUID()}.${randomUUID()}.zip.age.part`,
       ]
-      for (const file of [...dead, `${live}.part`, 'notes.txt']) await lay(file)
-      t.equal(await removeDead(db, storage), dead.length)
-      const left = [at.made.fileName, `${live}.part`, 'notes.txt']
+      const stranger = `${held.id}.${randomUUID()}.zip.age`
+      for (const file of [...dead, `${live}.part`, 'notes.txt', stranger]) await lay(file)
+      for (const file of [...dead, live, at.made.fileName]) await recordAttempt(db, file)
+      const tomorrow = await withClockAhead(t, at, 2)
+      t.equal(await removeDead(db, storage), 0, 'nothing is a day old')
+      const told: string[] = []
+      t.equal(await removeDead(tomorrow, storage, (id) => told.push(id)), dead.length)
+      t.strictSame(new Set(told), new Set(dead.map((file) => file.slice(0, 36))))
+      const left = [at.made.fileName, `${live}.part`, 'notes.txt', stranger]
       t.strictSame(new Set(await lies()), new Set(left))
+      t.equal(await removeDead(tomorrow, storage), 0)
     },
   )
 
@@ -216,9 +223,11 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
     'a process killed in the middle leaves nothing that can be read, and what it left is swept',
     async (t) => {
       const { where, lies } = await placeFor(t)
-      const { db, storage, made } = await anArchive(t, 0, where)
+      const at = await anArchive(t, 0, where)
+      const { db, storage, made } = at
       await storage.remove([made.fileName])
-      const one = name()
+      const one = `${(await exportRow(at, {})).id}.${randomUUID()}.zip.age`
+      await recordAttempt(db, one)
       const killed = spawn(process.execPath, [child, where, one, '40', 'and waits'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
@@ -227,7 +236,7 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       await kill(killed)
       t.equal(await storage.open(one), undefined)
       t.strictSame(await lies(), [`${one}.part`])
-      t.equal(await removeDead(db, storage), 1)
+      t.equal(await removeDead(await withClockAhead(t, at, 2), storage), 1)
       t.strictSame(await lies(), [])
       t.strictSame(await listed(storage), [])
     },

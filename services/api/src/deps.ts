@@ -1,6 +1,6 @@
 import type { Hasher, Keys, Readiness } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import type { Storage } from '@lethe/exports'
+import type { FolderGuard, Storage } from '@lethe/exports'
 import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
 import type { IsStopping } from './drain.ts'
@@ -14,6 +14,8 @@ export interface Deps {
   config: ApiConfig
   /** Where archives lie. */
   storage: Storage
+  /** Whether EXPORT_DIR and UPLOAD_DIR are this database's. */
+  folders: FolderGuard
 }
 
 /** What every plugin of routes is given. */

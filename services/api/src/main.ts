@@ -1,7 +1,13 @@
-import { adoptSecretKey, createHasher, deriveKeys, foreignSecretKey } from '@lethe/accounts'
+import {
+  adoptSecretKey,
+  createHasher,
+  dataMap,
+  deriveKeys,
+  foreignSecretKey,
+} from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
 import { asUnusable, connect } from '@lethe/db'
-import { openStorage } from '@lethe/exports'
+import { guardFolders, openMarkedFolders, openStorage } from '@lethe/exports'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
@@ -17,7 +23,11 @@ const db = connect(config.databaseUrl, {
 const keys = deriveKeys(config.secretKey)
 const storage = openStorage(config.exportDir)
 const hasher = await createHasher()
-const app = buildApp({ db, keys, hasher, config, storage }, { lingerMs: LINGER_MS })
+const folders = guardFolders({
+  ...{ db, map: dataMap, folders: openMarkedFolders(config) },
+  log: { warn: (facts, text) => app.log.warn(facts, text) },
+})
+const app = buildApp({ db, keys, hasher, config, storage, folders }, { lingerMs: LINGER_MS })
 app.addHook('onClose', () => db.destroy())
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)
@@ -38,6 +48,8 @@ const adopted = await adoptSecretKey(db, keys).catch((error) => {
   if (unusable) exit(unusable.message)
 })
 if (adopted === false) exit(foreignSecretKey)
+const foreignFolder = await folders.start()
+if (foreignFolder) exit(foreignFolder)
 if (config.production && !config.secure)
   app.log.warn('PUBLIC_URL begins with http: cookies travel unprotected unless TLS ends in front')
 try {

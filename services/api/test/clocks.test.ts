@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { inject, password, person } from './person.ts'
-import { keys, SECRET_KEY } from './test-app.ts'
+import { anyFolders, keys, SECRET_KEY } from './test-app.ts'
 
 const days = 40
 const seconds = () => Math.floor(Date.now() / 1_000)
@@ -66,6 +66,7 @@ async function appBehind(t: Test): Promise<FastifyInstance> {
     keys,
     hasher: cheapHasher,
     storage: openStorage('.data/none'),
+    folders: anyFolders,
   })
   t.teardown(() => app.close())
   return app

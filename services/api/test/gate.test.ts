@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { inject, password } from './person.ts'
-import { keys, SECRET_KEY, testApp } from './test-app.ts'
+import { anyFolders, keys, SECRET_KEY, testApp } from './test-app.ts'
 
 const signUp = { email: 'ada@example.com', password }
 
@@ -53,6 +53,7 @@ async function appOn(t: Test, url: string): Promise<{ app: ReturnType<typeof bui
     keys,
     hasher: cheapHasher,
     storage: openStorage('.data/none'),
+    folders: anyFolders,
   })
   t.teardown(async () => {
     await app.close()

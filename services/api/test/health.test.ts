@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { SECRET_KEY, testApp } from './test-app.ts'
+import { anyFolders, SECRET_KEY, testApp } from './test-app.ts'
 
 t.test('alive, and ready on a migrated database', async (t) => {
   const { app } = await testApp(t, { fresh: true })
@@ -49,6 +49,7 @@ t.test('not ready, and not kept waiting, where the database does not answer', as
     keys: deriveKeys(config.secretKey),
     hasher: cheapHasher,
     storage: openStorage('.data/none'),
+    folders: anyFolders,
   })
   t.teardown(() => app.close())
   const blocked = sql`select pg_sleep(1.5)`.execute(db)
@@ -68,6 +69,7 @@ function appOn(t: Pick<typeof import('tap').t, 'teardown'>, url: string) {
     keys: deriveKeys(config.secretKey),
     hasher: cheapHasher,
     storage: openStorage('.data/none'),
+    folders: anyFolders,
   })
 }
 

@@ -2,7 +2,7 @@ import { deriveKeys } from '@lethe/accounts'
 import { cheapHasher } from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
-import { openStorage } from '@lethe/exports'
+import { type FolderGuard, openStorage } from '@lethe/exports'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../src/app.ts'
@@ -13,10 +13,17 @@ const secretKey = Buffer.alloc(32, 7)
 export const SECRET_KEY = secretKey.toString('base64url')
 export const keys = deriveKeys(secretKey)
 
+/** For tests whose folders nobody else uses. */
+export const anyFolders: FolderGuard = {
+  start: async () => undefined,
+  whyNot: async () => undefined,
+}
+
 export interface TestAppOptions extends AppOptions {
   env?: NodeJS.ProcessEnv
   /** Routes for this test alone, beside the real ones. */
   routes?: FastifyPluginAsync<Deps>
+  folders?: FolderGuard
   /** Nobody has looked at its database yet. */
   fresh?: boolean
 }
@@ -24,12 +31,12 @@ export interface TestAppOptions extends AppOptions {
 /** The real API on a database of its own; both go when the test ends. */
 export async function testApp(
   t: Pick<Test, 'teardown'>,
-  { env, routes, fresh = false, ...options }: TestAppOptions = {},
+  { env, routes, folders = anyFolders, fresh = false, ...options }: TestAppOptions = {},
 ): Promise<{ app: FastifyInstance; db: Db; databaseUrl: string }> {
   const { db, url } = await testDb(t)
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent', ...env })
   const storage = openStorage(config.exportDir)
-  const deps = { db, config, keys, hasher: cheapHasher, storage }
+  const deps = { db, config, keys, hasher: cheapHasher, storage, folders }
   const app = buildApp(deps, options)
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())

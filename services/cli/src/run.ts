@@ -3,9 +3,11 @@ import { verifyAudit } from './commands/audit-verify.ts'
 import { releaseBreaker } from './commands/breaker-release.ts'
 import { showBreaker } from './commands/breaker-show.ts'
 import { listDeletions } from './commands/deletions-list.ts'
+import { retryDeletion } from './commands/deletions-retry.ts'
 import { showDeletion } from './commands/deletions-show.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { verifyExport } from './commands/export-verify.ts'
+import { claimTheFolders } from './commands/folders-claim.ts'
 import { applyMigrations } from './commands/migrate.ts'
 import { showPlan } from './commands/plan.ts'
 import { promoteUser } from './commands/users-promote.ts'
@@ -40,6 +42,16 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
     run: showDeletion,
     usage: 'deletions show ID',
     does: 'where one deletion stands, its mails and its events',
+  },
+  'deletions retry': {
+    run: retryDeletion,
+    usage: 'deletions retry ID [--accept-missing-files] --reason "…"',
+    does: 'try an erasure that failed again at once; without the files that are lost, where that is said',
+  },
+  'folders claim': {
+    run: claimTheFolders,
+    usage: 'folders claim --reason "…"',
+    does: 'bind EXPORT_DIR and UPLOAD_DIR to this database, after a restore or a move',
   },
   breaker: {
     run: showBreaker,

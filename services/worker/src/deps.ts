@@ -1,7 +1,7 @@
 import type { BlastRadius, Keys } from '@lethe/accounts'
 import type { Db, Readers } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
-import type { Storage } from '@lethe/exports'
+import type { FolderGuard, Storage } from '@lethe/exports'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
 import type { Outbox } from './outbox.ts'
@@ -17,6 +17,8 @@ export interface Deps {
   readers: Readers
   /** Where archives lie. */
   storage: Storage
+  /** Whether EXPORT_DIR and UPLOAD_DIR are this database's. */
+  folders: FolderGuard
   uploadDir: string
   /** What belongs to a person, and what becomes of it. */
   dataMap: DataMap

@@ -7,7 +7,7 @@ import {
 } from '@lethe/accounts'
 import { configOrExit, exit } from '@lethe/config'
 import { asUnusable, connect, connectReaders } from '@lethe/db'
-import { openStorage } from '@lethe/exports'
+import { guardFolders, openMarkedFolders, openStorage } from '@lethe/exports'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
 import { openMailer } from './mailer.ts'
@@ -45,15 +45,19 @@ if (config.production && config.smtpUrl.startsWith('smtp:'))
     'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
   )
 
+const folders = guardFolders({ db, map: dataMap, folders: openMarkedFolders(config), log })
+const foreignFolder = await folders.start()
+if (foreignFolder) exit(foreignFolder)
+
 const { publicUrl, uploadDir, exportTtl, blastRadius, rateLimits } = config
 const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
   {
     ...{ db, readers, keys, log, mailer, publicUrl, uploadDir, blastRadius, rateLimits },
-    ...{ dataMap, exportTtl: exportTtl.iso, storage: openStorage(config.exportDir) },
+    ...{ dataMap, exportTtl: exportTtl.iso, storage: openStorage(config.exportDir), folders },
     forgetExpiredSessions,
   },
-  { ...config, refuse: (reasons) => exit(`nobody may be erased:\n${reasons.join('\n')}`) },
+  { ...config, refuse: exit },
 ).catch(({ code }: NodeJS.ErrnoException) =>
   exit(`cannot listen on WORKER_HOST ${config.host}, WORKER_PORT ${config.port}: ${code}`),
 )

@@ -1,5 +1,7 @@
 import {
+  archiveMissing,
   archiveRemoved,
+  archivesToCheck,
   archivesToRemove,
   expireExports,
   forgetOldHits,
@@ -69,13 +71,15 @@ export function conditionalTasks(deps: Deps, queue: OpenQueue) {
   } satisfies Record<string, ConditionalTask>
 }
 
-export function periodicTasks({ db, storage, forgetExpiredSessions }: Deps) {
+export function periodicTasks(deps: Deps) {
+  const { db, forgetExpiredSessions } = deps
   return {
     'forget-old-hits': { everyMs: MINUTE, run: inBatches(db, forgetOldHits) },
     'forget-expired-sessions': { everyMs: MINUTE, run: inBatches(db, forgetExpiredSessions) },
     'forget-mails': { everyMs: 10 * MINUTE, run: inBatches(db, forgetMails) },
     'give-up-exports': { everyMs: 10 * MINUTE, run: once(() => giveUpExports(db)) },
-    'remove-dead': { everyMs: MINUTE, run: once(() => removeDead(db, storage)) },
+    'check-archives': { everyMs: MINUTE, run: () => checkArchives(deps) },
+    'remove-dead': { everyMs: MINUTE, run: once(() => collectArchives(deps)) },
   } satisfies Record<string, PeriodicTask>
 }
 
@@ -114,8 +118,9 @@ async function watchBlastRadius({ db, blastRadius, log }: Deps): Promise<void> {
   if (trip) log.error(trip, 'erasure.stopped')
 }
 
-async function removeArchives({ db, storage, log }: Deps): Promise<boolean> {
+async function removeArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
   const archives = await archivesToRemove(db, ARCHIVES)
+  if (archives.length === 0 || (await folders.whyNot())) return false
   for (const { exportId, fileName } of archives) {
     try {
       await storage.remove([fileName])
@@ -127,4 +132,23 @@ async function removeArchives({ db, storage, log }: Deps): Promise<boolean> {
     await archiveRemoved(db, exportId)
   }
   return archives.length === ARCHIVES
+}
+
+/** In a folder that is another database's every archive would seem to be missing. */
+async function checkArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
+  if (await folders.whyNot()) return false
+  const archives = await archivesToCheck(db, ARCHIVES)
+  for (const { exportId, fileName } of archives) {
+    const stored = await storage.open(fileName)
+    await stored?.close()
+    if (stored) continue
+    const isMadeAgain = await archiveMissing(db, exportId, fileName)
+    log.error({ export: exportId, isMadeAgain }, 'archive.missing')
+  }
+  return archives.length === ARCHIVES
+}
+
+async function collectArchives({ db, storage, folders, log }: Deps): Promise<void> {
+  if (await folders.whyNot()) return
+  await removeDead(db, storage, (exportId) => log.info({ export: exportId }, 'archive.collected'))
 }

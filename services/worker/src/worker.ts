@@ -25,8 +25,8 @@ export interface WorkerOptions {
   port: number
   /** Milliseconds that running handlers have when the worker is closed; then they give back what they hold. */
   graceMs?: number
-  /** Told instead of beginning to work where the data map forgets something: a line for each thing, with the remedy. */
-  refuse?: (reasons: string[]) => void
+  /** Told instead of beginning to work where the data map forgets something, or a folder is another database's: why, with the remedy. */
+  refuse?: (reasons: string) => void
 }
 
 interface RunningWorker {
@@ -56,7 +56,8 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const work = new AbortController()
   let current: OpenQueue | undefined
   const whyNotDatabase = readiness(deps)
-  const whyNotReady = async () => (await whyNotDatabase()) ?? (await whyNoPlan(deps))?.join('\n')
+  const whyNotReady = async () =>
+    (await whyNotDatabase()) ?? (await whyNoPlan(deps))?.join('\n') ?? (await deps.folders.whyNot())
   const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
   const begun = begin(deps, options, whyNotDatabase, lending.signal, work.signal).then(
     (started) => {
@@ -112,17 +113,29 @@ async function begin(
     if (!reason)
       try {
         // To begin to erase with a table forgotten would leave somebody behind.
-        const reasons = await whyNoPlan(deps)
-        if (!reasons) return await open(deps, options, stop, stopWork)
-        deps.log.fatal({ reasons }, 'worker.refused')
-        options.refuse?.(reasons)
-        return undefined
+        const reasons = await whyRefused(deps)
+        if (reasons) {
+          deps.log.fatal({ reasons }, 'worker.refused')
+          options.refuse?.(reasons.join('\n'))
+          return undefined
+        }
+        const waitsFor = await deps.folders.whyNot()
+        if (!waitsFor) return await open(deps, options, stop, stopWork)
+        if (waitsFor !== told) deps.log.warn({ reason: waitsFor }, 'worker.waiting')
+        told = waitsFor
       } catch (err) {
         deps.log.error({ err }, 'worker.not-started')
       }
     await nap(1_000, stop)
   }
   return undefined
+}
+
+async function whyRefused(deps: Deps): Promise<string[] | undefined> {
+  const forgotten = await whyNoPlan(deps)
+  if (forgotten) return ['nobody may be erased:', ...forgotten]
+  const line = await deps.folders.start()
+  return line === undefined ? undefined : [line]
 }
 
 async function open(

@@ -58,9 +58,10 @@ t.test('what a worker left half done when it died is finished by the next', asyn
   await upload(s, person)
   await s.deletion(person, true)
   await exportsAreMade(s)
-  // Claimed, the files removed, and then nothing more.
+  // Claimed, the files found and removed, and then nothing more.
   await sql`update public.deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
-    lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second'`.execute(s.db)
+    lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second',
+    files_found = '{"avatars": 1}'`.execute(s.db)
   await removeFiles(s.deps.uploadDir, s.deps.dataMap, person.user.id)
 
   await eraseAccounts({ lease: await lend(s) }, s.deps)

@@ -18,7 +18,13 @@ import { connectReaders, type Db, migrate } from '@lethe/db'
 import { emptyDb } from '@lethe/db/testing'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
-import { openArchive, openStorage, type Storage } from '@lethe/exports'
+import {
+  guardFolders,
+  openArchive,
+  openMarkedFolders,
+  openStorage,
+  type Storage,
+} from '@lethe/exports'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
@@ -87,7 +93,8 @@ async function forum(t: Test) {
   const readers = connectReaders(url, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
-  const storage = openStorage(path.join(folder, 'exports'))
+  const exportDir = path.join(folder, 'exports')
+  const storage = openStorage(exportDir)
   await migrate(db, { withoutUsers: true })
   await makeForum(db)
   await sql
@@ -107,12 +114,15 @@ async function forum(t: Test) {
   const publicUrl = 'http://forum.test'
   const mailer = openMailer(sink.url, { name: 'Forum', address: 'no-reply@forum.test' }, publicUrl)
   const map: DataMap = { ...forumMap, tables: { ...forumMap.tables, ...lifecycleTables } }
+  const log = createLog('silent')
+  const marked = openMarkedFolders({ exportDir, uploadDir })
   const worker = await startWorker(
     {
       ...{ db, keys, mailer, publicUrl, uploadDir, blastRadius, dataMap: map },
-      log: createLog('silent'),
+      log,
       readers,
       storage,
+      folders: guardFolders({ db, map, folders: marked, log }),
       exportTtl: 'P7D',
       rateLimits: true,
       forgetExpiredSessions: async () => 0,

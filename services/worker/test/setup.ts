@@ -12,7 +12,7 @@ import {
 import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
 import { connectReaders } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
-import { openStorage } from '@lethe/exports'
+import { type FolderGuard, openStorage } from '@lethe/exports'
 import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
@@ -23,6 +23,12 @@ import { openOutbox } from '../src/outbox.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 export const publicUrl = 'http://lethe.test:3000'
+
+/** For tests whose folders nobody else uses. */
+export const anyFolders: FolderGuard = {
+  start: async () => undefined,
+  whyNot: async () => undefined,
+}
 
 /** For tasks that queue nothing. */
 export const noQueue = {} as OpenQueue
@@ -58,15 +64,18 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   const lines: string[] = []
   const exportDir = path.join(folder, 'exports')
   const stop = new AbortController()
+  const uploadDir = path.join(folder, 'uploads')
+  const log = createLog('debug', { write: (line: string) => void lines.push(line) })
   const readers = connectReaders(databaseUrl, { max: 4 })
   t.teardown(() => readers.end())
   const deps: HandlerDeps = {
     ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
-    log: createLog('debug', { write: (line: string) => void lines.push(line) }),
+    log,
     readers,
     outbox: openOutbox(db),
     storage: openStorage(exportDir),
-    uploadDir: path.join(folder, 'uploads'),
+    folders: anyFolders,
+    uploadDir,
     exportTtl: 'P7D',
     dataMap,
     blastRadius,

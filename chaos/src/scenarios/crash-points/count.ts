@@ -56,7 +56,7 @@ function opens({ way, name }: Seen): boolean {
 }
 
 const openings =
-  /^(connect|hello|client|info|listen|select 1$|select set_config|select "value"|insert into "secret_key|delete from|with old as)/i
+  /^(connect|hello|client|info|listen|select 1$|select set_config|select "value"|insert into "secret_key|delete from|with old as|\/\* (collect|check) archives)/i
 
 const isApi = ({ way }: Seen) => speaker(way) === 'api'
 const keyOf = (seen: Seen) =>

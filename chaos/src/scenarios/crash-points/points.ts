@@ -57,9 +57,9 @@ const paths = {
   cancel: /^toApi POST/,
   claim: /from "deletions" as d|erase-accounts|with mine as|breaker/,
   erase:
-    /(update|from) "?deletions"? (set|where)|\/\* erase|pg_constraint|relkind|'account-erased'|set address =|exports set user_id|insert into "audit_events"|as files/,
+    /(update|from) "?deletions"? (set|where)|\/\* erase|pg_constraint|relkind|'account-erased'|set address =|exports set user_id|insert into "audit_events"|as files|named files|record findings/,
   export:
-    /export-accounts|begin isolation|"exports" as d|update "exports" set (lease|next)|take exports|from "exports"|offer archives/,
+    /export-accounts|begin isolation|"exports" as d|update "exports" set (lease|next)|take exports|record attempts|from "exports"|offer archives/,
   relay: /from "outbox" as d|(Get counts|Adds a job|FROM add_jobs_bulk|COUNT\().*send-mail/,
   mail: /^toMail|"outbox"|(take|from) outbox|(read|finish) mails|rate_limits as r|send-mail/,
 }

@@ -72,6 +72,15 @@ export function openBucket(url: string): Bucket {
         close: async () => {},
       }
     },
+    async modifiedAt(name) {
+      const s3 = await client()
+      for await (const uploads of begunUploads(s3, Bucket, prefix + name)) {
+        const begun = uploads.find(({ Key }) => Key === prefix + name)
+        if (begun) return begun.Initiated ?? new Date()
+      }
+      const found = await s3.headObject(at(name)).catch(undefinedIfMissing)
+      return found && (found.LastModified ?? new Date())
+    },
     async remove(names) {
       for (const name of names) await removeOne(name)
     },

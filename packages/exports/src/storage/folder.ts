@@ -1,4 +1,4 @@
-import { chmod, constants, mkdir, open, opendir, rename, rm, unlink } from 'node:fs/promises'
+import { chmod, constants, mkdir, open, opendir, rename, rm, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { batched } from '@lethe/db'
@@ -59,6 +59,13 @@ export function folderStorage(folder: string): Storage {
           handle.createReadStream({ start: first, end: last, autoClose: false }),
         close: () => handle.close(),
       }
+    },
+    async modifiedAt(name) {
+      const file = at(name)
+      const found =
+        (await stat(file + BEGUN).catch(undefinedIfMissing)) ??
+        (await stat(file).catch(undefinedIfMissing))
+      return found?.mtime
     },
     async remove(names) {
       let removed = false

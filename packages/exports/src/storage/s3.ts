@@ -17,6 +17,10 @@ export function s3Storage(url: string): Storage {
       assertArchiveName(name)
       return bucket.open(name)
     },
+    async modifiedAt(name) {
+      assertArchiveName(name)
+      return bucket.modifiedAt(name)
+    },
     async remove(names) {
       names.forEach(assertArchiveName)
       await bucket.remove(names)

@@ -9,6 +9,8 @@ export interface Storage {
   put(name: string, signal: AbortSignal, write: (sink: Writable) => Promise<void>): Promise<void>
   /** Undefined where there is none of this name. */
   open(name: string): Promise<Stored | undefined>
+  /** When what goes by this name, whole or begun, was last written; undefined where nothing does. */
+  modifiedAt(name: string): Promise<Date | undefined>
   /** For good; safe to run twice. What of it is being written goes too. */
   remove(names: string[]): Promise<void>
   /** The names of all that lies there, whole or begun, in portions: each is looked for when the one before was dealt with. */

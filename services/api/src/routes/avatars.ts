@@ -14,7 +14,7 @@ const MAX_BYTES = 2 * 1024 * 1024
 
 export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
-  { db, config, auth },
+  { db, config, auth, folders },
 ) => {
   app.addContentTypeParser(
     types,
@@ -22,10 +22,16 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     (_request, body, done) => done(null, body),
   )
 
+  /** A picture in another database's folder would be left behind by the erasure. */
+  const requireOwnFolders = async () => {
+    const detail = await folders.whyNot()
+    if (detail !== undefined) throw problem('unavailable', { detail })
+  }
+
   app.put(
     '/v1/users/:userId/avatar',
     {
-      onRequest: auth.authenticate,
+      onRequest: [auth.authenticate, requireOwnFolders],
       bodyLimit: MAX_BYTES,
       schema: {
         summary: 'Upload your avatar: PNG, JPEG or WebP, up to 2 MiB',
@@ -66,7 +72,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app.delete(
     '/v1/users/:userId/avatar',
     {
-      onRequest: auth.authenticate,
+      onRequest: [auth.authenticate, requireOwnFolders],
       schema: {
         summary: 'Remove your avatar',
         params: UserParams,

@@ -58,7 +58,7 @@ const Preview = Type.Object({
 })
 
 export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, hasher, config, storage, auth, spend, spendPassword } = deps
+  const { db, hasher, config, auth, spend, spendPassword } = deps
 
   app.delete(
     '/v1/users/:userId',
@@ -115,7 +115,7 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
           ? await cancelDeletionByToken(db, body.token)
           : await cancelDeletionByPassword(db, hasher, body)
       const { exportId, archive } = cancelled
-      if (archive) await removeArchive(storage, exportId, archive, request.log)
+      if (archive) await removeArchive(deps, { exportId, fileName: archive }, request.log)
       return { deletion: { id: cancelled.id, status: cancelled.status } }
     },
   )

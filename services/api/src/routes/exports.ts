@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import {
+  type Archive,
+  archiveMissing,
   destroyExport,
   findArchive,
   findExportOwner,
@@ -8,6 +10,7 @@ import {
   openVault,
 } from '@lethe/accounts'
 import { ArchiveDamaged, openArchive } from '@lethe/exports'
+import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
 import type { RouteDeps } from '../deps.ts'
 import { downloadTickets } from '../download-tickets.ts'
@@ -93,10 +96,18 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       const opened = await openArchive(storage, archive, range).catch((error) => {
         throw error instanceof ArchiveDamaged ? problem('export-damaged') : error
       })
-      if (!opened) throw problem('export-gone')
+      if (!opened) throw await missing(archive, request.log)
       return reply.send(opened.stream)
     },
   })
+
+  /** The file was lost. While the deletion is pending, the worker makes it again and the link stays good. */
+  async function missing({ exportId, fileName }: Archive, log: FastifyBaseLogger) {
+    if ((await deps.folders.whyNot()) !== undefined) return problem('unavailable')
+    const isMadeAgain = await archiveMissing(db, exportId, fileName)
+    log.error({ export: exportId, isMadeAgain }, 'archive.missing')
+    return problem(isMadeAgain ? 'export-not-ready' : 'export-gone')
+  }
 
   app.post(
     '/v1/exports/destroy',
@@ -110,7 +121,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     async (request) => {
       await spend(request, 'linkPerCaller')
       const { exportId, fileName } = await destroyExport(db, keys, request.body.token)
-      await removeArchive(storage, exportId, fileName, request.log)
+      await removeArchive(deps, { exportId, fileName }, request.log)
       return { export: { id: exportId, status: 'withdrawn' as const } }
     },
   )

@@ -12,6 +12,7 @@ export const listDeletions: Command = async ([status], { db, print }) => {
   const rows = await db
     .selectFrom('deletions')
     .select(['id', 'user_id', 'status', 'requested_at', 'erase_after', 'erased_at', 'attempts'])
+    .select('files_missing')
     .$if(status !== undefined, (query) => query.where('status', '=', status as DeletionStatus))
     .orderBy('requested_at', 'desc')
     .limit(100)

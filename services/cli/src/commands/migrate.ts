@@ -1,12 +1,40 @@
+import { dataMap } from '@lethe/accounts'
+import { optional } from '@lethe/config'
 import { migrate } from '@lethe/db'
-import type { Command } from '../command.ts'
+import { NoPlan } from '@lethe/erasure'
+import { folderLine, markFolder, openMarkedFolders } from '@lethe/exports'
+import type { Command, Terminal } from '../command.ts'
+import { readFolders } from '../read-folders.ts'
 
-export const applyMigrations: Command = async (args, { db, print }) => {
+export const applyMigrations: Command = async (args, terminal) => {
+  const { db, print } = terminal
   if (args.some((argument) => argument !== '--without-users')) {
     print('Usage: pnpm lethe migrate [--without-users]')
     return 2
   }
   const applied = await migrate(db, { withoutUsers: args.length > 0, onWait: print })
   print(applied.length === 0 ? 'Nothing to migrate.' : `Applied ${applied.join(', ')}.`)
-  return 0
+  return markFolders(terminal)
+}
+
+/** Only folders that the environment names: a command that is run elsewhere must not make any. */
+async function markFolders({ db, env, print }: Terminal): Promise<number> {
+  const folders = openMarkedFolders(readFolders(env)).filter(({ variable }) =>
+    optional(env, variable),
+  )
+  let code = 0
+  for (const folder of folders) {
+    const state = await markFolder(db, folder, dataMap).catch(unlessMapIsAnother)
+    const line = state && folderLine(folder, state)
+    if (!line) continue
+    print(line)
+    // A folder that cannot be reached from here may be reached by the services.
+    if (state.is !== 'unreachable') code = 1
+  }
+  return code
+}
+
+/** The people are those of another schema, with a map that the service alone knows: it marks the folder at its first start. */
+function unlessMapIsAnother(error: unknown): undefined {
+  if (!(error instanceof NoPlan)) throw error
 }

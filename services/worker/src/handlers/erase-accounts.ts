@@ -1,9 +1,11 @@
-import { type Claim, type ClaimedDeletion, claimDeletions } from '@lethe/accounts'
-import { faultLine, makePlan, NoPlan, type Plan, removeFiles } from '@lethe/erasure'
+import { claimDeletions } from '@lethe/accounts'
+import { faultLine, makePlan, NoPlan, type Plan } from '@lethe/erasure'
 import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
-import { eraseClaimed, setAside } from './erase-claimed.ts'
+import { eraseClaimed } from './erase-claimed.ts'
+import { eraseFiles } from './erase-files.ts'
+import { foldersAreOurs } from './own-folders.ts'
 
 /** The claim has committed before anything is erased; whoever follows a worker that died goes on from there. */
 export async function eraseAccounts(
@@ -12,7 +14,7 @@ export async function eraseAccounts(
 ): Promise<void> {
   const { db, log, stop, blastRadius } = deps
   const plan = await planOrNot(job.lease, deps)
-  if (!plan) return
+  if (!plan || !(await foldersAreOurs('deletions', job.lease, deps))) return
   const claim = await claimDeletions(db, job.lease, blastRadius)
   if (claim.deletions.length === 0) return
   log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
@@ -22,8 +24,8 @@ export async function eraseAccounts(
       'deletions',
       claim.lease,
       async (signal) => {
-        const ready = { lease: claim.lease, deletions: await removeAllFiles(claim, deps) }
-        return eraseClaimed(plan, ready, deps, signal)
+        const deletions = await eraseFiles(plan, claim, deps)
+        return eraseClaimed(plan, { lease: claim.lease, deletions }, deps, signal)
       },
       stop,
     )
@@ -48,26 +50,4 @@ async function planOrNot(
     await giveBack(db, 'deletions', lease, retryDelays.away)
     return undefined
   }
-}
-
-/**
- * Files first: they lie outside the transaction, and what is gone already does no harm.
- * Returns the deletions of those who have none left.
- */
-async function removeAllFiles(
-  { lease, deletions }: Claim,
-  deps: HandlerDeps,
-): Promise<ClaimedDeletion[]> {
-  const removed = await Promise.all(
-    deletions.map(async (deletion) => {
-      try {
-        await removeFiles(deps.uploadDir, deps.dataMap, deletion.userId)
-        return [deletion]
-      } catch (error) {
-        await setAside(lease, deletion, error, deps)
-        return []
-      }
-    }),
-  )
-  return removed.flat()
 }

@@ -1,11 +1,12 @@
 import { findWantedExports } from '@lethe/accounts'
 import { makePlan } from '@lethe/erasure'
-import { type PreparedArchive, prepareArchives } from '@lethe/exports'
+import { type PreparedArchive, prepareArchives, recordAttempts } from '@lethe/exports'
 import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { type ExportJob, postpone } from './export-job.ts'
 import { type Offers, openOffers } from './offer-archives.ts'
+import { foldersAreOurs } from './own-folders.ts'
 
 /** Of one job: while some wait for the disk, others are written. */
 const archivesAtOnce = 4
@@ -16,6 +17,7 @@ export async function exportAccounts(
   deps: HandlerDeps,
 ): Promise<void> {
   const { db, stop } = deps
+  if (!(await foldersAreOurs('exports', lent, deps))) return
   const taken = await take(db, 'exports', lent)
   if (!taken) return
   const { lease, rows } = taken
@@ -46,8 +48,10 @@ async function exportAll(job: ExportJob, signal: AbortSignal): Promise<void> {
 /** Without those that nobody waits for any more. */
 async function prepareWanted(job: ExportJob, signal: AbortSignal): Promise<PreparedArchive[]> {
   const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir } = job
-  const wanted = await findWantedExports(db, keys, [...left.keys()])
-  const ids = new Set(wanted.map(({ exportId }) => exportId))
+  const found = await findWantedExports(db, keys, [...left.keys()])
+  const exportIds = found.map(({ exportId }) => exportId)
+  const ids = new Set(await recordAttempts(db, lease, exportIds))
+  const wanted = found.filter(({ exportId }) => ids.has(exportId))
   for (const id of left.keys()) {
     if (ids.has(id)) continue
     log.info({ export: id }, 'export.dropped')

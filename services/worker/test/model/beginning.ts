@@ -41,7 +41,7 @@ export async function beginAgain(real: Real, first: World): Promise<World> {
   // As a replica, so that the guard of the audit events lets them go. One text is one round trip.
   await sql`begin; set local session_replication_role = replica;
     delete from public.users; delete from public.sessions; delete from vault.person_keys; delete from public.saved_passwords;
-    delete from public.avatars; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
+    delete from public.avatars; delete from lethe.archive_attempts; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
     ${sql.join(
       kept.map(
         (table) => sql`insert into ${rowsOf(table)} overriding system value table ${copyOf(table)}`,

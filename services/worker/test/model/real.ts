@@ -11,6 +11,7 @@ import type { HandlerDeps } from '../../src/deps.ts'
 import { createLog } from '../../src/logging.ts'
 import { openMailer } from '../../src/mailer.ts'
 import { openOutbox } from '../../src/outbox.ts'
+import { anyFolders } from '../setup.ts'
 import { type SmtpSink, smtpSink } from '../smtp-sink.ts'
 import { databaseWithClock } from './clock.ts'
 import { type Cut, type CutOff, cutOff } from './cut-off.ts'
@@ -47,6 +48,7 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
     readers,
     outbox: openOutbox(db),
     storage: openStorage(path.join(folder, 'exports')),
+    folders: anyFolders,
     uploadDir: path.join(folder, 'uploads'),
     ...{ dataMap, exportTtl: exportTtl.iso },
     blastRadius,

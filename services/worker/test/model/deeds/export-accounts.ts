@@ -7,7 +7,7 @@ import {
   planErasure,
   type StoredExport,
 } from '@lethe/accounts'
-import { openArchive, prepareArchives } from '@lethe/exports'
+import { openArchive, prepareArchives, recordAttempts } from '@lethe/exports'
 import { take } from '@lethe/jobs'
 import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
@@ -104,7 +104,7 @@ export function fallAsleepOverExports(lease: number, name: string): Deed {
       if (!taken) return { answer: { taken: 0 } }
       const { lease, rows } = taken
       const ids = rows.map(({ id }) => id)
-      const wanted = await findWantedExports(db, keys, ids)
+      const wanted = await findWantedExports(db, keys, await recordAttempts(db, lease, ids))
       const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
       const shared = { lease, plan: await planErasure(db), uploadDir, signal }

@@ -1,0 +1,53 @@
+import type { Db } from '@lethe/db'
+import { type DataMap, NoPlan } from '@lethe/erasure'
+import { sql } from 'kysely'
+import { compareMark, countMissing, type FolderState, type MarkedFolder } from './folder-mark.ts'
+import { readIdentity } from './identity.ts'
+import { replaceMark } from './mark-file.ts'
+
+export interface ClaimedFolder {
+  variable: MarkedFolder['variable']
+  /** Whose it was before. */
+  was: FolderState['is']
+  /** Of the files that the database names; null where the data map does not fit, so that nobody can tell. */
+  missing: number | null
+}
+
+/**
+ * Binds these folders to this database, whatever their marks say. The database takes a new id with it, so that a copy of it
+ * that has the old one is told apart from now on. Changes nothing where a folder cannot be reached.
+ */
+export async function claimFolders(
+  db: Db,
+  folders: MarkedFolder[],
+  map: DataMap,
+  reason: string,
+): Promise<ClaimedFolder[]> {
+  const claimed: ClaimedFolder[] = []
+  for (const folder of folders) {
+    const is = await compareMark(db, folder)
+    if (is === 'unreachable')
+      throw new Error(`${folder.variable} cannot be reached: no folder was claimed.`)
+    claimed.push({
+      variable: folder.variable,
+      was: is,
+      missing: await countMissing(db, folder, map).catch(nullWithoutPlan),
+    })
+  }
+  await db.transaction().execute(async (tx) => {
+    await sql`update lethe.folder_owner set id = gen_random_uuid()`.execute(tx)
+    for (const { variable, was, missing } of claimed)
+      await sql`
+        insert into public.audit_events (event, details) values ('folder.claimed',
+          ${JSON.stringify({ folder: variable, was, missing, reason })}::jsonb)`.execute(tx)
+    const identity = await readIdentity(tx)
+    // Before the commit: where one of them fails, the database keeps its id, and the claim can be run again.
+    for (const { place } of folders) await replaceMark(place, identity)
+  })
+  return claimed
+}
+
+function nullWithoutPlan(error: unknown): null {
+  if (error instanceof NoPlan) return null
+  throw error
+}

@@ -1,0 +1,41 @@
+import type { Db } from '@lethe/db'
+import { allNamedFiles, type DataMap, findFiles, makePlan } from '@lethe/erasure'
+import { sql } from 'kysely'
+import { openStorage } from '../storage/open-storage.ts'
+import { reach } from './unreachable.ts'
+
+/** How many archives of ready exports are not where EXPORT_DIR leads. */
+export async function countMissingArchives(db: Db, exportDir: string): Promise<number> {
+  const ready = await readyArchives(db)
+  if (ready.length === 0) return 0
+  const storage = openStorage(exportDir)
+  const stored = new Set<string>()
+  await reach(async () => {
+    for await (const names of storage.list()) for (const name of names) stored.add(name)
+  })
+  const absent = ready.filter((name) => !stored.has(name))
+  if (absent.length === 0) return 0
+  // One that was withdrawn since the first look was removed rightly.
+  const stillReady = new Set(await readyArchives(db))
+  return absent.filter((name) => stillReady.has(name)).length
+}
+
+async function readyArchives(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select file_name as name from public.exports where status = 'ready'`.execute(db)
+  return rows.map(({ name }) => name)
+}
+
+/** How many of the files that rows name are not below UPLOAD_DIR. */
+export async function countMissingUploads(
+  db: Db,
+  uploadDir: string,
+  map: DataMap,
+): Promise<number> {
+  let count = 0
+  for await (const files of allNamedFiles(db, await makePlan(db, map))) {
+    const { missing } = await reach(() => findFiles(uploadDir, files))
+    for (const files of Object.values(missing)) count += files
+  }
+  return count
+}

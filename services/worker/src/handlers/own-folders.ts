@@ -1,0 +1,16 @@
+import { giveBack } from '@lethe/jobs'
+import type { HandlerDeps } from '../deps.ts'
+import { retryDelays } from '../retry-delays.ts'
+
+/** Whether the folders are this database's still. Where they are not, the job gives its rows back, and nothing is written or removed. */
+export async function foldersAreOurs(
+  table: 'deletions' | 'exports',
+  lease: string,
+  { db, folders, log }: HandlerDeps,
+): Promise<boolean> {
+  const reason = await folders.whyNot()
+  if (reason === undefined) return true
+  log.error({ reason }, 'folders.refused')
+  await giveBack(db, table, lease, retryDelays.away)
+  return false
+}
