@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
 import { freePort, startServices } from '@lethe/standalone/parts'
 import { sql } from 'kysely'
 import { deletionsDue, makePeople, type Stage } from './stage.ts'
@@ -9,6 +10,7 @@ import { deletionsDue, makePeople, type Stage } from './stage.ts'
 const ROWS = 1_000_000
 const PER_SECOND = 50
 const SECONDS = 30
+const TIMEOUT_MS = 600_000
 
 /**
  * One person with a million rows is erased while others use the API at a steady pace, of which half reads and half writes.
@@ -43,7 +45,7 @@ export async function eraseMillion({ db, databaseUrl, folder, log }: Stage): Pro
     const began = performance.now()
     await deletionsDue(db, [large])
     const meanwhile = await measure(caller, async () => {
-      while (await isThere()) await wait(200)
+      await until('the end of the erasure', async () => !(await isThere()), TIMEOUT_MS)
     })
     const took = (performance.now() - began) / 1_000
     const after = await measure(caller, () => wait(SECONDS * 1_000))

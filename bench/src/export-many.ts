@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { deriveKeys, exportToken, tokenHash } from '@lethe/accounts'
+import { until } from '@lethe/machine-speed'
 import {
   findProgram,
   freePort,
@@ -13,6 +13,7 @@ import { sql } from 'kysely'
 import { makePeople, type Stage } from './stage.ts'
 
 const PEOPLE = 5_000
+const TIMEOUT_MS = 600_000
 
 /**
  * So many people with ten saved passwords ask for an archive at the same moment; from there to the last one that can be
@@ -67,11 +68,11 @@ async function exportAll(
       db,
     )
     const perSecond = () => (PEOPLE / ((performance.now() - began) / 1_000)).toFixed(0)
-    while ((await count('exports', 'pending')) > 0) await wait(100)
+    await until('every export', async () => (await count('exports', 'pending')) === 0, TIMEOUT_MS)
     const made = perSecond()
     const ready = (await count('exports', 'ready')) - before
     if (ready < PEOPLE) throw new Error(`${ready} of ${PEOPLE} were made`)
-    while ((await count('outbox', 'pending')) > 0) await wait(100)
+    await until('every mail', async () => (await count('outbox', 'pending')) === 0, TIMEOUT_MS)
     return `${PEOPLE} exports of ten rows, ${made} a second; mailed, too, ${perSecond()} a second`
   } finally {
     await worker?.stop()
