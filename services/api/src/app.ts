@@ -3,13 +3,14 @@ import cookie from '@fastify/cookie'
 import { readiness } from '@lethe/accounts'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authentication } from './auth.ts'
+import { answerBadHttp, watchRequests } from './bad-http.ts'
 import { readBodies } from './bodies.ts'
 import { proxyTrust } from './callers.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
 import { drainBeforeClosing } from './drain.ts'
-import { answerBadHttp, replyToErrors, replyWithProblem, watchAnswers } from './error-replies.ts'
+import { replyToErrors, replyWithProblem } from './error-replies.ts'
 import { formats } from './formats.ts'
 import { keepClosedUntilReady } from './gate.ts'
 import { setHeaders } from './headers.ts'
@@ -51,7 +52,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     requestTimeout: 60_000,
     // Requests that come on open connections while we shut down are still served.
     return503OnClosing: false,
-    // Node's own answer to a missing Host is no problem document; see headers.ts.
+    // Node's own answer to a missing Host is no problem document; see bad-http.ts.
     http: { requireHostHeader: false },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, formats } },
     rewriteUrl: ({ url = '/' }) => decodable(url),
@@ -61,10 +62,10 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     clientErrorHandler: answerBadHttp,
   })
   replyToErrors(app)
-  watchAnswers(app)
   readBodies(app)
   retrySerializationFailures(app)
   setHeaders(app, config)
+  watchRequests(app)
   const isStopping = drainBeforeClosing(app, lingerMs)
   const whyNotDatabase = readiness(deps)
   const whyNotReady = async () => (await whyNotDatabase()) ?? (await deps.folders.whyNot())

@@ -1,11 +1,6 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { allowedMethods } from './allowed-methods.ts'
-import type { ProblemCode } from './problem-types.ts'
-import { type Problem, ProblemError, problem, toProblem } from './problems.ts'
-
-const MEDIA_TYPE = 'application/problem+json'
+import { MEDIA_TYPE, type Problem, ProblemError, problem, toProblem } from './problems.ts'
 
 /** Every error that reaches a route, and every request that reaches none, leaves as a problem (RFC 9457). */
 export function replyToErrors(app: FastifyInstance): void {
@@ -55,43 +50,4 @@ export function logProblem(request: FastifyRequest, { code, body }: Problem, err
     request.log.warn({ problem: code, detail: body.detail }, 'request.failed')
   else if (body.status >= 500) request.log.warn({ problem: code, err: error }, 'request.failed')
   else request.log.debug({ problem: code }, 'request.refused')
-}
-
-const byParserCode: Record<string, ProblemCode> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'payload-too-large',
-}
-
-const answering = new WeakSet<Socket>()
-
-/** Notes on which connections an answer is under way: nothing else may be written there. */
-export function watchAnswers(app: FastifyInstance): void {
-  app.addHook('onRequest', async ({ raw }) => {
-    answering.add(raw.socket)
-  })
-  app.addHook('onResponse', async ({ raw }) => {
-    answering.delete(raw.socket)
-  })
-}
-
-/** What Node's HTTP parser refuses never becomes a request; the answer is written by hand. */
-export function answerBadHttp(error: ConnectionError, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || answering.has(socket)) {
-    socket.destroy()
-    return
-  }
-  const { body } = toProblem(problem(byParserCode[error.code] ?? 'bad-request'))
-  const text = JSON.stringify(body)
-  socket.end(
-    [
-      `HTTP/1.1 ${body.status} ${STATUS_CODES[body.status]}`,
-      'Connection: close',
-      'Cache-Control: no-store',
-      `Content-Type: ${MEDIA_TYPE}`,
-      `Content-Length: ${Buffer.byteLength(text)}`,
-      '',
-      text,
-    ].join('\r\n'),
-  )
 }

@@ -2,14 +2,11 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import type { ApiConfig } from './config.ts'
-import { problem } from './problems.ts'
 
 /** The headers that every answer carries, and what other origins may do. */
 export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    // RFC 9112 §3.2; Node would answer it with an empty 400.
-    if (request.raw.httpVersion === '1.1' && !request.headers.host) throw problem('bad-request')
   })
 
   app.addHook('onSend', async (_request, reply) => {

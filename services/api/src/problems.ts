@@ -4,6 +4,8 @@ import { NoPlan } from '@lethe/erasure'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
 import { violations } from './violations.ts'
 
+export const MEDIA_TYPE = 'application/problem+json'
+
 /** RFC 9457, with whatever members the type adds. */
 export interface ProblemBody {
   type: string
