@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { testDb } from '@lethe/db/testing'
+import { asSuperuser, testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import { noteEvents, sealAuditEvents, verifyAuditChain } from '../src/index.ts'
@@ -41,12 +41,13 @@ t.test('events cannot be changed, deleted or truncated', async (t) => {
 })
 
 t.test('whoever gets round the triggers is found by the chain', async (t) => {
-  const { db } = await testDb(t)
+  const { db, url } = await testDb(t)
+  const forger = asSuperuser(t, { url })
   const ids = Array.from({ length: 5 }, () => randomUUID())
   await db.transaction().execute((tx) => noteEvents(tx, ids, 'deletion.claimed'))
   await sealAuditEvents(db)
   const forge = (statement: ReturnType<typeof sql>) =>
-    db.transaction().execute(async (tx) => {
+    forger.transaction().execute(async (tx) => {
       await sql`set local session_replication_role = replica`.execute(tx)
       await statement.execute(tx)
     })

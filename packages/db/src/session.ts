@@ -15,7 +15,10 @@ export interface SessionOptions {
  * what it returns, or whether it ends: `P27D` in a zone with summer time is not 27 times 24 hours, and `German` dates are no
  * dates to the driver.
  */
-function settingsOf({ searchPath = '', statementTimeout = 0, settings }: SessionOptions) {
+function settingsOf(
+  { searchPath = '', statementTimeout = 0, settings }: SessionOptions,
+  version: number,
+) {
   return {
     search_path: searchPath,
     timezone: 'UTC',
@@ -25,6 +28,9 @@ function settingsOf({ searchPath = '', statementTimeout = 0, settings }: Session
     extra_float_digits: '1',
     client_encoding: 'UTF8',
     standard_conforming_strings: 'on',
+    transform_null_equals: 'off',
+    array_nulls: 'on',
+    quote_all_identifiers: 'off',
     default_transaction_isolation: 'read committed',
     default_transaction_deferrable: 'off',
     // A policy that would hide rows raises an error instead: an erasure must not take hidden rows for none.
@@ -34,6 +40,7 @@ function settingsOf({ searchPath = '', statementTimeout = 0, settings }: Session
     // A client that vanishes in a transaction leaves its locks behind for a minute at most.
     idle_in_transaction_session_timeout: '60s',
     idle_session_timeout: '0',
+    ...(version >= 170_000 && { transaction_timeout: '0' }),
     ...settings,
   }
 }
@@ -49,8 +56,9 @@ export async function prepareSession(
   timeoutMs: number,
 ): Promise<void> {
   try {
-    checkServer(client, await askServer(client, timeoutMs))
-    await setSession(client, settingsOf(options), timeoutMs)
+    const server = await askServer(client, timeoutMs)
+    checkServer(client, server)
+    await setSession(client, settingsOf(options, server.version), timeoutMs)
   } catch (error) {
     cutOff(client)
     throw error

@@ -68,6 +68,15 @@ async function giveTo(role: string, name: string, admin: Db): Promise<void> {
     where s.setrole = 0`.execute(admin)
 }
 
+/** A connection to the same database for what only a superuser may do. */
+export function asSuperuser(t: Pick<Test, 'teardown'>, { url }: Pick<TestDb, 'url'>): Db {
+  if (!adminServer) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const { pathname } = new URL(url)
+  const db = connect(Object.assign(new URL(adminServer), { pathname }).href, { patience: 10_000 })
+  t.teardown(() => db.destroy())
+  return db
+}
+
 /** The same database, to whoever connects by this one: its `now()` is so many days from what any machine's clock says. */
 export async function withClockAhead(
   t: Pick<Test, 'teardown'>,

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { connect, type Db } from '../src/client.ts'
 import { type Migration, readMigrations } from '../src/migrate/files.ts'
 import { applyMigrations, migrate, pendingMigrations } from '../src/migrate.ts'
-import { emptyDb, testDb } from '../src/testing.ts'
+import { asSuperuser, emptyDb, testDb } from '../src/testing.ts'
 
 t.test('finishes once the reader in its way ends, and names that process', async (t) => {
   const { db, url } = await testDb(t)
@@ -141,8 +141,8 @@ t.test('refuses with the statement that puts it right, and changes nothing', asy
 })
 
 t.test('a role that does not own the tables is told who does', async (t) => {
-  const { db, url } = await testDb(t)
-  const { role, asRole } = await ordinaryRole(t, url)
+  const { url } = await testDb(t)
+  const { role, asRole, operator: db } = await ordinaryRole(t, url)
   await sql`delete from public.kysely_migration where name like '0011%'`.execute(db)
   await sql`grant select on public.kysely_migration to ${sql.id(role)}`.execute(db)
   const { message } = await failure(migrate(asRole))
@@ -160,7 +160,7 @@ t.test('a role that does not own the tables is told who does', async (t) => {
 
 t.test('refuses a database of an earlier version whose tables went elsewhere', async (t) => {
   const { db } = await emptyDb(t)
-  await sql`create schema shop; create table shop.kysely_migration (); create table shop.audit_events ()`.execute(
+  await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ()`.execute(
     db,
   )
   t.match((await failure(migrate(db))).message, /into the schema shop instead of public: move each/)
@@ -177,8 +177,8 @@ t.test('refuses a database that a newer version has migrated', async (t) => {
 t.test(
   'a role that may not look into other sessions still learns which process it is',
   async (t) => {
-    const { db, url } = await testDb(t)
-    const { role, asRole } = await ordinaryRole(t, url)
+    const { url } = await testDb(t)
+    const { role, asRole, operator: db } = await ordinaryRole(t, url)
     await sql`create table public.theirs ()`.execute(db)
     await sql`alter table public.theirs owner to ${sql.id(role)}`.execute(db)
     await sql`alter table public.kysely_migration owner to ${sql.id(role)}`.execute(db)
@@ -187,9 +187,9 @@ t.test(
     const lines: string[] = []
     const theirs = { name: '9001_theirs', statements: 'alter table theirs add column later text' }
     const done = apply(asRole, [theirs], lines)
-    await until('it waits', () => lines.length > 0)
+    await until('it names what it waits for', () => /process/.test(lines.at(-1) ?? ''))
     t.match(
-      lines[0],
+      lines.at(-1),
       new RegExp(
         `waits for process ${reader.pid} \\(application "nightly-export", role "\\w+"\\)$`,
       ),
@@ -245,18 +245,15 @@ async function sleeping(db: Db): Promise<number[]> {
 /** A role of the test's own, which has no rights but to connect. */
 async function ordinaryRole(t: Test, url: string) {
   const role = `ordinary_${randomBytes(6).toString('hex')}`
-  const { pathname } = new URL(url)
-  const server = process.env.TEST_ADMIN_URL ?? process.env.TEST_DATABASE_URL ?? ''
-  const admin = connect(Object.assign(new URL(server), { pathname }).href)
-  await sql`create role ${sql.id(role)} login password 'x'`.execute(admin)
+  const operator = asSuperuser(t, { url })
+  await sql`create role ${sql.id(role)} login password 'x'`.execute(operator)
   const asRole = connect(Object.assign(new URL(url), { username: role, password: 'x' }).href)
   t.teardown(async () => {
     await asRole.destroy()
-    await sql`drop owned by ${sql.id(role)} cascade`.execute(admin)
-    await sql`drop role ${sql.id(role)}`.execute(admin)
-    await admin.destroy()
+    await sql`drop owned by ${sql.id(role)} cascade`.execute(operator)
+    await sql`drop role ${sql.id(role)}`.execute(operator)
   })
-  return { role, asRole }
+  return { role, asRole, operator }
 }
 
 function failure(work: Promise<unknown>): Promise<Error> {

@@ -1,4 +1,4 @@
-import { testDb } from '@lethe/db/testing'
+import { asSuperuser, testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import type { DataMap, TableEntry } from '../src/data-map.ts'
@@ -270,7 +270,8 @@ t.test('the forum can be planned as it is', async (t) => {
 })
 
 t.test('whatever changes in the schema is noticed by the next plan', async (t) => {
-  const { db } = await testDb(t)
+  const { db, url } = await testDb(t)
+  const operator = asSuperuser(t, { url })
   await makeForum(db)
   t.equal(await makePlan(db, forumMap), await makePlan(db, forumMap), 'and nothing else is')
   for (const [change, back] of [
@@ -284,9 +285,9 @@ t.test('whatever changes in the schema is noticed by the next plan', async (t) =
     ['alter table forum.likes rename to loves', 'alter table forum.loves rename to likes'],
     ['alter schema forum rename to club', 'alter schema club rename to forum'],
   ] as const) {
-    await sql.raw(change).execute(db)
+    await sql.raw(change).execute(operator)
     await t.rejects(makePlan(db, forumMap), { name: 'NoPlan' }, change)
-    await sql.raw(back).execute(db)
+    await sql.raw(back).execute(operator)
     await makePlan(db, forumMap)
   }
 })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { testDb } from '@lethe/db/testing'
+import { asSuperuser, testDb } from '@lethe/db/testing'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
@@ -133,7 +133,8 @@ t.test('of a column that the database computes, a fence sees what was stored', a
 })
 
 t.test('a writer needs no right but to write', async (t) => {
-  const { db } = await forum(t)
+  const { url } = await forum(t)
+  const db = asSuperuser(t, { url })
   const role = sql.id(`writer_${randomBytes(6).toString('hex')}`)
   await sql`create role ${role}`.execute(db)
   t.teardown(async () => {
@@ -152,7 +153,7 @@ t.test('a writer needs no right but to write', async (t) => {
 })
 
 async function forum(t: Test) {
-  const { db } = await testDb(t)
+  const { db, url } = await testDb(t)
   await makeForum(db)
   await sql
     .raw(`
@@ -162,5 +163,5 @@ async function forum(t: Test) {
     insert into forum.attachments (owner_kind, owner_id) values ('thread', 1);
     insert into forum.messages (sender_id, recipient_id) values (2, 2)`)
     .execute(db)
-  return { db, plan: await makePlan(db, forumMap) }
+  return { db, url, plan: await makePlan(db, forumMap) }
 }

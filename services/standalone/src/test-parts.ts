@@ -4,7 +4,7 @@ import { startPostgres } from './postgres.ts'
 import { findProgram } from './programs.ts'
 import { startRedis } from './redis.ts'
 import { findSwift } from './swift.ts'
-import { makeTemplate } from './test-database.ts'
+import { makeHostileTemplate, makeTemplate } from './test-database.ts'
 
 export interface Parts {
   /** What the tests read from the environment. */
@@ -27,14 +27,18 @@ const throwAway = {
   shared_buffers: '256MB',
 }
 
-/** Finds or starts what the tests run against. Whatever was started is in `stops`, even if a later one fails. */
+/**
+ * Finds or starts what the tests run against; `hostile` is about the database (`hostile-database.ts`). Whatever was started is in `stops`,
+ * even if a later one fails.
+ */
 export async function startParts(
   given: Environment,
   folder: string,
   stops: Stop[],
+  { hostile = false } = {},
 ): Promise<Parts> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
-  await makeTemplate(database)
+  const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
   const redisServer = await findProgram(['redis-server', 'valkey-server'], given.PATH)
   const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
   const openssl = await findProgram(['openssl'], given.PATH)
@@ -44,7 +48,7 @@ export async function startParts(
   const swift = await findSwift()
   return {
     env: {
-      TEST_DATABASE_URL: database,
+      ...databases,
       ...(redis && { TEST_REDIS_URL: redis }),
       ...(redisServer && { REDIS_SERVER_PATH: redisServer }),
       ...(openssl && { OPENSSL_PATH: openssl }),
@@ -78,6 +82,15 @@ const withoutFaketime =
   'No service of the tests has a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
 const withoutSwift =
   'The tests of archives on S3 are not run: there is no OpenStack Swift under /usr/lib (the package python3-swift).'
+
+async function ordinary(server: string): Promise<Record<string, string>> {
+  await makeTemplate(server)
+  return { TEST_DATABASE_URL: server }
+}
+
+async function hostileDatabases(server: string): Promise<Record<string, string>> {
+  return { TEST_DATABASE_URL: await makeHostileTemplate(server), TEST_ADMIN_URL: server }
+}
 
 async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
   const postgres = await startPostgres({

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { startStopwatch } from '@lethe/machine-speed'
+import { hostileTests } from './hostile-tests.ts'
 import { Sentence } from './sentence.ts'
 import { compileCache, makeTestFolder } from './test-folder.ts'
 import { startParts } from './test-parts.ts'
@@ -10,6 +11,10 @@ import { type Counts, inWords, report } from './test-report.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const testFiles = path.join(import.meta.dirname, 'test-files.ts')
+const given = process.argv.slice(2).filter((argument) => argument !== '--')
+const hostile = given.includes('--hostile')
+const named = given.filter((argument) => argument !== '--hostile')
+const chosen = hostile && named.length === 0 ? hostileTests : named
 const strict = process.env.CI === 'true'
 const folder = await makeTestFolder('lethe-test-')
 const stops: (() => Promise<void>)[] = []
@@ -40,7 +45,7 @@ try {
 
 /** Returns the exit code. */
 async function main(): Promise<number> {
-  const { env, missing } = await startParts(process.env, folder, stops)
+  const { env, missing } = await startParts(process.env, folder, stops, { hostile })
   for (const sentence of missing) console.log(sentence)
   if (strict && missing.length > 0) {
     console.error('With CI=true nothing may be left out.')
@@ -61,8 +66,7 @@ async function main(): Promise<number> {
 }
 
 async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
-  const given = process.argv.slice(2).filter((argument) => argument !== '--')
-  const child = spawn(process.execPath, [testFiles, ...given], {
+  const child = spawn(process.execPath, [testFiles, ...chosen], {
     cwd: root,
     // What the tests make for themselves lies in the folder too, and goes with it.
     env: { ...process.env, ...env, TMPDIR: folder, NODE_COMPILE_CACHE: compileCache },
