@@ -15,6 +15,7 @@ import { formats } from './formats.ts'
 import { keepClosedUntilReady } from './gate.ts'
 import { setHeaders } from './headers.ts'
 import { logging } from './logging.ts'
+import { cancelRoute } from './pages/cancel-route.ts'
 import { pages } from './pages/index.ts'
 import { restoreLinks } from './pages/restore-links.ts'
 import { passwordLimits, rateLimits } from './rate-limits.ts'
@@ -96,6 +97,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     ownExportRoutes,
     compatUserRoutes,
     compatProfileRoutes,
+    cancelRoute,
   ])
     app.register(routes, routeDeps)
   app.register(pages)

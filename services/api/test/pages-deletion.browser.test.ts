@@ -81,7 +81,7 @@ browserTest('a button that met a refusal says why', async (t, stage) => {
     [over('cancelled'), 'Your account is active'],
     [over('erasing'), 'Your account is being erased'],
     [over('erased'), 'Your account has been erased'],
-    [problem(404, 'deletion-not-found'), 'This link is not known here'],
+    [problem(404, 'deletion-not-found'), 'We don’t recognize this link'],
   ] as const) {
     stage.answers[routes.status] = deletion('pending')
     stage.answers[routes.cancel] = answer

@@ -2,7 +2,7 @@ import { deletion, eraseAfter, limited, openedExport, problem, routes } from './
 import { browserTest } from './pages-stage.ts'
 
 browserTest('each answer about a link has words of its own', async (t, stage) => {
-  const unknown = ['This link is not known here', 'Open it again'] as const
+  const unknown = ['We don’t recognize this link', 'Open it again'] as const
   for (const [path, answer, title, words] of [
     ['/deletion/cancel', deletion('cancelled'), 'Your account is active', 'cancelled already'],
     ['/deletion/cancel', deletion('erasing'), 'Your account is being erased', 'nothing can stop'],
@@ -29,7 +29,7 @@ browserTest('without a token nobody is asked', async (t, stage) => {
   for (const path of ['/deletion/cancel', '/deletion/status', '/export'])
     for (const fragment of ['', '#', '#token=']) {
       await stage.open(path, fragment)
-      await stage.heading('This link is not known here')
+      await stage.heading('We don’t recognize this link')
     }
   t.strictSame(stage.sent, [])
 })
@@ -64,7 +64,7 @@ browserTest(
     for (const path of ['/deletion/cancel', '/deletion/status', '/export']) {
       await stage.open(path)
       t.strictSame(await stage.page.locator('h1:visible').allTextContents(), [
-        'Please allow JavaScript for this page',
+        path === '/deletion/cancel' ? 'Keep your account' : 'Please allow JavaScript for this page',
       ])
     }
     t.strictSame(stage.sent, [])

@@ -1,21 +1,10 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { problemTypes } from '../problem-types.ts'
 import { loadAssets } from './assets.ts'
 import { layout } from './layout.ts'
 import { linkPages } from './link-pages.ts'
 import { problemPage } from './problem-page.ts'
-
-// Everything from here, nothing inline.
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
+import { sendPage } from './send-page.ts'
 
 /**
  * The pages behind the links in mails, and those of the problem types. The same bytes for everybody: the token stays in
@@ -27,7 +16,7 @@ export const pages: FastifyPluginAsync = async (app) => {
 
   for (const page of linkPages) {
     const html = layout(page, assets.folder)
-    app.get(page.path, fixed, (_request, reply) => sendPage(reply, html))
+    app.get(page.path, fixed, (_request, reply) => sendPage(reply, html, page.referrerPolicy))
   }
 
   const problems = new Map(
@@ -55,13 +44,4 @@ export const pages: FastifyPluginAsync = async (app) => {
         .send(asset.body)
     },
   )
-}
-
-function sendPage(reply: FastifyReply, html: string): FastifyReply {
-  return reply
-    .header('content-security-policy', contentSecurityPolicy)
-    .header('referrer-policy', 'no-referrer')
-    .header('cache-control', 'no-store')
-    .type('text/html; charset=utf-8')
-    .send(html)
 }

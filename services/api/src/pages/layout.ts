@@ -1,3 +1,5 @@
+import type { ReferrerPolicy } from './send-page.ts'
+
 export interface Page {
   /** Escaped already, as is the content of `<main>`. */
   title: string
@@ -10,6 +12,7 @@ export interface Page {
 export interface LinkPage extends Page {
   path: string
   script: string
+  referrerPolicy?: ReferrerPolicy
 }
 
 /** The frame of every page. `folder` is where the assets are served. */
@@ -39,29 +42,37 @@ ${script ? '<p>Opening this page changes nothing, and nothing on it comes from e
 `
 }
 
-/** What is shown until the script has asked; the second paragraph appears by itself when that takes long. */
+/** For a page that is nothing without its script. */
 export function loading(heading: string): string {
   return `<noscript>
 <h1>Please allow JavaScript for this page</h1>
 <p>Your link is sent only when this page asks for it, and that takes JavaScript. Allow it for this page and reload, or open the link from your mail in another browser. Nothing has been changed.</p>
 </noscript>
-<section data-state="loading">
+${loadingSection(heading)}`
+}
+
+/** What is shown until the script has asked; the second paragraph appears by itself when that takes long. */
+export function loadingSection(heading: string): string {
+  return `<section data-state="loading">
 <h1 tabindex="-1">${heading}</h1>
 <p>One moment.</p>
 <p class="late">This takes longer than it should. Reload the page, or try again later: the link stays good.</p>
 </section>`
 }
 
-/** What every page with a link may come to: a link that nobody gave out, and a question without an answer. */
-export const refusals = `<section data-state="unknown" hidden>
-<h1 tabindex="-1">This link is not known here</h1>
-<p>Perhaps a piece of it was lost on the way. Open it again from the newest mail, or copy all of it, up to the last character, into the address bar.</p>
-</section>
-<section data-state="failed" hidden>
+/** A question without an answer. */
+export const failed = `<section data-state="failed" hidden>
 <h1 tabindex="-1">That did not work</h1>
 <p data-fact="reason"></p>
 <button type="button" class="key" data-again>Try again</button>
 </section>`
+
+/** What a page with a link may come to: a link that nobody gave out, and a question without an answer. */
+export const refusals = `<section data-state="unknown" hidden>
+<h1 tabindex="-1">We don’t recognize this link</h1>
+<p>Part of it may have been lost on the way. Open it again from the newest mail, or copy all of it into the address bar, up to the last character.</p>
+</section>
+${failed}`
 
 const river = `<svg class="river" viewBox="0 0 1200 120" preserveAspectRatio="none" aria-hidden="true" focusable="false">
 <path d="M-200 48 Q-100 18 0 48 T200 48 T400 48 T600 48 T800 48 T1000 48 T1200 48 T1400 48 V120 H-200 Z"/>

@@ -1,16 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import {
-  cancelDeletionByPassword,
-  cancelDeletionByToken,
-  deletionStatus,
-  previewDeletion,
-} from '@lethe/accounts'
+import { deletionStatus, previewDeletion } from '@lethe/accounts'
 import { Type } from 'typebox'
 import { askForDeletion, hideOthers } from '../ask-for-deletion.ts'
 import { ownId, sessionOf } from '../auth.ts'
+import { cancelDeletion } from '../cancel-deletion.ts'
 import type { RouteDeps } from '../deps.ts'
 import { known } from '../known.ts'
-import { removeArchive } from '../remove-archive.ts'
 import {
   Credentials,
   DeletionState,
@@ -58,7 +53,7 @@ const Preview = Type.Object({
 })
 
 export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, hasher, config, auth, spend, spendPassword } = deps
+  const { db, config, auth, spend } = deps
 
   app.delete(
     '/v1/users/:userId',
@@ -106,18 +101,7 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
         response: { 200: CancelledAnswer },
       },
     },
-    async (request) => {
-      const { body } = request
-      if ('token' in body) await spend(request, 'linkPerCaller')
-      else await spendPassword(request, body.email)
-      const cancelled =
-        'token' in body
-          ? await cancelDeletionByToken(db, body.token)
-          : await cancelDeletionByPassword(db, hasher, body)
-      const { exportId, archive } = cancelled
-      if (archive) await removeArchive(deps, { exportId, fileName: archive }, request.log)
-      return { deletion: { id: cancelled.id, status: cancelled.status } }
-    },
+    async (request) => ({ deletion: await cancelDeletion(deps, request, request.body) }),
   )
 
   app.post(

@@ -1,0 +1,28 @@
+import { escapeHtml } from './escape-html.ts'
+
+interface CancelForm {
+  /** Begins the ids of its fields, of which a page may hold two. */
+  id: string
+  /** What was sent before, to be corrected. */
+  email?: string
+  /** Why it did not work, read out with the field that has the focus. */
+  notice?: string
+}
+
+/** Address and password, for a person without a working link. A plain form: it works without JavaScript. */
+export function cancelForm({ id, email = '', notice }: CancelForm): string {
+  const described = notice === undefined ? '' : ` aria-describedby="${id}-notice"`
+  const emailFocus = notice !== undefined && email === '' ? ' autofocus' : ''
+  const passwordFocus = notice !== undefined && email !== '' ? ' autofocus' : ''
+  const why =
+    notice === undefined
+      ? ''
+      : `<p class="notice warn" id="${id}-notice" role="alert">${escapeHtml(notice)}</p>\n`
+  return `${why}<form method="post" action="/deletion/cancel">
+<label for="${id}-email">Email address of your account</label>
+<input id="${id}-email" name="email" type="email" value="${escapeHtml(email)}" autocomplete="username" maxlength="254" required${described}${emailFocus}>
+<label for="${id}-password">Password</label>
+<input id="${id}-password" name="password" type="password" autocomplete="current-password" required${described}${passwordFocus}>
+<button type="submit" class="key">Keep my account</button>
+</form>`
+}
