@@ -116,7 +116,7 @@ t.test('a worker killed between the files and the rows is followed by another', 
   // The rows cannot go: this try ends after the files have gone.
   await sql`create function public.stays() returns trigger language plpgsql as
     $$ begin raise exception 'not now'; end $$`.execute(s.db)
-  await sql`create trigger stays before delete on public.users for each row
+  await sql`create trigger stays after delete on public.users for each row
     execute function public.stays()`.execute(s.db)
   await eraseOnce(s)
   t.match(await row(s, deletion.id), { status: 'erasing', files_found: { avatars: 1 } })
