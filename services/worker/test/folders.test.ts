@@ -38,7 +38,7 @@ t.test('a worker on a restored copy does not start, and takes nothing of product
   const longAgo = new Date(Date.now() - 3 * 24 * 60 * 60 * 1_000)
   for (const name of names) await utimes(path.join(s.exportDir, name), longAgo, longAgo)
 
-  const { code, errors } = await runWorker(s, copy, secret.toString('base64url'))
+  const { code, errors } = await runWorker(t, s, copy, secret.toString('base64url'))
   t.equal(code, 1)
   t.match(errors, /^EXPORT_DIR belongs to another database.* folders claim --reason "…"`\.\n$/)
   t.strictSame(await readdir(s.exportDir), names)
@@ -142,7 +142,12 @@ async function copyOf(t: Pick<typeof import('tap').t, 'teardown'>, s: Setup): Pr
   return url.href
 }
 
-async function runWorker(s: Setup, databaseUrl: string, SECRET_KEY: string) {
+async function runWorker(
+  t: Pick<typeof import('tap').t, 'teardown'>,
+  s: Setup,
+  databaseUrl: string,
+  SECRET_KEY: string,
+) {
   const { NODE_COMPILE_CACHE } = process.env
   const worker = spawn(process.execPath, [main], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -151,6 +156,7 @@ async function runWorker(s: Setup, databaseUrl: string, SECRET_KEY: string) {
       ...{ WORKER_PORT: '0', EXPORT_DIR: s.exportDir, UPLOAD_DIR: s.deps.uploadDir },
     },
   })
+  t.teardown(() => worker.kill('SIGKILL'))
   const [errors, [code]] = await Promise.all([text(worker.stderr), once(worker, 'exit')])
   return { code, errors }
 }
