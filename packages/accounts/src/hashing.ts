@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { type Algorithm, hash, type Options, verify } from '@node-rs/argon2'
 import { AccountError } from './errors.ts'
+import { normalizePassword } from './normalize-password.ts'
 
 // OWASP Password Storage Cheat Sheet, first choice for argon2id; ASVS 5.0 §11.4.2.
 const parameters: Options = {
@@ -39,9 +40,24 @@ export async function createHasher({
     }
   }
   const nobodysHash = await hash('nobody has this password', parameters)
-  return {
+  return normalizing({
     hash: (password) => bounded(() => hash(password, parameters)),
     verify: (passwordHash, password) =>
       bounded(async () => (await verify(passwordHash ?? nobodysHash, password)) && !!passwordHash),
+  })
+}
+
+/**
+ * Hashes passwords in their normal form. A hash from before was made of the password as it was typed: that form is tried too
+ * where it is another one, so a password in its normal form, as most are, costs one look.
+ */
+export function normalizing({ hash, verify }: Hasher): Hasher {
+  return {
+    hash: (password) => hash(normalizePassword(password)),
+    async verify(passwordHash, password) {
+      const normal = normalizePassword(password)
+      if (await verify(passwordHash, normal)) return true
+      return normal !== password && verify(passwordHash, password)
+    },
   }
 }

@@ -3,7 +3,7 @@ import type { Db } from '@lethe/db'
 import { hash, verify } from '@node-rs/argon2'
 import type { BlastRadius } from './blast-radius.ts'
 import { finishExports } from './exports.ts'
-import type { Hasher } from './hashing.ts'
+import { type Hasher, normalizing } from './hashing.ts'
 import { deriveKeys, type Keys } from './keys.ts'
 import { type DeletionRequest, type DeletionRules, requestDeletion } from './request-deletion.ts'
 import type { Deletion } from './schedule-deletion.ts'
@@ -18,10 +18,10 @@ export const password = 'correct horse battery staple'
 export const blastRadius: BlastRadius = { floor: 1_000, share: 0.1 }
 
 /** argon2id at the least that it takes, for tests, which hash thousands of times: it tells right from wrong, and guards nothing. */
-export const cheapHasher: Hasher = {
+export const cheapHasher: Hasher = normalizing({
   hash: (secret) => hash(secret, { memoryCost: 8, timeCost: 1, parallelism: 1 }),
   verify: async (passwordHash, secret) => !!passwordHash && verify(passwordHash, secret),
-}
+})
 
 export interface Person {
   user: User

@@ -13,7 +13,11 @@ export const Id = Type.String({
 export const UserParams = Type.Object({ userId: Type.String({ format: 'user-id' }) })
 
 export const Email = Type.String({ format: 'email', maxLength: 254 })
-export const Password = Type.String({ format: 'password-bytes', description: '8 to 1,024 bytes' })
+export const Password = Type.String({
+  format: 'password-bytes',
+  description:
+    '8 to 1,024 bytes of UTF-8, counted as sent. It is normalized (RFC 8265) before it is hashed',
+})
 /** A password as somebody shows it: a wrong one is refused as wrong, however short or long it is. */
 export const ShownPassword = Type.String()
 export const Credentials = Type.Object(

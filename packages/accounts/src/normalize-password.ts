@@ -1,0 +1,7 @@
+/**
+ * A password as it is hashed, by the OpaqueString profile of RFC 8265 §4.2: spaces of other scripts become U+0020, then NFC. So
+ * the same characters are one password, whichever keyboard composed them. It refuses nothing that the profile disallows.
+ */
+export function normalizePassword(password: string): string {
+  return password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC')
+}
