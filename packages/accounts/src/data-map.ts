@@ -56,7 +56,7 @@ export const lifecycleTables: DataMap['tables'] = {
       expires_at: { is: 'until when it can be fetched', export: 'expiresAt' },
       downloads: { is: 'how often it was fetched', export: 'downloads' },
       downloaded_at: { is: 'when it was fetched last', export: 'downloadedAt' },
-      last_ticket: { is: 'what it was fetched with last', export: bookkeeping() },
+      recent_tickets: { is: 'the latest downloads of it', export: bookkeeping() },
       checked_at: { is: 'when its file was last looked for', export: bookkeeping() },
       missing_since: { is: 'since when its file is missing', export: bookkeeping() },
       file_name: { is: 'where it lies', export: secret() },

@@ -31,6 +31,9 @@ export async function findArchive(db: Db, keys: Keys, exportId: string): Promise
   return readyArchive(keys, await findExport(db).where('id', '=', exportId).executeTakeFirst())
 }
 
+/** As many downloads of one archive can be under way, and go on after a break, without being counted twice. */
+const RECENT_TICKETS = 100
+
 /**
  * It is about to be fetched, whole or in part, with this ticket: counted once for each, so that whoever reads how often it was
  * can tell whether somebody else was here. `export-gone` where it was destroyed or withdrawn meanwhile.
@@ -38,8 +41,8 @@ export async function findArchive(db: Db, keys: Keys, exportId: string): Promise
 export async function noteDownload(db: Db, exportId: string, ticket: string): Promise<void> {
   const { rows } = await sql`
     update public.exports
-    set downloads = downloads + (last_ticket is distinct from ${ticket}::uuid)::integer, downloaded_at = now(),
-      last_ticket = ${ticket}
+    set downloads = downloads + (${ticket}::uuid <> all(recent_tickets))::integer, downloaded_at = now(),
+      recent_tickets = (array_prepend(${ticket}::uuid, array_remove(recent_tickets, ${ticket}::uuid)))[:${RECENT_TICKETS}]
     where id = ${exportId} and status = 'ready' returning 1`.execute(db)
   if (rows.length === 0) throw new AccountError('export-gone')
 }

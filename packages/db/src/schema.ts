@@ -116,7 +116,7 @@ export interface Schema {
     token_hash: Buffer
     downloads: Generated<number>
     downloaded_at: Date | null
-    last_ticket: string | null
+    recent_tickets: Generated<string[]>
     checked_at: Date | null
     missing_since: Date | null
   }

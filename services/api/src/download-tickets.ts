@@ -11,11 +11,12 @@ import type { Deps } from './deps.ts'
 import { problem } from './problems.ts'
 
 export const TICKET_COOKIE = 'lethe-export'
-const SECONDS = 10 * 60
+/** A day: on a slow line the largest archive takes hours, and a download that broke goes on with the same cookie. */
+const MAX_SECONDS = 24 * 60 * 60
 
 export interface DownloadTickets {
-  /** Lets this browser fetch the archive for ten minutes. */
-  give(reply: FastifyReply, exportId: string): Promise<void>
+  /** Lets this browser fetch the archive for a day, but not beyond its expiry. Once it is withdrawn the row says so. */
+  give(reply: FastifyReply, archive: { exportId: string; expiresAt: Date }): Promise<void>
   /** An `onRequest` hook: without a valid ticket it is `unauthenticated`. */
   ask: onRequestAsyncHookHandler
   of(request: FastifyRequest): Ticket
@@ -33,7 +34,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
   app.register(jwt, {
     namespace: 'download',
     secret: keys.downloads,
-    sign: { algorithm: 'HS256', expiresIn: SECONDS },
+    sign: { algorithm: 'HS256' },
     // As of an access token: the database says whether it is over.
     verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
@@ -46,14 +47,16 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
     }
   }
   return {
-    async give(reply, exportId) {
-      const ticket = tickets().sign({ id: randomUUID(), exportId, iat: await databaseTime(db) })
+    async give(reply, { exportId, expiresAt }) {
+      const iat = await databaseTime(db)
+      const exp = Math.min(iat + MAX_SECONDS, Math.floor(expiresAt.getTime() / 1_000))
+      const ticket = tickets().sign({ id: randomUUID(), exportId, iat, exp })
       reply.setCookie(TICKET_COOKIE, ticket, {
         httpOnly: true,
         sameSite: 'strict',
         path: '/v1/exports',
         secure: config.secure,
-        maxAge: SECONDS,
+        maxAge: exp - iat,
       })
     },
     async ask(request) {
@@ -61,7 +64,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
       if (!ticket || ticket.exp <= (await databaseTime(db)))
         throw problem('unauthenticated', {
           detail:
-            'Open the link in the mail first: it lets this browser fetch the archive for ten minutes.',
+            'Open the link in the mail first: it lets this browser fetch the archive for a day.',
         })
       shown.set(request, ticket)
     },

@@ -24,7 +24,7 @@ t.test(
     t.match(opened.json().export, { createdAt: /Z$/, sha256: /^[0-9a-f]{64}$/ })
     t.ok(Date.parse(expiresAt) > Date.now() + 33 * 86_400_000, 'eraseAfter plus seven days')
     t.match(opened.cookies, [
-      { httpOnly: true, sameSite: 'Strict', path: '/v1/exports', maxAge: 600 },
+      { httpOnly: true, sameSite: 'Strict', path: '/v1/exports', maxAge: 86_400 },
     ])
 
     const whole = await fetchArchive(app, opened)
@@ -66,6 +66,24 @@ t.test(
     t.equal(other.statusCode, 200)
   },
 )
+
+t.test('a download may go on for a day, but not beyond the archive’s time', async (t) => {
+  const { app, ada, db, databases } = await leaving(t)
+  const token = await archived(t, databases, ada)
+  const lifetime = async () => {
+    const { cookies } = await inject(app, 'POST', '/v1/exports/open', { token })
+    const [ticket] = cookies as { value: string; maxAge: number }[]
+    const claims = JSON.parse(
+      Buffer.from(ticket?.value.split('.')[1] ?? '', 'base64url').toString(),
+    )
+    t.equal(claims.exp - claims.iat, ticket?.maxAge, 'the browser and we end it together')
+    return ticket?.maxAge ?? 0
+  }
+  t.equal(await lifetime(), 86_400)
+  await sql`update public.exports set expires_at = now() + interval '1 hour'`.execute(db)
+  const bounded = await lifetime()
+  t.ok(bounded > 3_500 && bounded <= 3_600, String(bounded))
+})
 
 t.test('no archive without its cookie, and no cookie without the token', async (t) => {
   const { app, ada, db, databases } = await leaving(t)
@@ -153,6 +171,8 @@ t.test(
     t.match(await downloads(), { downloads: 1, downloadedAt: /Z$/ }, 'once, in three parts')
     await fetchArchive(app, await inject(app, 'POST', '/v1/exports/open', { token }))
     t.match(await downloads(), { downloads: 2 }, 'and by somebody else')
+    await fetchArchive(app, opened, { range: 'bytes=9-' })
+    t.match(await downloads(), { downloads: 2 }, 'the first one goes on after a break')
     const status = { token: await cancelToken(db, keys, ada.id) }
     const told = (await inject(app, 'POST', '/v1/deletions/status', status)).json().deletion
     t.match(told.export, { status: 'ready', downloads: 2, downloadedAt: /Z$/ })

@@ -52,19 +52,17 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     '/v1/exports/open',
     {
       schema: {
-        summary: 'Open the export with the token from the mail; sets a ten-minute cookie',
+        summary:
+          'Open the export with the token from the mail; sets a cookie that fetches the archive for a day',
         body: LinkToken,
         response: { 200: Opened },
       },
     },
     async (request, reply) => {
       await spend(request, 'linkPerCaller')
-      const { exportId, fileName, key, sha256, ...facts } = await openExport(
-        db,
-        keys,
-        request.body.token,
-      )
-      await tickets.give(reply, exportId)
+      const archive = await openExport(db, keys, request.body.token)
+      await tickets.give(reply, archive)
+      const { exportId, fileName, key, sha256, ...facts } = archive
       return { export: { ...known(facts), sha256: sha256.toString('hex') } }
     },
   )

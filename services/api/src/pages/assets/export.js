@@ -4,9 +4,9 @@ import { lookUp } from './link.js'
 import { busy, one, show, start } from './view.js'
 import { fetched, moment, size } from './words.js'
 
-// The cookie that opens the archive lives for ten minutes.
-const openFor = 9 * 60_000
-let openedAt = 0
+// The cookie that opens the archive lives for a day, and no longer than the archive.
+const OPEN_FOR_MS = 23 * 3_600_000
+let openUntil = 0
 
 const download = one('[data-download]')
 const form = /** @type {HTMLFormElement} */ (one('[data-passwords]'))
@@ -19,8 +19,8 @@ const destroyNotice = one('#destroy-notice')
 async function load() {
   const answer = await lookUp('/v1/exports/open')
   if (!answer) return
-  openedAt = Date.now()
   const { bytes, createdAt, expiresAt, sha256, downloads, downloadedAt, opensVault } = answer.export
+  openUntil = Math.min(Date.now() + OPEN_FOR_MS, Date.parse(expiresAt))
   one('[data-vault]').hidden = !opensVault
   show('ready', {
     size: size(bytes),
@@ -48,11 +48,11 @@ async function destroyArchive() {
 
 /** Whoever comes back after a while is let in anew, before the browser asks for the file. @param {Event} event */
 async function reopen(event) {
-  if (Date.now() - openedAt < openFor) return
+  if (Date.now() < openUntil) return
   event.preventDefault()
-  openedAt = 0
+  openUntil = 0
   await load()
-  if (openedAt) download.click()
+  if (openUntil) download.click()
 }
 
 async function fetchPasswords() {
