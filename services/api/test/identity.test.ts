@@ -164,6 +164,34 @@ t.test('an avatar is a real image, replaced whole, and its owner’s alone', asy
   t.strictSame(await readdir(path.join(uploads, String(ada.id))), [])
 })
 
+t.test('an image is judged by its bytes, whatever image its type says', async (t) => {
+  const { app } = await testApp(t, { env: { ...quiet.env, UPLOAD_DIR: await folder(t) } })
+  const ada = await person(app, 'ada@example.com')
+  const url = `/v1/users/${ada.id}/avatar`
+  const put = (body: Buffer, type?: string) =>
+    inject(app, 'PUT', url, body, { cookie: ada.cookie, ...(type && { 'content-type': type }) })
+  const jpeg = Buffer.from('ffd8ffe0', 'hex')
+  for (const type of ['image/jpg', 'image/pjpeg', 'IMAGE/JPG; q=1', 'image/x-png', 'image/*']) {
+    t.equal((await put(jpeg, type)).statusCode, 204, type)
+    t.equal((await ada.ask('GET', url)).headers['content-type'], 'image/jpeg', type)
+  }
+  for (const type of [
+    'text/html',
+    'application/octet-stream',
+    'application/json',
+    'x',
+    undefined,
+  ]) {
+    const refused = await put(type === 'application/json' ? Buffer.from('{}') : jpeg, type)
+    t.match(refused.json(), { status: 415, detail: /PNG, JPEG or WebP.*Content-Type/ }, `${type}`)
+  }
+  for (const bytes of [Buffer.from('GIF89a'), Buffer.from('<svg/>'), Buffer.from([0])])
+    t.match((await put(bytes, 'image/png')).json(), {
+      status: 415,
+      detail: /^The bytes are no PNG/,
+    })
+})
+
 t.test('without a valid credential it is 401, whatever else is wrong', async (t) => {
   const { app } = await testApp(t, quiet)
   const ada = await person(app, 'ada@example.com')

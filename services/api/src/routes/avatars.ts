@@ -4,7 +4,8 @@ import { AccountError, findAvatar, imageType, putAvatar, removeAvatar } from '@l
 import { Type } from 'typebox'
 import { ownId } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
-import { problem } from '../problems.ts'
+import { replyWithProblem } from '../error-replies.ts'
+import { ProblemError, problem, toProblem } from '../problems.ts'
 import { NoContent, UserParams } from './schemas.ts'
 
 const types = ['image/png', 'image/jpeg', 'image/webp']
@@ -12,12 +13,23 @@ const types = ['image/png', 'image/jpeg', 'image/webp']
 const Image = Type.Unsafe<unknown>({ description: 'The image itself' })
 const MAX_BYTES = 2 * 1024 * 1024
 
+const wrongType = () =>
+  problem('unsupported-media-type', {
+    detail:
+      'Send a PNG, JPEG or WebP image, with an image type such as image/png in the Content-Type header.',
+  })
+const wrongBytes = () =>
+  problem('unsupported-media-type', {
+    detail: 'The bytes are no PNG, JPEG or WebP image: send one of these three kinds.',
+  })
+
 export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
   { db, config, auth, folders },
 ) => {
+  // The bytes decide, not the name: clients also say image/jpg, image/pjpeg or image/x-png.
   app.addContentTypeParser(
-    types,
+    /^image\//i,
     { parseAs: 'buffer', bodyLimit: MAX_BYTES },
     (_request, body, done) => done(null, body),
   )
@@ -33,6 +45,12 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     {
       onRequest: [auth.authenticate, requireOwnFolders],
       bodyLimit: MAX_BYTES,
+      // Fastify refuses the type of a body before any handler sees it, and knows no better sentence.
+      errorHandler: (error, request, reply) => {
+        const isWrongType =
+          !(error instanceof ProblemError) && toProblem(error).code === 'unsupported-media-type'
+        return replyWithProblem(isWrongType ? wrongType() : error, request, reply)
+      },
       schema: {
         summary: 'Upload your avatar: PNG, JPEG or WebP, up to 2 MiB',
         params: UserParams,
@@ -43,11 +61,9 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     async (request, reply) => {
       const userId = ownId(request)
       const { body } = request
-      const type = Buffer.isBuffer(body) ? imageType(body) : undefined
-      if (!Buffer.isBuffer(body) || type === undefined)
-        throw problem('unsupported-media-type', {
-          detail: 'Send a PNG, JPEG or WebP image, and its type in the Content-Type header.',
-        })
+      if (!Buffer.isBuffer(body)) throw wrongType()
+      const type = imageType(body)
+      if (type === undefined) throw wrongBytes()
       await putAvatar(db, config.uploadDir, userId, { type, body })
       return reply.code(204).send()
     },
