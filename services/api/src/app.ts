@@ -55,7 +55,9 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     return503OnClosing: false,
     // Node's own answer to a missing Host is no problem document; see bad-http.ts.
     http: { requireHostHeader: false },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, formats } },
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true, formats },
+    },
     rewriteUrl: ({ url = '/' }) => decodable(url),
     // Longer than any URL that fits into the headers: a long id is the schema's to refuse.
     routerOptions: { maxParamLength: 16 * 1024 },

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { problem } from './problems.ts'
-import { unstorable } from './unstorable.ts'
+import { unstorableViolations } from './unstorable.ts'
+import { violationMembers } from './violations.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -27,16 +28,7 @@ export function readBodies(app: FastifyInstance): void {
   })
 
   app.addHook('preHandler', async (request) => {
-    const pointers = unstorable(request.body)
-    if (pointers.length > 0)
-      throw problem('invalid-request', {
-        members: {
-          errors: pointers.map((pointer) => ({
-            in: 'body',
-            pointer,
-            detail: 'must not hold a NUL character or half of a surrogate pair',
-          })),
-        },
-      })
+    const errors = unstorableViolations(request.body)
+    if (errors.length > 0) throw problem('invalid-request', { members: violationMembers(errors) })
   })
 }

@@ -16,6 +16,9 @@ const ProblemSchema = Type.Object(
     errors: Type.Optional(
       Type.Array(Type.Object({ in: Type.String(), pointer: Type.String(), detail: Type.String() })),
     ),
+    moreErrors: Type.Optional(
+      Type.Integer({ description: 'How many faults there are besides those that `errors` names' }),
+    ),
   },
   { description: 'RFC 9457' },
 )

@@ -32,7 +32,7 @@ export function replyWithProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const found = toProblem(error)
+  const found = toProblem(error, request.body)
   logProblem(request, found, error)
   // What is left of too large a body is read and dropped: closing now would cut off many clients before the answer.
   if (found.code === 'payload-too-large') reply.removeHeader('connection')

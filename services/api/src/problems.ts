@@ -2,7 +2,8 @@ import { AccountError } from '@lethe/accounts'
 import { exceedsLimit, isUnavailable } from '@lethe/db'
 import { NoPlan } from '@lethe/erasure'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
-import { violations } from './violations.ts'
+import { unstorableViolations } from './unstorable.ts'
+import { violationMembers, violations } from './violations.ts'
 
 export const MEDIA_TYPE = 'application/problem+json'
 
@@ -45,8 +46,8 @@ export function problem(code: ProblemCode, options: ProblemOptions = {}): Proble
   return new ProblemError(describe(code, options))
 }
 
-/** The answer to an error of any origin; what nobody foresaw is an opaque 500. */
-export function toProblem(error: unknown): Problem {
+/** The answer to an error of any origin; what nobody foresaw is an opaque 500. `body` is what the request sent, if it was read. */
+export function toProblem(error: unknown, body?: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof AccountError) {
     const { retryAfter, ...members } = error.members
@@ -61,7 +62,10 @@ export function toProblem(error: unknown): Problem {
   const { code, statusCode, validation, validationContext } = asFrameworkError(error)
   if (validation)
     return describe('invalid-request', {
-      members: { errors: violations(validation, validationContext) },
+      members: violationMembers([
+        ...violations(validation, validationContext),
+        ...(validationContext === 'body' ? unstorableViolations(body) : []),
+      ]),
     })
   const known = byFastifyCode[code ?? ''] ?? byStatus[statusCode ?? 0]
   if (known) return describe(known)

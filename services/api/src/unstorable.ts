@@ -1,8 +1,10 @@
+import type { Violation } from './violations.ts'
+
 /**
  * JSON Pointers to the strings that PostgreSQL cannot store: those with a NUL character, or with half of a
  * surrogate pair. Walks without recursion, since a body may nest deeper than the stack.
  */
-export function unstorable(body: unknown): string[] {
+function unstorable(body: unknown): string[] {
   const pointers: string[] = []
   const waiting: [pointer: string, value: unknown][] = [['#', body]]
   for (let next = waiting.pop(); next; next = waiting.pop()) {
@@ -15,6 +17,15 @@ export function unstorable(body: unknown): string[] {
     }
   }
   return pointers.reverse()
+}
+
+/** The same as faults of a request. */
+export function unstorableViolations(body: unknown): Violation[] {
+  return unstorable(body).map((pointer) => ({
+    in: 'body',
+    pointer,
+    detail: 'must not hold a NUL character or half of a surrogate pair',
+  }))
 }
 
 /** Streams and buffers are left alone. */
