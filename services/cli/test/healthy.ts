@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { adoptSecretKey, deriveKeys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { testDb } from '@lethe/db/testing'
+import { asSuperuser, testDb } from '@lethe/db/testing'
+import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { run } from '../src/run.ts'
 import { type SmtpServer, smtpServer } from './smtp-server.ts'
@@ -24,6 +25,7 @@ type Setting =
   | 'EXPORT_DIR'
   | 'UPLOAD_DIR'
   | 'PUBLIC_URL'
+  | 'TRUST_PROXY'
 
 interface Healthy {
   db: Db
@@ -37,7 +39,8 @@ interface Healthy {
 
 /** All that the doctor looks at, as it should be. */
 export async function healthy(t: Test): Promise<Healthy> {
-  const { db, url } = await testDb(t)
+  const { db, url: ownerUrl } = await testDb(t)
+  const url = await ordinaryRole(t, ownerUrl)
   const smtp = await smtpServer(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-doctor-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -49,8 +52,28 @@ export async function healthy(t: Test): Promise<Healthy> {
     ...{ DATABASE_URL: url, SMTP_URL: smtp.url, MAIL_FROM: 'Lethe <no-reply@lethe.test>' },
     ...{ SECRET_KEY: secretKey.toString('base64url') },
     ...{ EXPORT_DIR: exportDir, UPLOAD_DIR: uploadDir, PUBLIC_URL: 'https://lethe.test' },
+    TRUST_PROXY: '10.0.0.1',
   }
   return { db, smtp, folder, env, doctor: (changes = {}) => doctor({ ...env, ...changes }) }
+}
+
+/** The address of the database for a role that may read and write all of Lethe's tables, and no more. */
+async function ordinaryRole(t: Test, url: string): Promise<string> {
+  const operator = asSuperuser(t, { url })
+  const username = `doctor_${new URL(url).pathname.slice(1)}`
+  const role = sql.id(username)
+  await sql`create role ${role} login password 'x'`.execute(operator)
+  // The test server does without.
+  await sql`alter role ${role} set synchronous_commit = on`.execute(operator)
+  await sql`grant usage on schema public, vault, lethe to ${role}`.execute(operator)
+  await sql`grant select, insert, update, delete on all tables in schema public, vault, lethe to ${role}`.execute(
+    operator,
+  )
+  t.teardown(async () => {
+    await sql`drop owned by ${role} cascade`.execute(operator)
+    await sql`drop role ${role}`.execute(operator)
+  })
+  return Object.assign(new URL(url), { username, password: 'x' }).href
 }
 
 async function doctor(env: Record<string, string>): Promise<Told> {

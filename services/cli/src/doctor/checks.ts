@@ -4,9 +4,13 @@ import type { Finding } from './finding.ts'
 import { lookAtExportDir, lookAtUploadDir } from './folders.ts'
 import { lookAtForeignKeys } from './foreign-keys.ts'
 import { lookAtGracePeriod } from './grace-period.ts'
+import { lookAtMarks } from './marks.ts'
 import { lookAtMigrations } from './migrations.ts'
+import { lookAtPlan } from './plan.ts'
+import { lookAtProxy } from './proxy.ts'
 import { lookAtPublicUrl } from './public-url.ts'
 import { lookAtRedis } from './redis.ts'
+import { lookAtRole } from './role.ts'
 import { lookAtKeyAndDatabase, lookAtKeyStrength } from './secret-key.ts'
 import type { Settings } from './settings.ts'
 import { lookAtSmtp } from './smtp.ts'
@@ -25,6 +29,8 @@ export interface Check {
 
 export const checks: Check[] = [
   check('migrations', ['db'], lookAtMigrations),
+  check('role', ['db'], lookAtRole),
+  check('plan', ['db'], lookAtPlan),
   check('foreign keys', ['db'], lookAtForeignKeys),
   check('clocks', ['db'], lookAtClocks),
   check('SECRET_KEY', ['secretKey'], lookAtKeyStrength),
@@ -33,8 +39,10 @@ export const checks: Check[] = [
   check('SMTP', ['smtpUrl', 'mailFrom', 'publicUrl', 'production'], lookAtSmtp),
   check('EXPORT_DIR', ['exportDir'], lookAtExportDir),
   check('UPLOAD_DIR', ['uploadDir'], lookAtUploadDir),
+  check('folders', ['db', 'exportDir', 'uploadDir'], lookAtMarks),
   check('GRACE_PERIOD', ['gracePeriod'], lookAtGracePeriod),
   check('PUBLIC_URL', ['publicUrl', 'production'], lookAtPublicUrl),
+  check('TRUST_PROXY', ['publicUrl', 'trustProxy'], lookAtProxy),
 ]
 
 function check<Need extends keyof Facts>(

@@ -10,7 +10,7 @@ export interface Report {
   findings: Finding[]
 }
 
-/** Looks at all that can be looked at, side by side. Writes nothing to the database and sends no mail. */
+/** Looks at all that can be looked at, side by side. Keeps nothing that it writes, and sends no mail. */
 export async function examine(env: NodeJS.ProcessEnv): Promise<Report[]> {
   const { settings, findings } = readSettings(env)
   const { db, findings: database } = await openDatabase(settings)

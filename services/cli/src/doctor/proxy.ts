@@ -1,0 +1,19 @@
+import { type Finding, ok, warning } from './finding.ts'
+
+/** The API speaks plain HTTP, so where links are `https:` a proxy stands in front of it, and every request comes from there. */
+export function lookAtProxy({
+  publicUrl,
+  trustProxy,
+}: {
+  publicUrl: string
+  trustProxy: string[]
+}): Finding[] {
+  if (!publicUrl.startsWith('https:')) return [ok('no proxy is needed for plain http:')]
+  if (trustProxy.length > 0) return [ok(`X-Forwarded-* is believed of ${trustProxy.join(', ')}`)]
+  return [
+    warning(
+      'is empty, and PUBLIC_URL is https: all callers share the address of the proxy, and its rate limits',
+      'set TRUST_PROXY to the address of the proxy, as the API sees it',
+    ),
+  ]
+}
