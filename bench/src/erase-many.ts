@@ -1,4 +1,4 @@
-import { claimDeletions, finishErasure, mayBeClaimed, planErasure } from '@lethe/accounts'
+import { claimDeletions, finishErasure, isClaimable, planErasure } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { eraseRows } from '@lethe/erasure'
 import { lendTogether } from '@lethe/jobs'
@@ -62,7 +62,7 @@ async function eraseByPlan(db: Db, ids: number[]): Promise<void> {
 
 async function eraseNext(db: Db): Promise<void> {
   const plan = await planErasure(db)
-  const lease = await lendTogether(db, 'deletions', mayBeClaimed(limits), BATCH)
+  const lease = await lendTogether(db, 'deletions', isClaimable(limits, BATCH), BATCH)
   const claim = await claimDeletions(db, lease ?? '', limits)
   const erased = await finishErasure(db, plan, claim, 10_000)
   if (erased.length !== BATCH) throw new Error(`${erased.length} were erased`)

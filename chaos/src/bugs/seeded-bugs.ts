@@ -20,9 +20,9 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: 'drop the date of the claim',
     breaks: 'I1: what is pending is claimed at once',
-    file: 'packages/accounts/src/erase.ts',
-    find: 'd.erase_after <= now()\n',
-    replace: 'true\n',
+    file: 'packages/accounts/src/blast-radius.ts',
+    find: '`d.erase_after <= now()`',
+    replace: '`true`',
   },
   {
     name: 'use the clock of the API',

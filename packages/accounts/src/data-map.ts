@@ -39,6 +39,11 @@ export const lifecycleTables: DataMap['tables'] = {
       files_found: { is: 'how many files were found for the erasure', export: afterwards() },
       files_missing: { is: 'how many of them were missing', export: afterwards() },
       files_accepted: { is: 'how many an operator gave up for lost', export: afterwards() },
+      passed_at: { is: 'when the circuit breaker let it pass', export: bookkeeping() },
+      new_account: {
+        is: 'whether the account was younger than a week at the request',
+        export: bookkeeping(),
+      },
     },
   },
   exports: {

@@ -2,7 +2,7 @@ import type { Counts, Db, FilesByTable, Tx } from '@lethe/db'
 import { eraseRows, type Plan, RowsKeptError } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { noteEvents } from './audit.ts'
-import { type BlastRadius, holdsBack } from './blast-radius.ts'
+import { type BlastRadius, claimableIds, holdsBack, isDue } from './blast-radius.ts'
 
 export interface ClaimedDeletion {
   id: string
@@ -19,22 +19,34 @@ export interface Claim {
 
 /**
  * When a deletion (`d`) may be claimed: its date has passed on the database's clock, and the export that it promised is
- * made, or is an hour overdue; and no more are due at once than the limits allow, or the operator has released it.
+ * made, or is an hour overdue; and no more are due within the hour than the limits allow, or the breaker has let it pass, or
+ * the operator has released it.
  * Every deletion already claimed may be: there is no way back for it.
  */
 export function mayBeClaimed(limits: BlastRadius): RawBuilder<boolean> {
   return sql`(
     d.status = 'erasing'
-    or d.status = 'pending' and d.erase_after <= now()
+    or d.status = 'pending' and ${isDue}
       and (d.erase_after <= now() - interval '1 hour'
            or not exists (select from public.exports e where e.deletion_id = d.id and e.status = 'pending'))
-      and (d.released_at is not null or not ${holdsBack(limits)})
+      and not ${holdsBack(limits)}
   )`
+}
+
+/** The same of a deletion among many: found by indexes, in batches of `limit` at most. */
+export function isClaimable(limits: BlastRadius, limit: number): RawBuilder<boolean> {
+  return sql`d.id in ${claimableIds(limits, mayBeClaimed(limits), limit)}`
+}
+
+export function hasClaimable(limits: BlastRadius): RawBuilder<boolean> {
+  return sql`exists ${claimableIds(limits, mayBeClaimed(limits), 1)}`
 }
 
 /**
  * The point of no return, committed before anything is erased: pending → erasing. It takes over the job's lease under
  * a new name, so a second copy of the job finds nothing; and it asks for `pending` on the row that a cancel asks too.
+ * `before_a_trip` is never read: a table that is named `for key share` is locked before the snapshot is taken, so a claim
+ * either ends before the breaker trips or sees that it has.
  */
 export async function claimDeletions(
   db: Db,
@@ -43,7 +55,9 @@ export async function claimDeletions(
 ): Promise<Claim> {
   const lease = crypto.randomUUID()
   const { rows } = await sql<ClaimedDeletion>`
-    with mine as (
+    with before_a_trip as (
+      select from public.breaker_trips for key share
+    ), mine as (
       select d.id, d.status as was from public.deletions d
       where d.lease = ${jobLease} and ${mayBeClaimed(limits)} order by d.id for update
     ), claimed as (

@@ -1,15 +1,17 @@
 export { hasUnsealedEvents, noteEvents, sealAuditEvents, verifyAuditChain } from './audit.ts'
 export { findAvatar, imageType, putAvatar, removeAvatar } from './avatars.ts'
 export {
-  atOnce,
   type BlastRadius,
+  countedAtOnce,
+  describeKind,
+  describeLimits,
   describeTrip,
   type Held,
-  hasTripped,
+  isHeld,
   isStopped,
-  openTrip,
+  mustTrip,
+  openTrips,
   readHeld,
-  releaseHeld,
   type Trip,
   tripBreaker,
 } from './blast-radius.ts'
@@ -27,6 +29,8 @@ export {
   type ClaimedDeletion,
   claimDeletions,
   finishErasure,
+  hasClaimable,
+  isClaimable,
   mayBeClaimed,
 } from './erase.ts'
 export { erasePortions, type Pace } from './erase-portions.ts'
@@ -61,6 +65,7 @@ export { planErasure } from './plan-erasure.ts'
 export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'
 export { refresh } from './refresh.ts'
+export { beginRelease, hasReleaseToFinish, type Release, releaseBatch } from './release-held.ts'
 export { hasDueReminders, stageReminders } from './reminders.ts'
 export { requestDeletion } from './request-deletion.ts'
 export { listExports, type OwnExport, requestExport } from './request-export.ts'

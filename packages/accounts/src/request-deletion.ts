@@ -1,4 +1,6 @@
 import type { Db, Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { isNewAccount } from './blast-radius.ts'
 import { AccountError } from './errors.ts'
 import { checkShown, isFresh } from './fresh-log-in.ts'
 import type { Hasher } from './hashing.ts'
@@ -41,11 +43,11 @@ export async function requestDeletion(
     throw new AccountError('reauthentication-required')
   const shownHash = await checkShown(db, hasher, session.userId, request.password)
   return db.transaction().execute(async (tx) => {
-    await authorize(tx, session, request.userId, rules, shownHash)
-    const eraseAfter = request.eraseNow ? 'PT0S' : rules.gracePeriod
+    const newAccount = await authorize(tx, session, request.userId, rules, shownHash)
+    const grace = request.eraseNow ? 'PT0S' : rules.gracePeriod
     const by = session.userId === request.userId ? 'owner' : 'administrator'
     return (
-      (await scheduleDeletion(tx, keys, request.userId, eraseAfter, by)) ??
+      (await scheduleDeletion(tx, keys, request.userId, { grace, by, newAccount })) ??
       (await openDeletion(tx, request.userId))
     )
   })
@@ -54,6 +56,7 @@ export async function requestDeletion(
 /**
  * Locks both people (in the order of their ids, so that two administrators cannot lock each other out) and looks again at
  * everything that allows the request. The locks are held until the deletion is written: to authorise and to act is one step.
+ * Returns whether the account is a new one.
  */
 async function authorize(
   tx: Tx,
@@ -61,10 +64,11 @@ async function authorize(
   userId: number,
   { reauthenticationWindow }: DeletionRules,
   shownHash: string | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const people = await tx
     .selectFrom('users')
     .select(['id', 'active', 'role', 'password_hash'])
+    .select(isNewAccount(sql.ref('created_at')).as('isNew'))
     .where('id', 'in', [session.userId, userId])
     .orderBy('id')
     .forNoKeyUpdate()
@@ -74,9 +78,11 @@ async function authorize(
   if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
   if (actor.id !== userId && actor.role !== 'administrator')
     throw new AccountError('not-authorized')
-  if (!people.some(({ id }) => id === userId)) throw new AccountError('user-not-found')
+  const person = people.find(({ id }) => id === userId)
+  if (!person) throw new AccountError('user-not-found')
   const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
   if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
+  return person.isNew
 }
 
 async function openDeletion(tx: Tx, userId: number): Promise<Deletion> {

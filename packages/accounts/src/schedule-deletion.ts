@@ -11,19 +11,26 @@ export interface Deletion {
   eraseAfter: Date
 }
 
+export interface Schedule {
+  /** An ISO 8601 duration. */
+  grace: string
+  by: 'owner' | 'administrator'
+  /** Whether the account is younger than a week (`isNewAccount`); false where that is not known. */
+  newAccount: boolean
+}
+
 /**
  * What a deletion begins with, once it is settled that it may. One statement, so that no part of it can be left out: the
  * account is deactivated if it was active, and with it all sessions end, the deletion and the promised export are written, and
  * the mail that carries the cancel link is staged. Undefined where the account was not active.
  *
- * The person is spoken to by the names of the schema `lethe` alone. `grace` is an ISO 8601 duration.
+ * The person is spoken to by the names of the schema `lethe` alone.
  */
 export async function scheduleDeletion(
   tx: Tx,
   keys: Keys,
   personId: number,
-  grace: string,
-  by: 'owner' | 'administrator',
+  { grace, by, newAccount }: Schedule,
 ): Promise<Deletion | undefined> {
   const deletionNonce = randomBytes(32)
   const exportNonce = randomBytes(32)
@@ -33,11 +40,11 @@ export async function scheduleDeletion(
     ), ended as materialized (
       select id, lethe.end_sessions(id) from deactivated
     ), requested as (
-      insert into public.deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash)
+      insert into public.deletions (user_id, erase_after, next_attempt_at, next_reminder_at, token_nonce, token_hash, new_account)
       select id, now() + grace, now() + grace,
         case when grace > interval '7 days' then now() + grace - interval '7 days'
              when grace > interval '1 day' then now() + grace - interval '1 day' end,
-        ${deletionNonce}, ${tokenHash(deletionToken(keys, deletionNonce))}
+        ${deletionNonce}, ${tokenHash(deletionToken(keys, deletionNonce))}, ${newAccount}::boolean
       from ended, (select ${grace}::interval as grace) as rule
       returning *
     ), promised as (

@@ -1,6 +1,7 @@
 export { cookieName } from './cookie-name.ts'
 export { type Duration, duration } from './duration.ts'
 export { ehloName, isPublicEhloName } from './ehlo-name.ts'
+export { eraseAtOnceFloor, eraseAtOnceShare } from './erase-at-once.ts'
 export { ConfigError, quoted } from './error.ts'
 export { exportDir } from './export-dir.ts'
 export { logLevel } from './log-level.ts'

@@ -100,6 +100,8 @@ export interface Schema {
     files_found: JSONColumnType<FilesByTable> | null
     files_missing: JSONColumnType<FilesByTable> | null
     files_accepted: JSONColumnType<FilesByTable> | null
+    new_account: Generated<boolean>
+    passed_at: Date | null
   }
   exports: Leased & {
     id: Generated<string>
@@ -141,6 +143,7 @@ export interface Schema {
   }
   breaker_trips: {
     id: ColumnType<number, never, never>
+    new_accounts: Generated<boolean>
     tripped_at: Generated<Date>
     at_once: number
     users: number
@@ -148,6 +151,11 @@ export interface Schema {
     share: ColumnType<string, number, never>
     released_at: Date | null
     released: number | null
+    held_from: Generated<Date>
+    held_until: Generated<Date>
+    passed: Generated<number>
+    release_until: Date | null
+    marked: Generated<number>
   }
   secret_key_check: {
     singleton: Generated<boolean>

@@ -60,7 +60,7 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
   },
   'breaker release': {
     run: releaseBreaker,
-    usage: 'breaker release NUMBER',
+    usage: 'breaker release NUMBER [established|new]',
     does: 'go on with as many deletions as are held',
   },
   'export verify': {

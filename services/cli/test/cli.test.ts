@@ -72,32 +72,51 @@ t.test('audit verify exits 1 where the chain does not hold', async (t) => {
 
 t.test('breaker tells what is held and how to go on; release wants the very number', async (t) => {
   const { f, lethe } = await setup(t)
-  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 0\.$/ })
+  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* new accounts 0\.$/ })
   t.match(await lethe('breaker', 'release', '0'), { code: 0, text: /closed: nothing is held/ })
   for (let i = 0; i < 3; i++) await f.request(await f.person(), {}, 'PT0S')
-  await sql`insert into public.deletions (user_id, erase_after, next_attempt_at, token_nonce, token_hash)
-    select 99, now(), now(), token_nonce, sha256('x') from public.deletions limit 1`.execute(f.db)
-  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 4\.$/ })
+  await sql`insert into public.deletions (user_id, requested_at, erase_after, next_attempt_at, token_nonce, token_hash, new_account)
+    select 99, now() + interval '1 microsecond', now() + interval '1 microsecond', now(), token_nonce, sha256('x'), true
+    from public.deletions limit 1`.execute(f.db)
+  t.match(await lethe('breaker'), { code: 0, text: /established accounts 0, new accounts 4\.$/ })
   await tripBreaker(f.db, { floor: 1, share: 0.1 })
   await f.request(await f.person(), {}, 'PT0S')
 
   const shown = await lethe('breaker')
   t.match(shown, { code: 1, text: /4 deletions were due at once, more than 1 and more than 0\.1 / })
-  t.match(shown.text, /Held: 4\. Come due since, .*: 1\./)
-  t.match(shown.text, /^owner +4 .*\nnobody on record +1 /m)
-  t.match(shown.text, /pnpm lethe breaker release 4\n/)
+  t.match(shown.text, /younger than 7 days.* The 1 oldest requests go on\./)
+  t.match(shown.text, /Held: 3\. Come due since, .*: 1\./)
+  t.match(shown.text, /^owner +2 .*\nnobody on record +1 /m)
+  t.match(shown.text, /pnpm lethe breaker release 3\n/)
 
   for (const wrong of [
     ['breaker', 'release'],
     ['breaker', 'release', 'all'],
-    ['breaker', 'release', '-4'],
+    ['breaker', 'release', '-3'],
+    ['breaker', 'release', '3', 'all'],
   ])
     t.match(await lethe(...wrong), { code: 2, text: /How many/ })
-  t.match(await lethe('breaker', 'release', '5'), { code: 1, text: /^4 are held, not 5/ })
+  t.match(await lethe('breaker', 'release', '5'), { code: 1, text: /^3 are held, not 5/ })
   t.match(await lethe('breaker'), { code: 1 }, 'still stopped')
-  t.match(await lethe('breaker', 'release', '4'), { code: 0, text: /^Released 4/ })
-  t.match(await lethe('breaker', 'release', '4'), { code: 0, text: /nothing is held/ }, 'harmless')
-  t.match(await lethe('breaker'), { code: 0, text: /closed\. .* 1\.$/ })
+  t.match(await lethe('breaker', 'release', '3', 'established'), { text: /nothing is held/ })
+  t.match(await lethe('breaker', 'release', '3'), { code: 0, text: /^Released 3/ })
+  t.match(await lethe('breaker', 'release', '3'), { code: 0, text: /nothing is held/ }, 'harmless')
+  t.match(await lethe('breaker'), { code: 0, text: /new accounts 2\.$/ })
+})
+
+t.test('breaker release asks which kind of account, where both are held', async (t) => {
+  const { f, lethe } = await setup(t)
+  const people = [await f.person(), await f.person(), await f.person()]
+  await sql`update public.users set created_at = now() - interval '8 days' where id = ${people[0]?.user.id}`.execute(
+    f.db,
+  )
+  for (const person of people) await f.request(person, {}, 'PT0S')
+  await tripBreaker(f.db, { floor: 0, share: 0 })
+  const shown = await lethe('breaker')
+  t.match(shown.text, /breaker release 1 established\n.*breaker release 2 new\n/)
+  t.match(await lethe('breaker', 'release', '2'), { code: 2, text: /which/ })
+  t.match(await lethe('breaker', 'release', '2', 'new'), { code: 0, text: /^Released 2 .*younger/ })
+  t.match(await lethe('breaker', 'release', '1'), { code: 0, text: /^Released 1 .*established/ })
 })
 
 t.test('migrate applies what is missing, and nothing twice', async (t) => {

@@ -1,6 +1,8 @@
 import path from 'node:path'
 import {
   duration,
+  eraseAtOnceFloor,
+  eraseAtOnceShare,
   exportDir,
   faultless,
   logLevel,
@@ -11,8 +13,6 @@ import {
   requiredUrl,
   secretKey,
   sender,
-  share,
-  wholeNumber,
 } from '@lethe/config'
 import { redisUrlFault } from '@lethe/jobs'
 
@@ -31,8 +31,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
     blastRadius: {
-      floor: wholeNumber(env, 'ERASE_AT_ONCE_FLOOR', 1_000),
-      share: share(env, 'ERASE_AT_ONCE_SHARE', 0.1),
+      floor: eraseAtOnceFloor(env),
+      share: eraseAtOnceShare(env),
     },
     rateLimits: oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on') === 'on',
     production: env.NODE_ENV === 'production',

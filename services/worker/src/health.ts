@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describeTrip, openTrip, type Readiness, type Trip } from '@lethe/accounts'
+import { describeTrip, openTrips, type Readiness, type Trip } from '@lethe/accounts'
 import type { OpenQueue } from '@lethe/jobs'
 import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
@@ -85,8 +85,8 @@ async function whetherWorking(
   if (!queue) return unavailable('The worker is starting or stopping.')
   const reached = await queue.counts('send-mail').catch(() => undefined)
   if (!reached) return unavailable('The queue cannot be reached.')
-  const trip = await openTrip(db)
-  return trip ? stopped(trip) : json(200, { status: 'ok' })
+  const trips = await openTrips(db)
+  return trips.length > 0 ? stopped(trips) : json(200, { status: 'ok' })
 }
 
 async function within<T>(answer: Promise<T>, late: T): Promise<T> {
@@ -124,8 +124,8 @@ function unavailable(detail: string): Answer {
 }
 
 /** A code of its own: whoever waits for the start knows by it that all the rest works. */
-function stopped(trip: Trip): Answer {
-  const detail = `${describeTrip(trip)} All else goes on. Look with \`pnpm lethe breaker\`; \`pnpm lethe breaker release\` is what goes on with erasing.`
+function stopped(trips: Trip[]): Answer {
+  const detail = `${trips.map(describeTrip).join(' ')} All else goes on. Look with \`pnpm lethe breaker\`; \`pnpm lethe breaker release\` is what goes on with erasing.`
   return problem(503, 'erasure-stopped', 'Erasure is stopped', detail)
 }
 

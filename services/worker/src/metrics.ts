@@ -1,7 +1,7 @@
-import { atOnce, isStopped } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { jobNames, type OpenQueue } from '@lethe/jobs'
-import { sql } from 'kysely'
+import { readAlarms } from './read-alarms.ts'
+import { type Counts, MAX_COUNT, readCounts } from './read-counts.ts'
 
 interface Sample {
   labels: Record<string, string>
@@ -14,86 +14,61 @@ export interface Metric {
   samples: Sample[]
 }
 
-interface Facts {
-  pendingDeletions: number
-  erasingDeletions: number
-  pendingExports: number
-  readyExports: number
-  pendingMails: number
-  overdue: number
-  oldestOverdue: number
-  atOnce: number
-  stopped: boolean
-  oldestMail: number
-  unsealed: number
-}
-
-/** What is open in the database, by one statement, and what waits in the queue. No names, no ids. */
+/**
+ * The alarms, what is open in the database, and what waits in the queue. No names, no ids. Counts that took too long are left
+ * out, and `lethe_counts_up` says so; the alarms are there all the same.
+ */
 export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise<Metric[]> {
-  const [facts, jobs] = await Promise.all([readFacts(db), readJobs(queue)])
-  const gauge = (name: string, help: string, value: number): Metric => {
-    return { name, help, samples: [{ labels: {}, value }] }
-  }
+  const [alarms, counts, jobs] = await Promise.all([
+    readAlarms(db),
+    readCounts(db),
+    readJobs(queue),
+  ])
   return [
-    byStatus('lethe_deletions', 'Deletions that are not over, by status.', {
-      pending: facts.pendingDeletions,
-      erasing: facts.erasingDeletions,
-    }),
-    byStatus('lethe_exports', 'Exports to be made, and those that can be fetched.', {
-      pending: facts.pendingExports,
-      ready: facts.readyExports,
-    }),
-    byStatus('lethe_mails', 'Mails that have not left.', { pending: facts.pendingMails }),
-    gauge('lethe_deletions_overdue', 'Deletions past their date and not erased.', facts.overdue),
-    gauge(
-      'lethe_deletions_overdue_seconds',
-      'How long the oldest of them is past its date.',
-      facts.oldestOverdue,
-    ),
-    gauge(
-      'lethe_deletions_at_once',
-      'Deletions that the breaker counts: due, or claimed within the hour, and not released.',
-      facts.atOnce,
-    ),
     gauge(
       'lethe_erasure_stopped',
-      'Whether the breaker has tripped: nothing is claimed until it is released.',
-      facts.stopped ? 1 : 0,
+      'Whether the breaker has tripped: it holds erasures until an operator releases them.',
+      alarms.stopped ? 1 : 0,
     ),
-    gauge('lethe_mails_pending_seconds', 'Age of the oldest unsent mail.', facts.oldestMail),
-    gauge('lethe_audit_events_unsealed', 'Audit events not yet in the chain.', facts.unsealed),
+    gauge(
+      'lethe_deletions_overdue_seconds',
+      'How long the oldest deletion is past its date and not erased.',
+      alarms.oldestOverdue,
+    ),
+    gauge('lethe_mails_pending_seconds', 'Age of the oldest unsent mail.', alarms.oldestMail),
     gauge('lethe_queue_up', 'Whether the queue can be reached.', jobs ? 1 : 0),
     { name: 'lethe_queue_jobs', help: 'Jobs in the queue by job and state.', samples: jobs ?? [] },
+    gauge(
+      'lethe_counts_up',
+      `Whether the counts could be made in time; else they are left out. They stop at ${MAX_COUNT}.`,
+      counts ? 1 : 0,
+    ),
+    ...(counts ? countMetrics(counts) : []),
   ]
 }
 
-const PATIENCE_MS = 2_000
-
-/** Each subquery asks what a partial index holds: what is over only grows, and is asked by nobody so often. */
-async function readFacts(db: Db): Promise<Facts> {
-  return db
-    .transaction()
-    .setAccessMode('read only')
-    .execute(async (tx) => {
-      await sql`set local statement_timeout = ${sql.lit(PATIENCE_MS)}`.execute(tx)
-      const { rows } = await sql<Facts>`
-        select
-          (select count(*) from public.deletions where status = 'pending') as "pendingDeletions",
-          (select count(*) from public.deletions where status = 'erasing') as "erasingDeletions",
-          (select count(*) from public.exports where status = 'pending') as "pendingExports",
-          (select count(*) from public.exports where status = 'ready') as "readyExports",
-          (select count(*) from public.outbox where status = 'pending') as "pendingMails",
-          (select count(*) from public.deletions
-            where status in ('pending', 'erasing') and erase_after <= now()) as overdue,
-          (select coalesce(greatest(extract(epoch from now() - min(erase_after)), 0), 0)::float8
-            from public.deletions where status in ('pending', 'erasing')) as "oldestOverdue",
-          ${atOnce} as "atOnce",
-          ${isStopped} as stopped,
-          (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8
-            from public.outbox where status = 'pending') as "oldestMail",
-          (select count(*) from public.audit_events where position is null) as unsealed`.execute(tx)
-      return rows[0] as Facts
-    })
+function countMetrics(counts: Counts): Metric[] {
+  return [
+    labelled('lethe_deletions', 'Deletions that are not over, by status.', 'status', {
+      pending: counts.pendingDeletions,
+      erasing: counts.erasingDeletions,
+    }),
+    labelled('lethe_exports', 'Exports to be made, and those that can be fetched.', 'status', {
+      pending: counts.pendingExports,
+      ready: counts.readyExports,
+    }),
+    labelled('lethe_mails', 'Mails that have not left.', 'status', {
+      pending: counts.pendingMails,
+    }),
+    gauge('lethe_deletions_overdue', 'Deletions past their date and not erased.', counts.overdue),
+    labelled(
+      'lethe_deletions_at_once',
+      'Deletions that the breaker counts: due, or claimed within the hour, and neither held nor released.',
+      'accounts',
+      { established: counts.establishedAtOnce, new: counts.newAtOnce },
+    ),
+    gauge('lethe_audit_events_unsealed', 'Audit events not yet in the chain.', counts.unsealed),
+  ]
 }
 
 async function readJobs(queue: OpenQueue | undefined): Promise<Sample[] | undefined> {
@@ -110,8 +85,20 @@ async function readJobs(queue: OpenQueue | undefined): Promise<Sample[] | undefi
   }
 }
 
-function byStatus(name: string, help: string, counts: Record<string, number>): Metric {
-  const samples = Object.entries(counts).map(([status, value]) => ({ labels: { status }, value }))
+function gauge(name: string, help: string, value: number): Metric {
+  return { name, help, samples: [{ labels: {}, value }] }
+}
+
+function labelled(
+  name: string,
+  help: string,
+  label: string,
+  counts: Record<string, number>,
+): Metric {
+  const samples = Object.entries(counts).map(([key, value]) => ({
+    labels: { [label]: key },
+    value,
+  }))
   return { name, help, samples }
 }
 

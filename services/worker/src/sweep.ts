@@ -7,18 +7,21 @@ import {
   forgetOldHits,
   giveUpExports,
   hasArchivesToRemove,
+  hasClaimable,
   hasDueReminders,
   hasExportsToExpire,
-  hasTripped,
+  hasReleaseToFinish,
   hasUnsealedEvents,
-  mayBeClaimed,
+  isClaimable,
+  mustTrip,
+  releaseBatch,
   sealAuditEvents,
   stageReminders,
   tripBreaker,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { removeDead } from '@lethe/exports'
-import { hasFree, lendTogether, type OpenQueue } from '@lethe/jobs'
+import { lendTogether, type OpenQueue } from '@lethe/jobs'
 import type { RawBuilder } from 'kysely'
 import type { Deps } from './deps.ts'
 import { forgetMails } from './forget-mails.ts'
@@ -60,10 +63,11 @@ export function conditionalTasks(deps: Deps, queue: OpenQueue) {
     relay: { when: hasMailsToRelay, run: () => relayMails(db, queue) },
     'lend-exports': { when: hasExportsToMake, run: () => queueExports(deps, queue) },
     'lend-deletions': {
-      when: hasFree('deletions', mayBeClaimed(blastRadius)),
+      when: hasClaimable(blastRadius),
       run: () => queueDeletions(deps, queue),
     },
-    'trip-breaker': { when: hasTripped(blastRadius), run: once(() => watchBlastRadius(deps)) },
+    'trip-breaker': { when: mustTrip(blastRadius), run: once(() => watchBlastRadius(deps)) },
+    'finish-release': { when: hasReleaseToFinish, run: () => releaseBatch(db) },
     'stage-reminders': { when: hasDueReminders, run: inBatches(db, stageReminders) },
     'expire-exports': { when: hasExportsToExpire, run: inBatches(db, expireExports) },
     'remove-archives': { when: hasArchivesToRemove, run: () => removeArchives(deps) },
@@ -106,7 +110,7 @@ async function queueExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
 async function queueDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('erase-accounts')
   if (waiting >= BATCHES_WAITING) return false
-  const lease = await lendTogether(db, 'deletions', mayBeClaimed(blastRadius), DELETIONS)
+  const lease = await lendTogether(db, 'deletions', isClaimable(blastRadius, DELETIONS), DELETIONS)
   if (!lease) return false
   await queue.publish('erase-accounts', [lease])
   return true
@@ -114,8 +118,8 @@ async function queueDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Prom
 
 /** Lending and claiming stop by themselves; that it is so is noted and told here, once. */
 async function watchBlastRadius({ db, blastRadius, log }: Deps): Promise<void> {
-  const trip = await tripBreaker(db, blastRadius)
-  if (trip) log.error(trip, 'erasure.stopped')
+  for (const { id: _, ...trip } of await tripBreaker(db, blastRadius))
+    log.error(trip, 'erasure.stopped')
 }
 
 async function removeArchives({ db, storage, folders, log }: Deps): Promise<boolean> {

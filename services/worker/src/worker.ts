@@ -173,7 +173,12 @@ function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSign
   )
   return Promise.all([
     watch.ended,
-    listen(databaseUrl, 'outbox', () => watch.ask('relay'), failed('listen'), stop),
+    listen(
+      databaseUrl,
+      { outbox: () => watch.ask('relay'), exports: () => watch.ask('lend-exports') },
+      failed('listen'),
+      stop,
+    ),
     ...periodic,
   ])
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { cancelDeletionByToken, releaseHeld } from '@lethe/accounts'
+import { beginRelease, cancelDeletionByToken, openTrips } from '@lethe/accounts'
 import { openQueue } from '@lethe/jobs'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
@@ -9,12 +9,14 @@ import { sweepTasks } from '../src/sweep.ts'
 import { startWorker } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
 
-/** More than two, and more than half of all. */
-const blastRadius = { floor: 2, share: 0.5 }
+/** More than two. */
+const blastRadius = { floor: 2, share: 0 }
+/** More than none, so that none passes. */
+const closed = { floor: 0, share: 0 }
 
 t.test('too many at once stop erasure, and nothing else, until the operator goes on', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius })
+  Object.assign(s.deps, { blastRadius: closed })
   const [ada, ...others] = [await s.person('ada@example.com'), await s.person(), await s.person()]
   const port = await start(t, s)
   const first = await s.deletion(ada)
@@ -29,9 +31,9 @@ t.test('too many at once stop erasure, and nothing else, until the operator goes
   t.match(await answer.json(), {
     type: '/problems/erasure-stopped',
     detail:
-      /3 deletions were due at once, more than 2 and more than 0\.5 of the 3 users.*pnpm lethe breaker release/,
+      /accounts that were younger than 7 days since .* 3 deletions were due at once, more than 0 and more than 0 of the 3 users\. The 0 oldest .*pnpm lethe breaker release/,
   })
-  t.strictSame(await metrics(port), ['lethe_deletions_at_once 3', 'lethe_erasure_stopped 1'])
+  t.strictSame(await metrics(port), ['lethe_erasure_stopped 1', ...atOnce(0)])
 
   t.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
   const bob = await s.person('bob@example.com')
@@ -45,21 +47,25 @@ t.test('too many at once stop erasure, and nothing else, until the operator goes
   await until('and cancels', () => s.sink.received.length === 10)
   t.equal((await users(s)).length, 4, 'nobody is erased')
 
-  t.equal(await releaseHeld(s.db, 2), 2)
-  await until('the others are erased', async () => (await users(s)).length === 2)
+  const [trip] = await openTrips(s.db)
+  await beginRelease(s.db, trip?.id ?? 0, 2)
+  await until(
+    'the others are erased, since the worker finishes the release',
+    async () => (await users(s)).length === 2,
+  )
   t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
-  t.strictSame(await metrics(port), ['lethe_deletions_at_once 0', 'lethe_erasure_stopped 0'])
+  t.strictSame(await metrics(port), ['lethe_erasure_stopped 0', ...atOnce(0)])
   const told = s.lines.filter((line) => line.includes('erasure.stopped'))
   t.equal(told.length, 1, 'it was logged once')
-  t.match(JSON.parse(told[0] ?? ''), { level: 50, atOnce: 3, users: 3, floor: 2, share: 0.5 })
+  t.match(JSON.parse(told[0] ?? ''), { level: 50, atOnce: 3, users: 3, floor: 0, share: 0 })
   t.notMatch(told[0], /"(id|deletion|user)"|@/)
 })
 
 t.test('a worker that starts while erasure is stopped does all the rest', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius })
+  Object.assign(s.deps, { blastRadius: closed })
   await s.deletion(await s.person('ada@example.com'))
-  await sql`insert into public.breaker_trips (at_once, users, floor, share) values (3, 3, 2, 0.5)`.execute(
+  await sql`insert into public.breaker_trips (new_accounts, at_once, users, floor, share) values (true, 3, 3, 0, 0)`.execute(
     s.db,
   )
   await badUpdate(s)
@@ -69,7 +75,7 @@ t.test('a worker that starts while erasure is stopped does all the rest', async 
 })
 
 t.test(
-  'of what a bad UPDATE makes due, nothing is lent, and no job lent before claims it',
+  'of what a bad UPDATE makes due, as much is lent as passes, and no job lent before claims more',
   async (t) => {
     const s = await setup(t)
     Object.assign(s.deps, { blastRadius })
@@ -89,10 +95,16 @@ t.test(
     t.equal(await tasks['lend-deletions'].run(), false)
     t.match(await queue.counts('erase-accounts'), { waiting: 0 })
     await Promise.all([tasks['trip-breaker'].run(), tasks['trip-breaker'].run()])
-    t.equal(await tasks['lend-deletions'].run(), false)
     t.equal(s.lines.filter((line) => line.includes('erasure.stopped')).length, 1)
-    t.equal(await releaseHeld(s.db, 5), 5)
     t.equal(await tasks['lend-deletions'].run(), true)
+    t.equal(await lentDeletions(s), 2)
+    t.equal(await tasks['lend-deletions'].run(), false)
+    const [trip] = await openTrips(s.db)
+    await beginRelease(s.db, trip?.id ?? 0, 3)
+    t.equal(await tasks['finish-release'].run(), true)
+    t.equal(await tasks['finish-release'].run(), false)
+    t.equal(await tasks['lend-deletions'].run(), true)
+    t.equal(await lentDeletions(s), 5)
   },
 )
 
@@ -117,8 +129,8 @@ t.test('what was claimed before is erased all the same', async (t) => {
     { status: 'pending' },
     { status: 'pending' },
   ])
-  await until('all four count', async () =>
-    (await metrics(port)).includes('lethe_deletions_at_once 4'),
+  await until('they count, and not what is held', async () =>
+    (await metrics(port)).includes('lethe_deletions_at_once{accounts="new"} 2'),
   )
 })
 
@@ -132,6 +144,18 @@ async function badUpdate({ db }: Setup, deletions = 1_000) {
 
 function users({ db }: Setup) {
   return db.selectFrom('users').select('id').execute()
+}
+
+async function lentDeletions({ db }: Setup): Promise<number> {
+  const lent = await sql`select from public.deletions where next_attempt_at > now()`.execute(db)
+  return lent.rows.length
+}
+
+function atOnce(newAccounts: number): string[] {
+  return [
+    'lethe_deletions_at_once{accounts="established"} 0',
+    `lethe_deletions_at_once{accounts="new"} ${newAccounts}`,
+  ]
 }
 
 /** The lines that the breaker is about. */

@@ -15,7 +15,7 @@ t.test('three values are enough', async (t) => {
     mailFrom: { name: 'Lethe', address: 'no-reply@localhost' },
     publicUrl: 'http://localhost:3000',
     exportTtl: { iso: 'P7D' },
-    blastRadius: { floor: 1_000, share: 0.1 },
+    blastRadius: { floor: 20, share: 0.01 },
     rateLimits: true,
     logLevel: 'info',
   })

@@ -97,12 +97,28 @@ t.test('nobody waits long for metrics of a database that does not answer', async
   await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
   const lock = await s.db.startTransaction().execute()
   t.teardown(() => lock.rollback().execute())
-  await sql`lock table public.audit_events in access exclusive mode`.execute(lock)
+  await sql`lock table public.deletions in access exclusive mode`.execute(lock)
   for (const path of ['/metrics', '/queue']) {
     const watch = startStopwatch()
     t.match(await get(port, path), { status: 503 }, path)
     await holdsWithin(t, watch, 5_000, `${path} is answered`)
   }
+})
+
+t.test('counts that take too long are left out, and the alarms are there', async (t) => {
+  const s = await setup(t)
+  const lock = await s.db.startTransaction().execute()
+  t.teardown(() => lock.rollback().execute())
+  await sql`lock table public.audit_events in access exclusive mode`.execute(lock)
+  const text = metricsText(await readMetrics(s.db, undefined))
+  for (const line of [
+    'lethe_counts_up 0',
+    'lethe_erasure_stopped 0',
+    'lethe_deletions_overdue_seconds 0',
+    'lethe_mails_pending_seconds 0',
+  ])
+    t.ok(text.split('\n').includes(line), line)
+  t.notMatch(text, 'lethe_deletions{')
 })
 
 t.test('a deletion past its date is told of, with how long it waits', async (t) => {

@@ -153,7 +153,9 @@ async function archiveOf(db: Db, keys: Keys, storage: Storage, token: string) {
 async function schedule(db: Db, keys: Keys, person: number): Promise<string> {
   const deletion = await db
     .transaction()
-    .execute((tx) => scheduleDeletion(tx, keys, person, 'P27D', 'owner'))
+    .execute((tx) =>
+      scheduleDeletion(tx, keys, person, { grace: 'P27D', by: 'owner', newAccount: false }),
+    )
   if (!deletion) throw new Error('they were not active')
   return deletion.id
 }

@@ -1,20 +1,41 @@
-import { releaseHeld } from '@lethe/accounts'
+import { beginRelease, describeKind, openTrips, releaseBatch } from '@lethe/accounts'
 import type { Command } from '../command.ts'
 
-export const releaseBreaker: Command = async ([number = ''], { db, print }) => {
-  if (!/^\d{1,15}$/.test(number)) {
-    print('How many? Give the number that `breaker` shows as held: breaker release NUMBER')
+const kinds: Record<string, boolean> = { established: false, new: true }
+
+export const releaseBreaker: Command = async ([number = '', kind], { db, print }) => {
+  if (!/^\d{1,15}$/.test(number) || (kind !== undefined && !(kind in kinds))) {
+    print(
+      'How many? Give the number that `breaker` shows as held: breaker release NUMBER [established|new]',
+    )
     return 2
   }
-  const held = await releaseHeld(db, Number(number))
-  if (held === undefined) {
+  const trips = (await openTrips(db)).filter(
+    ({ newAccounts }) => kind === undefined || newAccounts === kinds[kind],
+  )
+  const [trip] = trips
+  if (!trip) {
     print('The breaker is closed: nothing is held.')
     return 0
   }
-  if (held !== Number(number)) {
-    print(`${held} are held, not ${number}: nothing was released. Look once more with \`breaker\`.`)
+  if (trips.length > 1) {
+    print(
+      'Established and new accounts are held apart. Say which: breaker release NUMBER established, or breaker release NUMBER new',
+    )
+    return 2
+  }
+  const release = await beginRelease(db, trip.id, Number(number))
+  if (release && !release.begun) {
+    print(
+      trip.released === null
+        ? `${release.held} are held, not ${number}: nothing was released. Look once more with \`breaker\`.`
+        : `A release of ${release.held} is under way, not of ${number}: give that number to go on with it.`,
+    )
     return 1
   }
-  print(`Released ${held}: the worker goes on. Whoever has come due since is counted anew.`)
+  while (await releaseBatch(db));
+  print(
+    `Released ${number} erasures of ${describeKind(trip)}: the worker goes on. What has come due since is counted anew.`,
+  )
   return 0
 }

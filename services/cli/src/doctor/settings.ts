@@ -1,8 +1,11 @@
 import path from 'node:path'
+import { describeLimits } from '@lethe/accounts'
 import {
   ConfigError,
   cookieName,
   duration,
+  eraseAtOnceFloor,
+  eraseAtOnceShare,
   exportDir,
   faultless,
   logLevel,
@@ -15,8 +18,6 @@ import {
   requiredUrl,
   secretKey,
   sender,
-  share,
-  wholeNumber,
 } from '@lethe/config'
 import { redisUrlFault } from '@lethe/jobs'
 import { type Finding, ok, wrong } from './finding.ts'
@@ -42,8 +43,8 @@ const readers = {
   workerPort: (env: Env) => port(env, 'WORKER_PORT', 3001),
   allowedOrigins: (env: Env) => origins(env, 'ALLOWED_ORIGINS'),
   trustProxy: (env: Env) => proxies(env, 'TRUST_PROXY'),
-  eraseAtOnceFloor: (env: Env) => wholeNumber(env, 'ERASE_AT_ONCE_FLOOR', 1_000),
-  eraseAtOnceShare: (env: Env) => share(env, 'ERASE_AT_ONCE_SHARE', 0.1),
+  eraseAtOnceFloor,
+  eraseAtOnceShare,
   rateLimits: (env: Env) => oneOf(env, 'RATE_LIMITS', ['on', 'off'], 'on'),
   production: (env: Env) => env.NODE_ENV === 'production',
   logLevel,
@@ -68,5 +69,9 @@ export function readSettings(env: Env): { settings: Partial<Settings>; findings:
   const findings = [...messages].map((message) =>
     wrong(message, `set ${message.split(' ')[0]} for the API, the worker and this command alike`),
   )
-  return { settings, findings: findings.length > 0 ? findings : [ok('all can be read')] }
+  if (findings.length === 0) findings.push(ok('all can be read'))
+  const { eraseAtOnceFloor: floor, eraseAtOnceShare: share } = settings as Partial<Settings>
+  if (floor !== undefined && share !== undefined)
+    findings.push(ok(describeLimits({ floor, share })))
+  return { settings, findings }
 }
