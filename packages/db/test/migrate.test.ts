@@ -179,7 +179,7 @@ t.test(
   async (t) => {
     const { url } = await testDb(t)
     const { role, asRole, operator: db } = await ordinaryRole(t, url)
-    await sql`create table public.theirs ()`.execute(db)
+    await sql`create table public.theirs (); grant select on public.theirs to public`.execute(db)
     await sql`alter table public.theirs owner to ${sql.id(role)}`.execute(db)
     await sql`alter table public.kysely_migration owner to ${sql.id(role)}`.execute(db)
     await sql`grant create on schema public to ${sql.id(role)}`.execute(db)
