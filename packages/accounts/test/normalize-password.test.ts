@@ -17,6 +17,14 @@ t.test('a password is the same one however its characters are composed', async (
   t.equal(normalizePassword('\ufb01'), '\ufb01', 'what only looks alike stays apart')
 })
 
+t.test('no password takes long to normalize', async (t) => {
+  const marks = '\u0301'.repeat(16_000) + '\u0316'.repeat(16_000)
+  const before = process.cpuUsage().user
+  t.equal(normalizePassword(marks), marks)
+  const microseconds = process.cpuUsage().user - before
+  t.ok(microseconds < 100_000, `${microseconds} µs`)
+})
+
 t.test('one signs up with the one form and logs in with the other', async (t) => {
   const { db } = await testDb(t)
   const { keys } = await fixture(db)

@@ -164,10 +164,14 @@ t.test('all faults of a body are named at once, with the names of unknown member
     [`long${'g'.repeat(100)}`]: 3,
   }
   const long = `#/long${'g'.repeat(60)}…`
-  t.strictSame(
-    await faults('/things', body),
-    ['#/a~1b', '#/count', long, '#/more/0', '#/name', '#/zip'].sort(),
-  )
+  t.strictSame(await faults('/things', body), [
+    '#/a~1b',
+    '#/count',
+    long,
+    '#/more/0',
+    '#/name',
+    '#/zip',
+  ])
   t.strictSame(await faults('/v1/users', { email: 'x', password: 'y', role: 'administrator' }), [
     '#/email',
     '#/password',
