@@ -1,19 +1,21 @@
 import { configOrExit, requiredUrl } from '@lethe/config'
 import { asUnusable, connect, DatabaseReadOnlyError, type Db, isUnavailable } from '@lethe/db'
+import { withInstallation } from './installation.ts'
 import { run } from './run.ts'
 
 /** `pnpm lethe …`: what an operator does from a terminal. */
+const args = process.argv.slice(2)
 let opened: Db | undefined
 // Whoever reads the first lines alone has seen enough.
 process.stdout.on('error', () => process.exit())
 try {
-  process.exitCode = await run(process.argv.slice(2), {
+  process.exitCode = await run(args, {
     // Only a command that needs the database asks for its address.
     get db() {
       opened ??= connect(configOrExit(databaseUrl), { max: 2 })
       return opened
     },
-    env: process.env,
+    env: args[0] === 'doctor' ? withInstallation(process.env, process.cwd()) : process.env,
     print: (line) => process.stdout.write(`${line}\n`),
   })
 } catch (error) {

@@ -10,6 +10,7 @@ import { freePort } from '../src/free-port.ts'
 import { descendants, isAlive, launch, type Ports } from './launch.ts'
 
 const run = promisify(execFile)
+const cli = path.join(import.meta.dirname, '../../cli/src/main.ts')
 
 t.test(
   'from nothing to a deleted account by the lines that it prints, and back to nothing',
@@ -33,10 +34,19 @@ t.test(
     for (const name of ['secret-key', 'database-url'])
       t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o600, name)
 
+    const doctor = await run(process.execPath, [cli, 'doctor'], {
+      cwd: path.dirname(dataDir),
+      env: { PATH: process.env.PATH },
+    })
+    t.match(doctor.stdout, /^ok +database +PostgreSQL/m, 'it looks at what runs in its folder')
+    t.match(doctor.stdout, /^ok +SMTP/m)
+    t.match(doctor.stdout, /^Wrong: 0,/m)
+
     const processes = await descendants(start.pid)
     t.ok(processes.length >= 3)
     t.equal(await start.stop('SIGINT'), 0)
     t.same(processes.filter(isAlive), [])
+    t.notOk((await readdir(dataDir)).includes('environment.json'))
   },
 )
 
@@ -151,7 +161,7 @@ async function machine(t: Test): Promise<{ dataDir: string; ports: Ports }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-start-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const [PORT, WORKER_PORT, INBOX_PORT] = [await freePort(), await freePort(), await freePort()]
-  return { dataDir: path.join(folder, 'data'), ports: { PORT, WORKER_PORT, INBOX_PORT } }
+  return { dataDir: path.join(folder, '.data'), ports: { PORT, WORKER_PORT, INBOX_PORT } }
 }
 
 async function find(pids: number[], program: string): Promise<number> {

@@ -51,7 +51,7 @@ export async function startParts(options: StartOptions): Promise<Running> {
   signal.throwIfAborted()
 
   print('Starting the API and the worker …')
-  await startBoth(options, {
+  const own = {
     PORT: String(settings.api.port),
     WORKER_PORT: String(settings.worker.port),
     DATABASE_URL: databaseUrl,
@@ -59,7 +59,9 @@ export async function startParts(options: StartOptions): Promise<Running> {
     SMTP_URL: settings.smtpUrl ?? inbox?.smtpUrl,
     EXPORT_DIR: settings.exportDir,
     UPLOAD_DIR: settings.uploadDir,
-  })
+  }
+  await keepEnvironment(options, own)
+  await startBoth(options, own)
   return {
     hasInbox: inbox !== undefined,
     databaseUrlFile: embedded?.file,
@@ -83,6 +85,16 @@ async function startDatabase({ settings, print, started }: StartOptions) {
   const url = await makeDatabase(postgres.url)
   await writeFile(file, `${url}\n`, { mode: 0o600 })
   return { url, file }
+}
+
+/** For `lethe doctor`, as long as the services run. */
+async function keepEnvironment(
+  { settings, started }: StartOptions,
+  own: NodeJS.ProcessEnv,
+): Promise<void> {
+  const file = path.join(settings.dataDir, 'environment.json')
+  started({ stop: () => rm(file, { force: true }) })
+  await writeFile(file, JSON.stringify(own), { mode: 0o600 })
 }
 
 async function startBoth(options: StartOptions, own: NodeJS.ProcessEnv): Promise<void> {
