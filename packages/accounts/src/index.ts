@@ -24,6 +24,7 @@ export { changePassword } from './change-password.ts'
 export { dataMap, lifecycleTables, picturesFolder } from './data-map.ts'
 export { databaseTime } from './database-time.ts'
 export { deletionStatus, previewDeletion } from './deletion-status.ts'
+export { hasMailableDomain, hasMailableLocalPart, storedAddress } from './email-address.ts'
 export {
   type Claim,
   type ClaimedDeletion,

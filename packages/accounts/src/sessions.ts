@@ -1,5 +1,6 @@
 import type { Db, DeletionStatus, Role } from '@lethe/db'
 import { sql } from 'kysely'
+import { storedAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
@@ -73,7 +74,7 @@ export async function findByCredentials(
     .selectFrom('users')
     .select(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
     .select(['role', 'password_hash as passwordHash'])
-    .where(sql<string>`lower(email collate "C")`, '=', email.toLowerCase())
+    .where(sql<string>`lower(email collate "C")`, '=', storedAddress(email).toLowerCase())
     .executeTakeFirst()
   if (!(await hasher.verify(user?.passwordHash, password)) || !user)
     throw new AccountError('wrong-credentials')

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
+import { storedAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Keys } from './keys.ts'
@@ -27,7 +28,7 @@ export async function signUp(db: Db, keys: Keys, hasher: Hasher, wanted: SignUp)
     const user = await tx
       .insertInto('users')
       .values({
-        email: wanted.email,
+        email: storedAddress(wanted.email),
         display_name: wanted.displayName ?? null,
         password_hash: passwordHash,
       })
@@ -70,7 +71,7 @@ export async function setRole(
   const { numUpdatedRows } = await db
     .updateTable('users')
     .set({ role })
-    .where(sql<string>`lower(email collate "C")`, '=', email.toLowerCase())
+    .where(sql<string>`lower(email collate "C")`, '=', storedAddress(email).toLowerCase())
     .where('active', '=', true)
     .executeTakeFirst()
   return numUpdatedRows > 0n

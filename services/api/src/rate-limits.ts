@@ -1,5 +1,5 @@
 import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
-import { countHit, type Keys } from '@lethe/accounts'
+import { countHit, type Keys, storedAddress } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { callerNetworks } from './callers.ts'
@@ -37,7 +37,7 @@ export type SpendPassword = (request: FastifyRequest, email: string) => Promise<
 export function passwordLimits(spend: Spend): SpendPassword {
   return async (request, email) => {
     await spend(request, 'passwordPerCaller')
-    await spend(request, 'passwordPerAccount', email.toLowerCase())
+    await spend(request, 'passwordPerAccount', storedAddress(email).toLowerCase())
   }
 }
 

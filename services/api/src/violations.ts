@@ -68,7 +68,10 @@ function escaped(name: string): string {
 const formats: Record<string, string> = {
   'user-id': 'must be a whole number from 1 to 9007199254740991',
   'password-bytes': 'must have 8 to 1,024 bytes',
-  email: 'must be an e-mail address',
+  'email-address': 'must be an e-mail address',
+  'email-local-part':
+    "must have no characters before the @ but letters of ASCII, digits, dots and !#$%&'*+/=?^_`{|}~-: addresses in other scripts are not taken yet",
+  'email-domain': 'must have the name of a domain after the @, like example.com',
 }
 
 const details: Record<string, string> = {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
+import { hasMailableDomain, hasMailableLocalPart, storedAddress } from '@lethe/accounts'
 import t, { type Test } from 'tap'
 import { isRefusedForGood, isSenderRefused, openMailer } from '../src/mailer.ts'
 
@@ -36,9 +37,40 @@ t.test('a relay that refuses our name refuses the sender, and not this mail', as
   t.strictSame([isSenderRefused(error), isRefusedForGood(error)], [true, false])
 })
 
+t.test('an address that is taken at sign-up is the one that the server is told', async (t) => {
+  const relay = await pickyRelay(t)
+  const from = { name: 'Lethe', address: 'no-reply@example.org' }
+  const mailer = openMailer(relay.url, from, 'https://accounts.example.org')
+  t.teardown(() => mailer.close())
+  const told = async (to: string) => {
+    await mailer.send({ ...letter, to }, AbortSignal.timeout(30_000))
+    return relay.recipients.at(-1)
+  }
+  const domains = [
+    ...[
+      'example.com',
+      'bücher.example',
+      'xn--bcher-kva.example',
+      'faß.example',
+      'münchen。example',
+    ],
+    ...['☃.example', 'a.b.c.d.example', '1.example', 'a--b.example', 'аррӏе.example'],
+  ]
+  const locals = ['ada', 'Ada.B+c', "!#$%&'*+/=?^_`{|}~-", '1']
+  for (const typed of domains.flatMap((domain) => locals.map((local) => `${local}@${domain}`))) {
+    t.ok(hasMailableLocalPart(typed) && hasMailableDomain(typed), typed)
+    t.equal(await told(storedAddress(typed)), storedAddress(typed))
+  }
+  for (const typed of ['a@1.2', 'a@0x7f.1']) {
+    t.not(await told(typed), typed, 'the mailer writes another one')
+    t.notOk(hasMailableDomain(typed), 'so it is not taken')
+  }
+})
+
 /** Refuses a greeting that names no public machine. The relay of Google ends the session there. */
 async function pickyRelay(t: Test, refusal = '421 4.7.0 closing') {
   const greetings: string[] = []
+  const recipients: string[] = []
   const server = createServer((socket) => {
     t.teardown(() => socket.destroy())
     let inMessage = false
@@ -48,6 +80,8 @@ async function pickyRelay(t: Test, refusal = '421 4.7.0 closing') {
       if (inMessage && line !== '.') return
       inMessage = line === 'DATA'
       if (/^(EHLO|HELO)/.test(line)) greetings.push(line)
+      const [, recipient] = /^RCPT TO:<(.*)>/.exec(line) ?? []
+      if (recipient) recipients.push(recipient)
       if (/^(EHLO|HELO) (\[?127\.|localhost)/i.test(line)) {
         socket.write(`${refusal}\r\n`)
         if (refusal.startsWith('421')) socket.end()
@@ -57,5 +91,9 @@ async function pickyRelay(t: Test, refusal = '421 4.7.0 closing') {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
-  return { greetings, url: `smtp://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return {
+    greetings,
+    recipients,
+    url: `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  }
 }

@@ -12,7 +12,16 @@ export const Id = Type.String({
 })
 export const UserParams = Type.Object({ userId: Type.String({ format: 'user-id' }) })
 
-export const Email = Type.String({ format: 'email', maxLength: 254 })
+/** The address of an account that may be there. */
+export const Email = Type.String({ format: 'email-address', maxLength: 254 })
+/** An address that mail can be sent to. */
+export const NewEmail = Type.Unsafe<string>({
+  type: 'string',
+  maxLength: 254,
+  allOf: [{ format: 'email-address' }, { format: 'email-local-part' }, { format: 'email-domain' }],
+  description:
+    'An e-mail address. A domain in another script is stored as `xn--…`; the part before the @ is ASCII',
+})
 export const Password = Type.String({
   format: 'password-bytes',
   description:

@@ -3,12 +3,12 @@ import { addressOf, changePassword, getUser, signUp } from '@lethe/accounts'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
-import { Email, NoContent, Password, ShownPassword, User, UserParams } from './schemas.ts'
+import { NewEmail, NoContent, Password, ShownPassword, User, UserParams } from './schemas.ts'
 
 // Without control characters: a name is one line wherever it is shown.
 const DisplayName = Type.String({ maxLength: 100, pattern: '^\\P{Cc}*$' })
 const SignUp = Type.Object(
-  { email: Email, password: Password, displayName: Type.Optional(DisplayName) },
+  { email: NewEmail, password: Password, displayName: Type.Optional(DisplayName) },
   { additionalProperties: false },
 )
 const PasswordChange = Type.Object(

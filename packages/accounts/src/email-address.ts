@@ -1,0 +1,45 @@
+import { domainToASCII, domainToUnicode } from 'node:url'
+
+const MAX_LENGTH = 254
+const ASCII = /^[\x20-\x7e]*$/
+/** RFC 5322 §3.2.3: a dot-atom. */
+const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i
+/** RFC 5321 §2.3.5, with a name at the end that is no number: `1.2` is an IP address to whoever sends mail there. */
+const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** As an address is stored and found: a domain in another script is written in ASCII (`xn--…`, UTS 46). */
+export function storedAddress(address: string): string {
+  const [local, domain] = partsOf(address)
+  if (ASCII.test(domain)) return address
+  return `${local}@${domainToASCII(domain) || domain}`
+}
+
+/** Whether mail can be sent to the part before the @: what is outside ASCII would need SMTPUTF8, which few servers take. */
+export function hasMailableLocalPart(address: string): boolean {
+  const [local] = partsOf(address)
+  return LOCAL_PART.test(local) && local.length <= 64
+}
+
+/** Whether the part after the @ is the name of a domain, and one that a mailer leaves as it is. */
+export function hasMailableDomain(address: string): boolean {
+  const [, domain] = partsOf(address)
+  // Empty where the name is not valid, another one where it is an IP address.
+  const ascii = domainToASCII(domain)
+  if (ASCII.test(domain) && domain.toLowerCase() !== ascii) return false
+  return DOMAIN.test(ascii) && isPunycode(ascii) && storedAddress(address).length <= MAX_LENGTH
+}
+
+/** Whether each label that begins with `xn--` stands for one in another script, and for one alone. */
+function isPunycode(domain: string): boolean {
+  const unicode = domainToUnicode(domain)
+  const labels = unicode.split('.')
+  const decoded = domain.split('.').every((label, place) => {
+    return !label.startsWith('xn--') || !ASCII.test(labels[place] ?? '')
+  })
+  return decoded && domainToASCII(unicode) === domain
+}
+
+function partsOf(address: string): [local: string, domain: string] {
+  const at = address.lastIndexOf('@')
+  return [address.slice(0, Math.max(at, 0)), address.slice(at + 1)]
+}
