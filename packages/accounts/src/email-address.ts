@@ -2,15 +2,17 @@ import { domainToASCII, domainToUnicode } from 'node:url'
 
 const MAX_LENGTH = 254
 const ASCII = /^[\x20-\x7e]*$/
+/** The host of a URL may be more: `ü.example/x`, `ü%2eexample`. */
+const NAME = /^[a-z0-9.\u0080-\u{10ffff}-]+$/iu
 /** RFC 5322 §3.2.3: a dot-atom. */
 const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i
 /** RFC 5321 §2.3.5, with a name at the end that is no number: `1.2` is an IP address to whoever sends mail there. */
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** As an address is stored and found: a domain in another script is written in ASCII (`xn--…`, UTS 46). */
+/** As an address is stored and found: its domain in small letters, as the mailer writes it, and one in another script in ASCII (`xn--…`, UTS 46). */
 export function storedAddress(address: string): string {
   const [local, domain] = partsOf(address)
-  if (ASCII.test(domain)) return address
+  if (ASCII.test(domain)) return `${local}@${domain.toLowerCase()}`
   return `${local}@${domainToASCII(domain) || domain}`
 }
 
@@ -23,6 +25,7 @@ export function hasMailableLocalPart(address: string): boolean {
 /** Whether the part after the @ is the name of a domain, and one that a mailer leaves as it is. */
 export function hasMailableDomain(address: string): boolean {
   const [, domain] = partsOf(address)
+  if (!NAME.test(domain)) return false
   // Empty where the name is not valid, another one where it is an IP address.
   const ascii = domainToASCII(domain)
   if (ASCII.test(domain) && domain.toLowerCase() !== ascii) return false

@@ -46,6 +46,9 @@ t.test(
       ['a@xn--0.example', domain],
       ['a@xn--a.example', domain],
       ['a@exam%70le.com', domain],
+      ['a@ü.com/x', domain],
+      ['a@ü.com?x', domain],
+      ['a@ü%2ecom', domain],
       ['a@-a.com', domain],
       ['a@a_b.com', domain],
       ['a@a..com', domain],
@@ -62,11 +65,25 @@ t.test(
   },
 )
 
-t.test('an account whose address would be refused today still logs in', async (t) => {
+t.test('an account whose address would be refused today still logs in and cancels', async (t) => {
   const { app, db } = await testApp(t, quiet)
   await inject(app, 'POST', '/v1/users', { email: 'ada@example.com', password })
-  for (const email of ['a@1.2', 'a@example.123', 'a@xn--0.example']) {
+  for (const email of ['a@1.2', 'a@example.123', 'a@xn--0.example', 'ü@example.com']) {
     await sql`update public.users set email = ${email}`.execute(db)
     t.equal((await inject(app, 'POST', '/v1/sessions', { email, password })).statusCode, 201, email)
+    const cancel = await inject(app, 'POST', '/v1/deletions/cancel', { email, password })
+    t.match(cancel.json(), { status: 409, deletionStatus: 'none' }, email)
   }
+})
+
+t.test('all spellings of an address share one limit', async (t) => {
+  const { app, db } = await testApp(t)
+  for (const email of ['a@bücher.example', 'A@BÜCHER.example', 'a@xn--bcher-kva.example'])
+    await inject(app, 'POST', '/v1/sessions', { email, password: 'wrong password' })
+  const counted = await db.selectFrom('rate_limits').select('hits').execute()
+  t.strictSame(
+    counted.map(({ hits }) => hits),
+    [3, 3],
+    'the caller, and the account',
+  )
 })

@@ -49,6 +49,7 @@ t.test('an address that is taken at sign-up is the one that the server is told',
   const domains = [
     ...[
       'example.com',
+      'EXAMPLE.com',
       'bücher.example',
       'xn--bcher-kva.example',
       'faß.example',
