@@ -6,42 +6,40 @@
 -- The writer calls `is_erasing` by its name. This alone gives nobody a right on any table.
 grant usage on schema lethe to public;
 
--- An update that leaves the column and the filter as they were passes. A column that the app has dropped is null here: the
--- app's writes go on, and the plan refuses until the data map follows.
+-- An update that leaves the column and the filter as they were passes. Where the app has dropped one of
+-- the columns its writes go on, and the plan refuses until the data map follows.
 create function lethe.refuse_late_row() returns trigger language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 declare
-  written constant jsonb := to_jsonb(new);
-  named constant text := written ->> tg_argv[0];
-  before jsonb;
-  is_new boolean := true;
+  -- The column and those of the filter, each as text: the rest of the row may be large, and is not looked at.
+  columns text := format('($1).%I::text', tg_argv[0]);
+  written text[];
+  before text[];
   holds boolean;
 begin
-  if named is null then
+  for place in 4 .. tg_nargs - 1 by 2 loop
+    columns := columns || format(', ($1).%I::text', tg_argv[place]);
+  end loop;
+  begin
+    execute format('select array[%s]', columns) into written using new;
+    if tg_op = 'UPDATE' then
+      execute format('select array[%s]', columns) into before using old;
+    end if;
+  exception when undefined_column then
+    return new;
+  end;
+  if written[1] is null or written is not distinct from before then
     return new;
   end if;
-  if tg_op = 'UPDATE' then
-    before := to_jsonb(old);
-    is_new := named is distinct from before ->> tg_argv[0];
-    for place in 4 .. tg_nargs - 1 by 2 loop
-      is_new := is_new or written ->> tg_argv[place] is distinct from before ->> tg_argv[place];
-    end loop;
-    if not is_new then
-      return new;
-    end if;
-  end if;
   for place in 4 .. tg_nargs - 1 by 2 loop
-    if written ->> tg_argv[place] is null then
-      return new;
-    end if;
     -- Compared as the column's own type, as the erasure does: `t` and `true` are one boolean and two texts.
     execute format('select ($1).%I = %L', tg_argv[place], tg_argv[place + 1]) into holds using new;
-    if not holds then
+    if holds is not true then
       return new;
     end if;
   end loop;
   if tg_argv[1] = 'lethe' and tg_argv[2] = 'people' then
-    holds := not lethe.is_erasing(named::bigint);
+    holds := not lethe.is_erasing(written[1]::bigint);
   else
     execute format('select true from %I.%I t where t.%I = ($1).%I for key share', tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[0])
       into holds using new;

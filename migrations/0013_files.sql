@@ -30,6 +30,8 @@ on conflict do nothing;
 alter table public.deletions add column files_found jsonb
   constraint deletions_files_found_when_claimed check (files_found is null or status in ('erasing', 'erased'));
 alter table public.deletions add column files_missing jsonb;
+-- Of what the version before has claimed, files may be gone already: what is missing is progress, as it was then.
+update public.deletions set files_found = '{}' where status = 'erasing';
 -- The loss that an operator has accepted: that much may be missing, and no more.
 alter table public.deletions add column files_accepted jsonb;
 

@@ -95,6 +95,7 @@ function exceeds({ floor, share }: BlastRadius, deletions: RawBuilder<unknown>) 
 
 /** Whether more are due, or of this hour, than may go on without a release. */
 function isExceeded(limits: BlastRadius, newAccounts: boolean): RawBuilder<boolean> {
+  if (limits.share >= 1) return sql`false`
   return sql`(select ${exceeds(limits, sql`(n.due + n.hour)`)} from ${countsOf(newAccounts)})`
 }
 
@@ -144,6 +145,7 @@ const mustHold = (limits: BlastRadius, newAccounts: boolean) => sql<boolean>`
 
 /** Whether a breaker is to trip. */
 export function mustTrip(limits: BlastRadius): RawBuilder<boolean> {
+  if (limits.share >= 1) return sql`false`
   const each = kinds.map(
     (newAccounts) => sql`(
       exists (select from ${dueOf(newAccounts)})
@@ -188,7 +190,8 @@ async function hold(tx: Tx, limits: BlastRadius, newAccounts: boolean): Promise<
       ${limits.floor}, ${limits.share}
     from ${countsOf(newAccounts)} where ${mustHold(limits, newAccounts)}
     on conflict (new_accounts) where released_at is null do update
-    set at_once = greatest(t.at_once, excluded.at_once), held_from = t.held_until, held_until = now()
+    set at_once = greatest(t.at_once, excluded.at_once), users = excluded.users, floor = excluded.floor,
+      share = excluded.share, held_from = t.held_until, held_until = now()
     returning t.id`.execute(tx)
   return rows.length > 0
 }
