@@ -8,11 +8,11 @@ export { type ExportedTable, exportedTables } from './exported-tables.ts'
 export { type Fault, faultLine } from './fault.ts'
 export { countFiles, exportedFolders, personFolder, removeFiles } from './files.ts'
 export {
-  allNamedFiles,
   type FileFinding,
   findFiles,
   type NamedFile,
-  namedFilesOf,
+  readAllNamedFiles,
+  readNamedFiles,
 } from './named-files.ts'
 export { personRows } from './person-rows.ts'
 export { makePlan, NoPlan, type Plan } from './plan.ts'

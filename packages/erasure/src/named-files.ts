@@ -20,15 +20,34 @@ export interface FileFinding {
   missing: FilesByTable
 }
 
-/** The files that the rows of these people name. */
-export function namedFilesOf(db: Db, plan: Plan, userIds: readonly number[]): Promise<NamedFile[]> {
-  return namedFiles(db, plan, anyOf(userIds))
+const PAGE_SIZE = 1_000
+
+/** What is done with up to a thousand files; the next ones are read when it is done. */
+export type ReadPage = (files: NamedFile[]) => Promise<void>
+
+/** Reads the files that the rows of these people name, page by page: a person may have a million of them. */
+export async function readNamedFiles(
+  db: Db,
+  plan: Plan,
+  userIds: readonly number[],
+  read: ReadPage,
+): Promise<void> {
+  const query = namedFiles(plan, anyOf(userIds))
+  if (!query) return
+  await db.transaction().execute(async (tx) => {
+    await sql`/* named files */ declare named no scroll cursor for ${query}`.execute(tx)
+    for (;;) {
+      const { rows } = await sql<NamedFile>`fetch ${sql.lit(PAGE_SIZE)} from named`.execute(tx)
+      if (rows.length > 0) await read(rows.map((row) => ({ ...row, person: Number(row.person) })))
+      if (rows.length < PAGE_SIZE) return
+    }
+  })
 }
 
 const PEOPLE_BATCH_SIZE = 1_000
 
-/** The files that all rows name, for a thousand people at a time. */
-export async function* allNamedFiles(db: Db, plan: Plan): AsyncGenerator<NamedFile[]> {
+/** Reads the files that all rows name, for a thousand people at a time. */
+export async function readAllNamedFiles(db: Db, plan: Plan, read: ReadPage): Promise<void> {
   if (filesTables(plan).length === 0) return
   const { table, key } = plan.map.person
   for (let last = 0; ; ) {
@@ -36,26 +55,29 @@ export async function* allNamedFiles(db: Db, plan: Plan): AsyncGenerator<NamedFi
       select t.${sql.id(key)} as id from ${rowsOf(plan, table)} t
       where t.${sql.id(key)} > ${last} order by 1 limit ${PEOPLE_BATCH_SIZE}`.execute(db)
     const ids = rows.map(({ id }) => Number(id))
-    if (ids.length > 0) yield await namedFilesOf(db, plan, ids)
+    if (ids.length > 0) await readNamedFiles(db, plan, ids, read)
     if (ids.length < PEOPLE_BATCH_SIZE) return
     last = ids.at(-1) ?? 0
   }
 }
 
-/** Looks for each of these files, and counts them by table. */
-export async function findFiles(uploadDir: string, files: NamedFile[]): Promise<FileFinding> {
-  const finding: FileFinding = { found: {}, missing: {} }
-  // One after the other: a person may have a million of them.
+/** Looks for each of these files, and adds them to the counts by table. */
+export async function findFiles(
+  uploadDir: string,
+  files: NamedFile[],
+  finding: FileFinding,
+): Promise<void> {
+  // One after the other: a page may be one person's.
   for (const file of files) {
     const counts = (await isThere(uploadDir, file)) ? finding.found : finding.missing
     counts[file.table] = (counts[file.table] ?? 0) + 1
   }
-  return finding
 }
 
-async function namedFiles(db: Db, plan: Plan, people: RawBuilder<unknown>): Promise<NamedFile[]> {
+/** Undefined where no row names a file. */
+function namedFiles(plan: Plan, people: RawBuilder<unknown>): RawBuilder<unknown> | undefined {
   const tables = filesTables(plan)
-  if (tables.length === 0) return []
+  if (tables.length === 0) return undefined
   const needs = tables.flatMap(({ table }) =>
     isCircular(plan, table) ? [table] : linksOf(plan, table).map(({ target }) => target),
   )
@@ -67,9 +89,7 @@ async function namedFiles(db: Db, plan: Plan, people: RawBuilder<unknown>): Prom
     ),
   )
   // `union` counts a row once that belongs to the person in two ways.
-  const { rows } = await sql<NamedFile>`/* named files */
-    ${belongings(plan, people, needs)} ${sql.join(selects, sql` union `)}`.execute(db)
-  return rows.map((row) => ({ ...row, person: Number(row.person) }))
+  return sql`${belongings(plan, people, needs)} ${sql.join(selects, sql` union `)}`
 }
 
 /** Selects of `person` and `name`, of the rows that go with people. */

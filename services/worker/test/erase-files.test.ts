@@ -1,10 +1,12 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { recordFindings, retryErasure } from '@lethe/accounts'
+import { claimDeletions, recordFindings, retryErasure } from '@lethe/accounts'
 import type { Person } from '@lethe/accounts/testing'
+import { makePlan, readNamedFiles } from '@lethe/erasure'
 import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
+import { eraseFiles } from '../src/handlers/erase-files.ts'
 import { type Setup, setup } from './setup.ts'
 
 t.test('a file that is missing before any was removed stops that erasure alone', async (t) => {
@@ -141,6 +143,47 @@ t.test('the finding is committed before the first file is removed', async (t) =>
   await eraseOnce(s)
   await rename(fileOf(s, person), fileOf(s, person))
   t.match(await row(s, deletion.id), { status: 'erasing', files_found: null })
+})
+
+t.test('many files are looked for page by page, and counted together', async (t) => {
+  const s = await setup(t)
+  const [whole, lost] = [await s.person(), await s.person()]
+  await sql`alter table public.avatars drop constraint avatars_pkey`.execute(s.db)
+  await sql`create index on public.avatars (user_id)`.execute(s.db)
+  for (const person of [whole, lost]) {
+    const names = Array.from({ length: 1_200 }, (_, place) => `${place}.png`)
+    await mkdir(path.dirname(fileOf(s, person)), { recursive: true })
+    for (const name of names)
+      if (person === whole || name !== '1199.png')
+        await writeFile(path.join(path.dirname(fileOf(s, person)), name), 'image')
+    await sql`insert into public.avatars (user_id, file_name, content_type, bytes)
+      select ${person.user.id}, name, 'image/png', 5 from unnest(${names}::text[]) name`.execute(
+      s.db,
+    )
+  }
+  const plan = await makePlan(s.db, s.deps.dataMap)
+  const people = [whole.user.id, lost.user.id]
+  const pages: number[] = []
+  await readNamedFiles(s.db, plan, people, async (files) => void pages.push(files.length))
+  t.strictSame(pages, [1_000, 1_000, 400])
+
+  const deletions = [await due(s, whole), await due(s, lost)]
+  const claim = await claimDeletions(s.db, (await s.lendDeletions()) ?? '', s.deps.blastRadius)
+  let looks = 0
+  const afterOnePage = {
+    throwIfAborted() {
+      if (looks++ === 1) throw new Error('let go')
+    },
+  } as AbortSignal
+  await t.rejects(eraseFiles(plan, claim, s.deps, afterOnePage), { message: 'let go' })
+  t.equal(looks, 2, 'no page is looked at after that')
+  t.match(await row(s, deletions[0]?.id ?? ''), { files_found: null, files_missing: null })
+
+  await eraseFiles(plan, claim, s.deps, s.stop.signal)
+  t.match(await row(s, deletions[0]?.id ?? ''), { files_found: { avatars: 1_200 } })
+  t.match(await row(s, deletions[1]?.id ?? ''), {
+    ...{ files_found: null, files_missing: { avatars: 1 } },
+  })
 })
 
 function fileOf({ deps }: Setup, { user }: Person): string {

@@ -1,5 +1,11 @@
 import type { Db } from '@lethe/db'
-import { allNamedFiles, type DataMap, findFiles, makePlan } from '@lethe/erasure'
+import {
+  type DataMap,
+  type FileFinding,
+  findFiles,
+  makePlan,
+  readAllNamedFiles,
+} from '@lethe/erasure'
 import { sql } from 'kysely'
 import { openStorage } from '../storage/open-storage.ts'
 import { reach } from './unreachable.ts'
@@ -32,10 +38,9 @@ export async function countMissingUploads(
   uploadDir: string,
   map: DataMap,
 ): Promise<number> {
-  let count = 0
-  for await (const files of allNamedFiles(db, await makePlan(db, map))) {
-    const { missing } = await reach(() => findFiles(uploadDir, files))
-    for (const files of Object.values(missing)) count += files
-  }
-  return count
+  const finding: FileFinding = { found: {}, missing: {} }
+  await readAllNamedFiles(db, await makePlan(db, map), (files) =>
+    reach(() => findFiles(uploadDir, files, finding)),
+  )
+  return Object.values(finding.missing).reduce((sum, files) => sum + files, 0)
 }

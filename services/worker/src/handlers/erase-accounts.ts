@@ -24,7 +24,7 @@ export async function eraseAccounts(
       'deletions',
       claim.lease,
       async (signal) => {
-        const deletions = await eraseFiles(plan, claim, deps)
+        const deletions = await eraseFiles(plan, claim, deps, signal)
         return eraseClaimed(plan, { lease: claim.lease, deletions }, deps, signal)
       },
       stop,

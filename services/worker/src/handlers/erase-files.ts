@@ -1,5 +1,5 @@
 import { type Claim, type ClaimedDeletion, type FoundFiles, recordFindings } from '@lethe/accounts'
-import { findFiles, namedFilesOf, type Plan, removeFiles } from '@lethe/erasure'
+import { findFiles, type Plan, readNamedFiles, removeFiles } from '@lethe/erasure'
 import { giveBack } from '@lethe/jobs'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
@@ -13,8 +13,9 @@ export async function eraseFiles(
   plan: Plan,
   claim: Claim,
   deps: HandlerDeps,
+  signal: AbortSignal,
 ): Promise<ClaimedDeletion[]> {
-  const ready = await findAllFiles(plan, claim, deps)
+  const ready = await findAllFiles(plan, claim, deps, signal)
   const removed = await Promise.all(
     ready.map((deletion) =>
       orSetAside(claim.lease, deletion, deps, async () => {
@@ -31,26 +32,34 @@ async function findAllFiles(
   plan: Plan,
   { lease, deletions }: Claim,
   deps: HandlerDeps,
+  signal: AbortSignal,
 ): Promise<ClaimedDeletion[]> {
   const { db, uploadDir } = deps
   const open = deletions.filter(({ filesFound }) => !filesFound)
   if (open.length === 0) return deletions
-  const files = await namedFilesOf(
-    db,
-    plan,
-    open.map(({ userId }) => userId),
+  const findings = new Map(
+    open.map(({ id, userId }): [number, FoundFiles] => [userId, { id, found: {}, missing: {} }]),
   )
-  const ofPerson = Map.groupBy(files, ({ person }) => person)
-  const findings = await Promise.all(
-    open.map((deletion) =>
-      orSetAside(lease, deletion, deps, async () => {
-        const finding = await findFiles(uploadDir, ofPerson.get(deletion.userId) ?? [])
-        return [{ id: deletion.id, ...finding }]
+  await readNamedFiles(db, plan, [...findings.keys()], async (files) => {
+    signal.throwIfAborted()
+    const ofPerson = Map.groupBy(files, ({ person }) => person)
+    await Promise.all(
+      open.map(async (deletion) => {
+        const { userId } = deletion
+        const [named, finding] = [ofPerson.get(userId), findings.get(userId)]
+        // Whoever was set aside at an earlier page is not looked at again.
+        if (!named || !finding) return
+        const looked = await orSetAside(lease, deletion, deps, async () => {
+          await findFiles(uploadDir, named, finding)
+          return [finding]
+        })
+        if (looked.length === 0) findings.delete(userId)
       }),
-    ),
-  )
-  const complete = new Set(await recordFindings(db, lease, findings.flat()))
-  for (const finding of findings.flat())
+    )
+  })
+  const looked = [...findings.values()]
+  const complete = new Set(await recordFindings(db, lease, looked))
+  for (const finding of looked)
     if (!complete.has(finding.id) && Object.keys(finding.missing).length > 0)
       await stop(lease, finding, deps)
   return deletions.filter(({ id, filesFound }) => filesFound || complete.has(id))
