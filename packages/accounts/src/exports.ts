@@ -81,7 +81,10 @@ export async function finishExports(
   return stored.map(({ exportId }) => offered.has(exportId))
 }
 
-/** Up to `limit` archives of ready exports that have not been looked for since a day; they count as looked for from now on. */
+/**
+ * Up to `limit` archives of ready exports that have not been looked for since a day. One that is not told of as looked for is
+ * among them again after a minute: a storage that fails, or a worker that dies, delays the look by no more.
+ */
 export async function archivesToCheck(
   db: Db,
   limit: number,
@@ -92,9 +95,16 @@ export async function archivesToCheck(
       where status = 'ready' and (checked_at is null or checked_at <= now() - interval '1 day')
       order by checked_at nulls first limit ${limit} for update skip locked
     )
-    update public.exports e set checked_at = now() from due where e.id = due.id
+    update public.exports e set checked_at = now() - interval '1 day' + interval '1 minute' from due where e.id = due.id
     returning e.id as "exportId", e.file_name as "fileName"`.execute(db)
   return rows
+}
+
+/** These were looked for; they are again in a day. */
+export async function archivesChecked(db: Db, exportIds: string[]): Promise<void> {
+  await sql`
+    update public.exports set checked_at = now()
+    where id = any(${exportIds}::uuid[]) and status = 'ready'`.execute(db)
 }
 
 /**

@@ -39,6 +39,7 @@ export { AccountError, type AccountErrorCode } from './errors.ts'
 export {
   archiveMissing,
   archiveRemoved,
+  archivesChecked,
   archivesToCheck,
   archivesToRemove,
   expireExports,

@@ -30,8 +30,8 @@ export interface DeadAttempt {
 }
 
 /**
- * Up to `limit` tries that began more than a day ago and whose archive no row names or makes any more; each try is looked at
- * once a day. A try of before the last start of the database server may be the work of another one of which this is a copy:
+ * Up to `limit` tries that began more than a day ago and whose archive no row names or makes any more. Each try is looked at
+ * once a day, a dead one again after a minute unless it is told of: see `forgetAttempt` and `postponeAttempt`. A try of before the last start of the database server may be the work of another one of which this is a copy:
  * its archive waits until the export is over, which is the same date in both.
  */
 export async function findDeadAttempts(
@@ -40,19 +40,19 @@ export async function findDeadAttempts(
 ): Promise<{ dead: DeadAttempt[]; looked: number }> {
   const { rows } = await sql<DeadAttempt & { isDead: boolean }>`/* collect archives */
     with due as materialized (
-      select export_id, lease from lethe.archive_attempts
-      where next_check_at <= now() and begun_at <= now() - interval '1 day'
-      order by next_check_at limit ${limit} for update skip locked
+      select a.export_id, a.lease,
+        e.lease is distinct from a.lease
+        and e.file_name is distinct from (a.export_id || '.' || a.lease || '.zip.age')
+        and (a.begun_at > pg_postmaster_start_time() or e.status not in ('pending', 'ready')) as is_dead
+      from lethe.archive_attempts a join public.exports e on e.id = a.export_id
+      where a.next_check_at <= now() and a.begun_at <= now() - interval '1 day'
+      order by a.next_check_at limit ${limit} for update of a skip locked
     )
-    update lethe.archive_attempts a set next_check_at = now() + interval '1 day'
-    from due, public.exports e
-    where a.export_id = due.export_id and a.lease = due.lease and e.id = a.export_id
-    returning a.export_id as "exportId", a.lease, now() as now,
-      e.lease is distinct from a.lease
-      and e.file_name is distinct from (a.export_id || '.' || a.lease || '.zip.age')
-      and (a.begun_at > pg_postmaster_start_time() or e.status not in ('pending', 'ready')) as "isDead"`.execute(
-    db,
-  )
+    update lethe.archive_attempts a
+    set next_check_at = now() + case when due.is_dead then interval '1 minute' else interval '1 day' end
+    from due
+    where a.export_id = due.export_id and a.lease = due.lease
+    returning a.export_id as "exportId", a.lease, now() as now, due.is_dead as "isDead"`.execute(db)
   return { dead: rows.filter(({ isDead }) => isDead), looked: rows.length }
 }
 
@@ -62,4 +62,11 @@ export async function forgetAttempt(db: Db, { exportId, lease }: DeadAttempt): P
     delete from lethe.archive_attempts where export_id = ${exportId} and lease = ${lease}`.execute(
     db,
   )
+}
+
+/** Its archive stays for now; the try is looked at again in a day. */
+export async function postponeAttempt(db: Db, { exportId, lease }: DeadAttempt): Promise<void> {
+  await sql`
+    update lethe.archive_attempts set next_check_at = now() + interval '1 day'
+    where export_id = ${exportId} and lease = ${lease}`.execute(db)
 }

@@ -211,7 +211,13 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       const tomorrow = await withClockAhead(t, at, 2)
       t.equal(await removeDead(db, storage), 0, 'nothing is a day old')
       const told: string[] = []
-      t.equal(await removeDead(tomorrow, storage, (id) => told.push(id)), dead.length)
+      t.equal(
+        await removeDead(tomorrow, storage, {
+          removed: (id) => told.push(id),
+          failed: (id) => t.fail(id),
+        }),
+        dead.length,
+      )
       t.strictSame(new Set(told), new Set(dead.map((file) => file.slice(0, 36))))
       const left = [at.made.fileName, `${live}.part`, 'notes.txt', stranger]
       t.strictSame(new Set(await lies()), new Set(left))

@@ -1,6 +1,7 @@
 import {
   archiveMissing,
   archiveRemoved,
+  archivesChecked,
   archivesToCheck,
   archivesToRemove,
   expireExports,
@@ -129,8 +130,7 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
     try {
       await storage.remove([fileName])
     } catch (error) {
-      const { code, name } = error as NodeJS.ErrnoException
-      log.error({ export: exportId, code: code ?? name }, 'archive.not-removed')
+      log.error(storageFailure(exportId, error), 'archive.not-removed')
       continue
     }
     await archiveRemoved(db, exportId)
@@ -142,17 +142,35 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
 async function checkArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
   if (await folders.whyNot()) return false
   const archives = await archivesToCheck(db, ARCHIVES)
+  const checked: string[] = []
   for (const { exportId, fileName } of archives) {
-    const stored = await storage.open(fileName)
-    await stored?.close()
-    if (stored) continue
+    try {
+      const stored = await storage.open(fileName)
+      await stored?.close()
+      checked.push(exportId)
+      if (stored) continue
+    } catch (error) {
+      log.error(storageFailure(exportId, error), 'archive.not-checked')
+      continue
+    }
     const isMadeAgain = await archiveMissing(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
   }
+  await archivesChecked(db, checked)
   return archives.length === ARCHIVES
 }
 
 async function collectArchives({ db, storage, folders, log }: Deps): Promise<void> {
   if (await folders.whyNot()) return
-  await removeDead(db, storage, (exportId) => log.info({ export: exportId }, 'archive.collected'))
+  await removeDead(db, storage, {
+    removed: (exportId) => log.info({ export: exportId }, 'archive.collected'),
+    failed: (exportId, error) =>
+      log.error(storageFailure(exportId, error), 'archive.not-collected'),
+  })
+}
+
+/** Without the message, which may name a path. */
+function storageFailure(exportId: string, error: unknown): object {
+  const { code, name } = error as NodeJS.ErrnoException
+  return { export: exportId, code: code ?? name }
 }

@@ -97,6 +97,53 @@ t.test('an archive that cannot be removed holds up no other, and is let alone', 
   )
 })
 
+for (const method of ['open', 'modifiedAt'] as const)
+  t.test(`an archive at which ${method} fails keeps no other from being looked at`, async (t) => {
+    const s = await setup(t)
+    await sql`insert into public.deletions (status, erase_after, cancelled_at, token_hash, next_attempt_at)
+      select 'cancelled', now(), now(), sha256(i::text::bytea), now() from generate_series(1, 3) i`.execute(
+      s.db,
+    )
+    const isOpen = method === 'open'
+    // Ready ones are checked; of those that are withdrawn, what a dead try has left is collected.
+    await sql`insert into public.exports (deletion_id, status, token_hash, token_nonce, file_name, created_at, expires_at, bytes, sha256, next_attempt_at)
+      select id, ${isOpen ? 'ready' : 'withdrawn'}, token_hash, ${isOpen ? sql`token_hash` : null}, id || '.' || gen_random_uuid() || '.zip.age',
+        now(), now() + interval '1 day', 1, token_hash, now() from public.deletions`.execute(s.db)
+    await sql`insert into lethe.archive_attempts (export_id, lease, begun_at, next_check_at)
+      select id, gen_random_uuid(), now() - interval '2 days', now() from public.exports`.execute(
+      s.db,
+    )
+    let looks = 0
+    const storage = {
+      ...s.deps.storage,
+      async [method](name: string) {
+        if (looks++ === 0) throw Object.assign(new Error(name), { code: 'EACCES' })
+        return s.deps.storage[method](name)
+      },
+    }
+    const task = isOpen ? 'check-archives' : 'remove-dead'
+    const { run } = sweepTasks({ ...s.deps, storage }, noQueue)[task]
+    await run()
+    t.equal(looks, 3)
+    const msg = isOpen ? 'archive.not-checked' : 'archive.not-collected'
+    const told = s.lines.map((line) => JSON.parse(line))
+    t.match(
+      told.filter((line) => line.msg === msg),
+      [{ code: 'EACCES', export: String }],
+    )
+    t.notMatch(s.lines.join(), '.zip.age')
+    await run()
+    t.equal(looks, 3, 'not at once again')
+
+    // A minute and a bit goes by.
+    await sql`update public.exports set checked_at = checked_at - interval '61 s'`.execute(s.db)
+    await sql`update lethe.archive_attempts set next_check_at = next_check_at - interval '61 s'`.execute(
+      s.db,
+    )
+    await run()
+    t.equal(looks, 4, 'that one alone')
+  })
+
 async function rowsIn(
   { db }: Setup,
   table: 'sessions' | 'rate_limits' | 'outbox',
