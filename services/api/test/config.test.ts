@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { readConfig } from '../src/config.ts'
 import { SECRET_KEY } from './test-app.ts'
 
@@ -77,7 +79,7 @@ t.test('lists come apart', async (t) => {
 })
 
 t.test('the process ends with that one line', async (t) => {
-  const child = start({ ...least, GRACE_PERIOD: '27' })
+  const child = start({ ...least, GRACE_PERIOD: '27' }, await folderOf(t))
   const [stderr, stdout, [status]] = await Promise.all([
     text(child.stderr),
     text(child.stdout),
@@ -90,8 +92,9 @@ t.test('the process ends with that one line', async (t) => {
 
 t.test('SIGTERM and SIGINT end it cleanly, once what runs is answered', async (t) => {
   const { db, url } = await testDb(t)
+  const cwd = await folderOf(t)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const child = start({ ...least, DATABASE_URL: url, PORT: '0' })
+    const child = start({ ...least, DATABASE_URL: url, PORT: '0' }, cwd)
     t.teardown(() => child.kill('SIGKILL'))
     const exit = once(child, 'exit')
     const address = await listeningAddress(child.stdout)
@@ -115,16 +118,24 @@ t.test('it does not start on a database that another SECRET_KEY set up', async (
     .insertInto('secret_key_check')
     .values({ value: Buffer.alloc(32) })
     .execute()
-  const child = start({ ...least, DATABASE_URL: url, PORT: '0' })
+  const child = start({ ...least, DATABASE_URL: url, PORT: '0' }, await folderOf(t))
   const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, 'exit')])
   t.equal(status, 1)
   t.match(stderr, /^SECRET_KEY is not the one [^\n]*\n$/)
 })
 
-function start(env: NodeJS.ProcessEnv) {
+/** In the project's own folder it would take the data of `pnpm start` for its own. */
+async function folderOf(t: Pick<Test, 'teardown'>): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'lethe-api-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+function start(env: NodeJS.ProcessEnv, cwd: string) {
   const main = path.join(import.meta.dirname, '../src/main.ts')
   const { PATH, NODE_COMPILE_CACHE } = process.env
   return spawn(process.execPath, [main], {
+    cwd,
     env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

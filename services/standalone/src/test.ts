@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { startStopwatch } from '@lethe/machine-speed'
 import { hostileTests } from './hostile-tests.ts'
@@ -52,6 +52,7 @@ async function main(): Promise<number> {
     return 1
   }
   if (interrupted) return 130
+  const before = await installation()
   const watch = startStopwatch()
   const { code, counts } = await runTap(env)
   for (const sentence of missing) console.log(sentence)
@@ -62,7 +63,19 @@ async function main(): Promise<number> {
     )
   console.log(inWords(counts))
   if (interrupted) return 130
+  if ((await installation()) !== before) {
+    console.error('A test marked the folders in .data, which belong to `pnpm start`.')
+    return 1
+  }
   return strict && counts.skipped > 0 ? code || 1 : code
+}
+
+/** The marks of the folders that `pnpm start` uses: a test that started a service here would have made them its own. */
+async function installation(): Promise<string> {
+  const marks = ['exports', 'uploads'].map((name) =>
+    path.join(root, '.data', name, '.lethe-database'),
+  )
+  return (await Promise.all(marks.map((mark) => readFile(mark, 'utf8').catch(() => '')))).join()
 }
 
 async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
