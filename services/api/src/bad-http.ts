@@ -6,7 +6,7 @@ import type { ProblemCode } from './problem-types.ts'
 import { MEDIA_TYPE, problem, toProblem } from './problems.ts'
 
 /** How long a refused client may go on sending, so that a reset does not take the answer from it, milliseconds. */
-const LINGER_MS = 2_000
+const LINGER_MS = 5_000
 
 const byParserCode: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
@@ -54,9 +54,12 @@ export function watchRequests(app: FastifyInstance): void {
 
 /** Node's `clientError`: what its parser refuses, and a request that takes too long to arrive. */
 export function answerBadHttp(error: ConnectionError, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-  // The parser refuses whatever comes after the first fault as well.
-  if (socket.destroyed || refused.has(socket)) return
+  // The parser refuses whatever comes after the first fault as well: it is dropped until the connection ends.
+  if (refused.has(socket) && error.code !== 'ECONNRESET') return
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
   refused.add(socket)
   const code = byParserCode[error.code] ?? 'bad-request'
   const connection = connections.get(socket)
