@@ -4,19 +4,25 @@ import type { Command } from '../command.ts'
 const kinds: Record<string, boolean> = { established: false, new: true }
 
 export const releaseBreaker: Command = async ([number = '', kind], { db, print }) => {
-  if (!/^\d{1,15}$/.test(number) || (kind !== undefined && !(kind in kinds))) {
+  if (!/^\d{1,15}$/.test(number) || (kind !== undefined && !Object.hasOwn(kinds, kind))) {
     print(
       'How many? Give the number that `breaker` shows as held: breaker release NUMBER [established|new]',
     )
     return 2
   }
-  const trips = (await openTrips(db)).filter(
-    ({ newAccounts }) => kind === undefined || newAccounts === kinds[kind],
-  )
-  const [trip] = trips
-  if (!trip) {
+  const open = await openTrips(db)
+  const [other] = open
+  if (!other) {
     print('The breaker is closed: nothing is held.')
     return 0
+  }
+  const trips = open.filter(({ newAccounts }) => kind === undefined || newAccounts === kinds[kind])
+  const [trip] = trips
+  if (!trip) {
+    print(
+      `Nothing was released: the breaker holds only ${describeKind(other)}. Look once more with \`breaker\`.`,
+    )
+    return 1
   }
   if (trips.length > 1) {
     print(
