@@ -160,10 +160,20 @@ t.test('a role that does not own the tables is told who does', async (t) => {
 
 t.test('refuses a database of an earlier version whose tables went elsewhere', async (t) => {
   const { db } = await emptyDb(t)
+  await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ();
+    create table shop.deletions (); create table shop.outbox ()`.execute(db)
+  t.match((await failure(migrate(db))).message, /into the schema shop instead of public: move each/)
+})
+
+t.test('the history and audit events of another app are no earlier version', async (t) => {
+  const { db } = await emptyDb(t)
   await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ()`.execute(
     db,
   )
-  t.match((await failure(migrate(db))).message, /into the schema shop instead of public: move each/)
+  await migrate(db)
+  await sql`create table shop.deletions (); create table shop.outbox ()`.execute(db)
+  const later = { name: '9001_later', statements: 'select 1' }
+  t.strictSame(await apply(db, [later]), ['9001_later'], 'nor any, beside a history in public')
 })
 
 t.test('refuses a database that a newer version has migrated', async (t) => {

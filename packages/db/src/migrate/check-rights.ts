@@ -12,7 +12,10 @@ interface Rights {
   hasSchemas: boolean
   /** Who owns the tables of earlier migrations, where our role may not act as them. */
   owner: string | null
-  /** Where an earlier version, which followed the search_path, put its tables. */
+  /**
+   * Where an earlier version, which followed the search_path, put its tables. Other apps have
+   * tables `kysely_migration` and `audit_events` too: only all four names together are Lethe's.
+   */
   misplaced: string | null
 }
 
@@ -61,8 +64,8 @@ async function readRights(db: Db): Promise<Rights> {
           and not pg_catalog.pg_has_role(relowner, 'usage')) as owner,
       (select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_class c
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relname = 'kysely_migration' and n.nspname <> 'public'
-          and exists (select from pg_catalog.pg_class d where d.relnamespace = n.oid and d.relname = 'audit_events')
-        limit 1) as misplaced`.execute(db)
+        where c.relname in ('kysely_migration', 'audit_events', 'deletions', 'outbox') and n.nspname <> 'public'
+          and pg_catalog.to_regclass('public.kysely_migration') is null
+        group by n.nspname having count(*) = 4 limit 1) as misplaced`.execute(db)
   return rows[0] as Rights
 }
