@@ -1,8 +1,11 @@
 import { dataMap } from '@lethe/accounts'
-import { asSuperuser } from '@lethe/db/testing'
+import { migrate } from '@lethe/db'
+import { asSuperuser, emptyDb } from '@lethe/db/testing'
 import { markFolder, openMarkedFolders } from '@lethe/exports'
 import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
+import { rightsByTable } from '../src/doctor/rights.ts'
+import { lookAtRole } from '../src/doctor/role.ts'
 import { healthy } from './healthy.ts'
 
 const plan = (change: RawBuilder<unknown>, line: RegExp) => ({ change, about: 'plan', line })
@@ -50,6 +53,44 @@ t.test('a role without the rights to write is told the grant that it lacks', asy
   t.match(
     text,
     /may not delete, insert, update in public\.users\n +→ .*grant delete, insert, update on/,
+  )
+})
+
+t.test('every right on every table of Lethe is missed, and usage of a schema apart', async (t) => {
+  const { db, doctor, env } = await healthy(t)
+  const { rows } = await sql<{ name: string }>`
+    select relnamespace::regnamespace || '.' || relname as name from pg_catalog.pg_class
+    where relnamespace::regnamespace::text in ('public', 'vault', 'lethe') and relkind in ('r', 'v')`.execute(
+    db,
+  )
+  t.same(new Set(rows.map(({ name }) => name)), new Set(Object.keys(rightsByTable)))
+
+  const operator = asSuperuser(t, { url: env.DATABASE_URL })
+  const role = sql.id(new URL(env.DATABASE_URL).username)
+  await sql`revoke all on all tables in schema public, vault, lethe from ${role}`.execute(operator)
+  await sql`grant select on public.kysely_migration to ${role}`.execute(operator)
+  await sql`revoke usage on schema vault from ${role}`.execute(operator)
+  const { text } = await doctor()
+  t.match(text, /may not use schema vault\n +→ .*'grant usage on schema vault to /)
+  for (const [table, rights] of Object.entries(rightsByTable)) {
+    if (table === 'public.kysely_migration') continue
+    t.match(text, `may not ${rights.toSorted().join(', ')} in ${table}\n`)
+    await sql`grant ${sql.raw(rights.join(', '))} on ${sql.table(table)} to ${role}`.execute(
+      operator,
+    )
+  }
+  await sql`grant usage on schema vault to ${role}`.execute(operator)
+  const { code, text: healed } = await doctor()
+  t.equal(code, 0, healed)
+})
+
+t.test('a database without our users has no rights on them to miss', async (t) => {
+  const { db } = await emptyDb(t)
+  await migrate(db, { withoutUsers: true })
+  const findings = await lookAtRole({ db })
+  t.notOk(
+    findings.some(({ grade }) => grade === 'wrong'),
+    JSON.stringify(findings),
   )
 })
 

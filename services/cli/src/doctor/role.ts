@@ -1,25 +1,26 @@
-import { dataMap } from '@lethe/accounts'
 import { type Db, pendingMigrations } from '@lethe/db'
 import { sql } from 'kysely'
 import { type Finding, ok, warning, wrong } from './finding.ts'
+import { rightsByTable } from './rights.ts'
 
 /** What the role of DATABASE_URL may do, and too much of it. */
 export async function lookAtRole({ db }: { db: Db }): Promise<Finding[]> {
   if ((await pendingMigrations(db)).length > 0) return []
   const missing = await missingRights(db)
   if (missing.length > 0)
-    return missing.map(({ role, table, rights }) =>
+    return missing.map(({ role, place, rights }) =>
       wrong(
-        `${role} may not ${rights} in ${table}`,
-        `psql "$DATABASE_URL" -c 'grant ${rights} on ${table} to ${role}', as the owner of the table`,
+        `${role} may not ${rights === 'usage' ? 'use' : `${rights} in`} ${place}`,
+        `psql "$DATABASE_URL" -c 'grant ${rights} on ${place} to ${role}', as the owner`,
       ),
     )
-  await writeAndRollBack(db)
   const [facts] = (
-    await sql<{ superuser: boolean; durable: boolean }>`
-      select rolsuper as superuser, current_setting('synchronous_commit') <> 'off' as durable
+    await sql<{ superuser: boolean; durable: boolean; users: boolean }>`
+      select rolsuper as superuser, current_setting('synchronous_commit') <> 'off' as durable,
+        to_regclass('public.users') is not null as users
       from pg_catalog.pg_roles where rolname = current_user`.execute(db)
   ).rows
+  if (facts?.users) await writeAndRollBack(db)
   const findings = [
     ...(facts?.superuser
       ? [
@@ -43,23 +44,27 @@ export async function lookAtRole({ db }: { db: Db }): Promise<Finding[]> {
 
 interface MissingRights {
   role: string
-  table: string
+  /** `schema …` or a table. */
+  place: string
   rights: string
 }
 
-/** The data map of Lethe's own accounts names all of its tables. */
+/** Looked up in the catalog: a table that is not there (`migrate --without-users`) has no rights to miss. */
 async function missingRights(db: Db): Promise<MissingRights[]> {
-  const tables = Object.keys(dataMap.tables).map((name) =>
-    name.includes('.') ? name : `public.${name}`,
-  )
   const { rows } = await sql<MissingRights>`
-    select quote_ident(current_user) as role, name as table,
-      string_agg(wanted, ', ' order by wanted) as rights
-    from unnest(${tables}::text[]) as name
-    cross join unnest(array['select', 'insert', 'update', 'delete']) as wanted
-    where not has_schema_privilege(split_part(name, '.', 1), 'usage')
-      or not has_table_privilege(name, wanted)
-    group by 2 order by 2`.execute(db)
+    with wanted as (
+      select n.oid as schema, n.nspname, c.oid as relation, w.name, w.rights
+      from jsonb_each(${JSON.stringify(rightsByTable)}::jsonb) as w (name, rights)
+      join pg_catalog.pg_namespace n on n.nspname = split_part(w.name, '.', 1)
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = split_part(w.name, '.', 2)
+    )
+    select distinct quote_ident(current_user) as role, 'schema ' || nspname as place, 'usage' as rights
+    from wanted where not has_schema_privilege(schema, 'usage')
+    union all
+    select quote_ident(current_user), name, string_agg(wanted_right, ', ' order by wanted_right)
+    from wanted cross join jsonb_array_elements_text(rights) as wanted_right
+    where not has_table_privilege(relation, wanted_right)
+    group by name order by place`.execute(db)
   return rows
 }
 
