@@ -1,8 +1,8 @@
 import { retryErasure } from '@lethe/accounts'
 import type { Command } from '../command.ts'
+import { isUuid } from '../is-uuid.ts'
 import { readReason } from '../read-reason.ts'
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const ACCEPT = '--accept-missing-files'
 
 /** Has an erasure that failed tried again at once, and, where that is said, without the files that are lost. */
@@ -10,7 +10,7 @@ export const retryDeletion: Command = async (args, { db, print }) => {
   const { reason, rest } = readReason(args)
   const acceptMissing = rest.includes(ACCEPT)
   const [id = '', ...more] = rest.filter((argument) => argument !== ACCEPT)
-  if (!reason || !uuid.test(id) || more.length > 0) {
+  if (!reason || !isUuid(id) || more.length > 0) {
     print(`Usage: pnpm lethe deletions retry ID [${ACCEPT}] --reason "…"`)
     return 2
   }

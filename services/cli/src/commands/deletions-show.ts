@@ -1,10 +1,9 @@
 import type { Command } from '../command.ts'
+import { isUuid } from '../is-uuid.ts'
 import { table } from '../table.ts'
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 export const showDeletion: Command = async ([id = ''], { db, print }) => {
-  const deletion = uuid.test(id)
+  const deletion = isUuid(id)
     ? await db
         .selectFrom('deletions')
         .select(['id', 'user_id', 'status', 'requested_at', 'erase_after', 'cancelled_at'])
