@@ -160,7 +160,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
   const { toDatabase, env } = await world.openWays()
   let sweeps = 0
   toDatabase.intercept((message) => {
-    if (message.includes('next_reminder_at')) sweeps++
+    if (message.includes('look for work')) sweeps++
     return 'pass'
   })
   const kept = await db.connection().execute(async (door) => {

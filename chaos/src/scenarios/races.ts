@@ -1,4 +1,5 @@
 import { deletionToken } from '@lethe/accounts'
+import { measureSlowness } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes, served } from '../system/client.ts'
@@ -6,6 +7,7 @@ import type { Person } from '../system/people.ts'
 import { untilClock } from '../system/until-clock.ts'
 import type { World } from '../system/world.ts'
 
+/** So that all of a group have asked before the first date comes. */
 const GRACE_SECONDS = 6
 /** People whose tokens are read together. */
 const GROUP = 50
@@ -24,7 +26,8 @@ export const races: Scenario = {
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
   const count = full ? numberOn(queue, 10_000) : 100
-  const world = await openWorld({ gracePeriod: `PT${GRACE_SECONDS}S`, direct: true })
+  const grace = Math.ceil(GRACE_SECONDS * (await measureSlowness()))
+  const world = await openWorld({ gracePeriod: `PT${grace}S`, direct: true })
   await world.bystanders(20)
   await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])
   const won = { cancel: 0, claim: 0, nobody: 0 }
