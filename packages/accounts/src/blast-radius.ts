@@ -46,7 +46,7 @@ export const isDue = sql<boolean>`d.erase_after <= now()`
 
 // The indexes of migrations/0014_size.sql have these very conditions.
 const mayGo = sql`(d.released_at is not null or (d.passed_at >= d.erase_after) is true)`
-const notReleased = sql`
+export const notReleased = sql`
   d.status = 'pending' and d.released_at is null and (d.passed_at >= d.erase_after) is not true`
 
 const openTripOf = (newAccounts: boolean) => sql`
@@ -209,7 +209,7 @@ async function letOldestPass(tx: Tx, newAccounts: boolean): Promise<Trip> {
         and d.erase_after > (select held_from from trip) and d.erase_after <= (select held_until from trip)
       order by d.requested_at, d.id limit (select greatest(room, 0) from trip) for update
     ), passed as (
-      update public.deletions d set passed_at = now() from oldest where d.id = oldest.id returning d.id
+      update public.deletions d set passed_at = now() where d.id = any(array(select id from oldest)) returning d.id
     )
     update public.breaker_trips t set passed = t.passed + (select count(*) from passed)
     from trip where t.id = trip.id

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { isHeld } from './blast-radius.ts'
+import { isDue, isHeld, notReleased } from './blast-radius.ts'
 
 /** A cancel waits for one batch at most. */
 const BATCH_SIZE = 1_000
@@ -48,6 +48,13 @@ export async function beginRelease(
 export const hasReleaseToFinish: RawBuilder<boolean> = sql`
   exists (select from public.breaker_trips t where t.released_at is null and t.released is not null)`
 
+// Compared as rows, so that only the index of what is not released fits: the others still list what is marked already, and each
+// batch would walk over more of it.
+const ofTrip = sql`
+  public.deletions d where ${notReleased} and ${isDue}
+    and (d.new_account, d.erase_after) >= ((select new_accounts from trip), timestamptz '-infinity')
+    and (d.new_account, d.erase_after) <= ((select new_accounts from trip), (select release_until from trip))`
+
 /**
  * Marks one batch of a release that has begun, and closes the trip with the last. Never more than the recorded number, and
  * nothing that came due after the recorded date. A deletion that somebody has locked, such as a cancel, is left for the next
@@ -59,14 +66,11 @@ export async function releaseBatch(db: Db, limit = BATCH_SIZE): Promise<boolean>
       select t.* from public.breaker_trips t where t.released_at is null and t.released is not null
       order by t.id limit 1 for update
     ), held as (
-      select d.id from public.deletions d, trip t
-      where ${isHeld} and d.erase_after <= t.release_until
-      order by d.erase_after limit least(${limit}::bigint, (select released - marked from trip)) for update of d skip locked
+      select d.id from ${ofTrip} order by d.new_account, d.erase_after limit least(${limit}::bigint, (select released - marked from trip)) for update skip locked
     ), marked as (
-      update public.deletions d set released_at = now() from held where d.id = held.id returning d.id
+      update public.deletions d set released_at = now() where d.id = any(array(select id from held)) returning d.id
     ), left_over as (
-      select from public.deletions d, trip t
-      where ${isHeld} and d.erase_after <= t.release_until limit ${limit}::bigint + 1
+      select from ${ofTrip} limit ${limit}::bigint + 1
     ), counted as (
       select (select count(*) from marked) as marked, (select count(*) from left_over) as found
     )

@@ -12,6 +12,8 @@ import { logIn } from './sessions.ts'
 import { deletionToken } from './tokens.ts'
 import { signUp, type User } from './users.ts'
 
+export { makeManyDue } from './testing-many.ts'
+
 export const password = 'correct horse battery staple'
 
 /** No test meets these unless it wants to. */

@@ -41,7 +41,7 @@ export function watchForWork<Name extends string>(
 }
 
 /** The names of the tasks that have something to do. One statement, and no row is locked or counted for it. */
-async function findWork<Name extends string>(
+export async function findWork<Name extends string>(
   db: Db,
   tasks: Record<Name, ConditionalTask>,
 ): Promise<Name[]> {

@@ -1,0 +1,21 @@
+import { connect } from '@lethe/db'
+import { sql } from 'kysely'
+
+/**
+ * So many pending deletions of established accounts, all of them due, by one statement; their users are not made. Vacuumed, as
+ * autovacuum would do it.
+ */
+export async function makeManyDue(databaseUrl: string, deletions: number): Promise<void> {
+  // On a connection that waits for as long as it takes.
+  const db = connect(databaseUrl, { max: 1 })
+  try {
+    await sql`
+      insert into public.deletions (user_id, requested_at, erase_after, next_attempt_at, token_nonce, token_hash)
+      select 1000000000 + i, now() - interval '28 days' - i * interval '1 second', now() - interval '1 hour',
+        now() - interval '1 hour', sha256(i::text::bytea), sha256(i::text::bytea)
+      from generate_series(1, ${deletions}::integer) as i`.execute(db)
+    await sql`vacuum (analyze) public.deletions`.execute(db)
+  } finally {
+    await db.destroy()
+  }
+}
