@@ -9,10 +9,17 @@ export function signUp(email: string, password: string): Deed {
     course: atOnce((world) => {
       if (holderOf(world, email) !== undefined) return refused('address-taken')
       world.people.push({
-        ...{ id: undefined, email, password, role: 'member', active: true, erased: false },
+        ...{
+          id: undefined,
+          email: asStored(email),
+          password,
+          role: 'member',
+          active: true,
+          erased: false,
+        },
         ...{ createdAt: world.now, saved: [], avatar: undefined },
       })
-      return { email, displayName: null, createdAt: world.now }
+      return { email: asStored(email), displayName: null, createdAt: world.now }
     }),
     async perform({ db, keys, hasher }) {
       const { id: _, ...user } = await signUpFor(db, keys, hasher, { email, password })
@@ -74,3 +81,6 @@ export function promote(email: string, role: Role): Deed {
     perform: async ({ db }) => ({ answer: { done: await setRole(db, email, role) } }),
   }
 }
+
+/** Domains are case-insensitive, and stored in lower case. */
+const asStored = (email: string) => email.replace(/@.*$/, (domain) => domain.toLowerCase())
