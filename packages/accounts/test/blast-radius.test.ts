@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import {
