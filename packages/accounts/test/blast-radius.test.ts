@@ -289,7 +289,7 @@ t.test('lets the oldest requests go on, and holds the rest', async (t) => {
   t.equal(claimed.length, 4, 'the greater of three and of half of all, rounded down')
   const { rows } = await sql<{ id: string }>`
     select id from public.deletions order by requested_at limit 4`.execute(db)
-  t.strictSame(claimed.sort(), rows.map(({ id }) => id).sort())
+  t.strictSame(new Set(claimed), new Set(rows.map(({ id }) => id)))
   t.match(await readHeld(db), [{ held: 5 }])
 })
 
@@ -347,6 +347,27 @@ t.test('counts and holds deletions of new accounts apart', async (t) => {
   ])
   t.match(await readHeld(db), [{ held: 3, trip: { newAccounts: true } }])
   t.equal((await claim(db, { floor: 5, share: 0 })).length, 9, 'five that passed, and all others')
+})
+
+t.test('200 new accounts that are deleted at once do not delay an established one', async (t) => {
+  const { db } = await testDb(t)
+  const usual = { floor: 20, share: 0.01 }
+  const established = async () => {
+    const { rows } = await sql`
+      select from public.deletions where not new_account and status = 'erasing'`.execute(db)
+    return rows.length
+  }
+  await people(db, 200, true)
+  await people(db, 1)
+  await makeDue(db, 201)
+  await claim(db, usual)
+  t.equal(await established(), 1, 'not even before the trip')
+  t.match(await tripBreaker(db, usual), [{ newAccounts: true, atOnce: 200, passed: 20 }])
+  await people(db, 1)
+  await makeDue(db, 202)
+  await claim(db, usual)
+  t.equal(await established(), 2, 'nor after it')
+  t.strictSame(await statuses(db), { erasing: 22, pending: 180 })
 })
 
 t.test(
@@ -407,7 +428,7 @@ t.test('a release never marks more than its number, nor what a cancel holds', as
   await sql`update public.deletions set erase_after = requested_at where status = 'pending' and erase_after > now()`.execute(
     db,
   )
-  for (let times = 0; times < 3; times++) await releaseBatch(db, 2)
+  for (let times = 0; times < 3; times++) await releaseBatch(db, 4)
   const released = async () =>
     (await sql`select from public.deletions where released_at is not null`.execute(db)).rows.length
   t.equal(await released(), 6)

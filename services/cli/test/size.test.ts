@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { cancelDeletionByToken, tripBreaker } from '@lethe/accounts'
 import { fixture, makeManyDue } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
@@ -18,6 +19,10 @@ t.test('with very many due', async (t) => {
   await sql`update public.users set created_at = now() - interval '1 year'`.execute(impatient)
   const asked = await Promise.all(people.map((person) => f.request(person)))
   const tokens = await Promise.all(asked.map(({ id }) => f.cancelToken(id)))
+  // Due before the others, so that a release marks them first.
+  await sql`update public.deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '2 hours'`.execute(
+    impatient,
+  )
   await makeManyDue(url, DUE)
   const db = connect(url, { max: 4 })
   t.teardown(() => db.destroy())
@@ -40,12 +45,15 @@ t.test('with very many due', async (t) => {
     const held = DUE + CANCELS - 20
     const over = new AbortController()
     const releasing = lethe('breaker', 'release', String(held)).finally(() => over.abort())
-    for (const [number, token] of tokens.entries()) {
+    let cancelled = 0
+    for (const token of tokens) {
+      if (over.signal.aborted) break
       const watch = startStopwatch()
       await cancelDeletionByToken(db, token)
-      await holdsWithin(t, watch, 1_000, `cancel ${number} of ${CANCELS}`)
+      await holdsWithin(t, watch, 1_000, `cancel ${++cancelled} while it is under way`)
+      await pause(100)
     }
-    t.notOk(over.signal.aborted, 'all of them while it was under way')
+    t.ok(cancelled > 5, `${cancelled} cancels`)
     t.equal(await releasing, 0)
     const { rows } = await sql<{ marked: number; closed: boolean }>`
       select marked, released_at is not null as closed from public.breaker_trips`.execute(db)
