@@ -13,6 +13,8 @@ const GRACE_SECONDS = 6
 const GROUP = 50
 /** Milliseconds by which the next cancels come later after one that was in time, and earlier after one that was not. */
 const STEP_MS = 20
+/** A cancel chooses its moment this long before the date, when the outcome of earlier races is known. */
+const CHOICE_BEFORE_MS = 2_000
 /** A request each so many milliseconds: the API is to be raced, not to be flooded. */
 const EVERY_MS = 8
 
@@ -26,7 +28,8 @@ export const races: Scenario = {
 
 async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
   const count = full ? numberOn(queue, 10_000) : 100
-  const grace = Math.ceil(GRACE_SECONDS * (await measureSlowness()))
+  const slowness = await measureSlowness()
+  const grace = Math.ceil(GRACE_SECONDS * slowness)
   const world = await openWorld({ gracePeriod: `PT${grace}S`, direct: true })
   await world.bystanders(20)
   await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])
@@ -37,14 +40,16 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
     const people = await world.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
     await inTurn(people, (person) => deletes(world.client, person))
     for (const { eraseAfter, ...asked } of await deletionsOf(world, people)) {
-      const at = eraseAfter.getTime() + shift + random.between(-40, 400)
-      const cancel = { ...asked, at }
+      const offset = random.between(-40, 400)
+      const choiceAt = eraseAfter.getTime() - CHOICE_BEFORE_MS * slowness
+      // The shift follows the outcomes in both directions, so both sides win some on a busy machine too.
+      const moment = () => Math.max(choiceAt, eraseAfter.getTime() + offset + shift)
       const settle = (winner: keyof typeof won) => {
         won[winner]++
-        // So that both sides go on winning, however busy the machine is.
-        shift = Math.max(0, shift + (winner === 'cancel' ? STEP_MS : -STEP_MS))
+        shift += (winner === 'cancel' ? STEP_MS : -STEP_MS) * slowness
       }
-      running.push(race(world, cancel).then(settle, () => settle('nobody')))
+      const raced = untilClock(choiceAt).then(() => race(world, { ...asked, at: moment() }))
+      running.push(raced.then(settle, () => settle('nobody')))
     }
     if (group % 2_000 === 0) tell(`${group + GROUP} of ${count} asked; so far ${inWords(won)}`)
   }

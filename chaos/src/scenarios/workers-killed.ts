@@ -101,13 +101,18 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
   const [, fleet] = await Promise.all([world.startApi(), startFleet(world, workers)])
   const stop = new AbortController()
   const stream = streamOfPeople(world, { open }, stop.signal)
-  stream.catch(() => {})
+  // While it runs, the stream only ever fails; nothing is left to wait for then.
+  const failed = stream.then(() => new Promise<never>(() => {}))
+  failed.catch(() => {})
 
   const kills: Kill[] = []
   for (const [n, work] of mixed(random, count).entries()) {
     const moment = random.pick(moments[work])
     await fleet.whole(full ? workers - 1 : 1)
-    kills.push({ work, moment, ...(await fleet.killAt(moment)) })
+    const ended = await Promise.race([fleet.killAt(moment), failed]).catch(async (error: Error) => {
+      throw new Error(`${error.message}; left: ${await world.left()}`)
+    })
+    kills.push({ work, moment, ...ended })
     if ((n + 1) % 20 === 0) tell(`${n + 1} of ${count} killed`)
   }
   stop.abort()

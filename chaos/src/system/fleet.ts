@@ -51,7 +51,12 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
   let failure: unknown
   const occupy = async (place: Place) => {
     const name = `worker-${++started}`
-    place.worker = { name, running: await world.startWorker(place.ways.env(name)) }
+    const running = await world.startWorker(place.ways.env(name))
+    place.worker = { name, running }
+    void running.ended.then((code) => {
+      if (place.worker?.running === running)
+        failure = new Error(`${name} ended by itself with code ${code}`)
+    })
   }
   await Promise.all(places.map(occupy))
 
@@ -105,7 +110,10 @@ export async function startFleet(world: World, size: number): Promise<Fleet> {
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
         })
       }
-      return until(`a worker that says ${says}`, () => ended)
+      return until(`a worker that says ${says}`, () => {
+        if (failure) throw failure
+        return ended
+      })
     },
     next: () => places[0]?.worker?.name ?? '',
     stop(count) {

@@ -75,6 +75,8 @@ export interface World {
   bystanders(count: number): Promise<void>
   /** Waits until no mail, no export and no due deletion is left and the chain is sealed. */
   settle(seconds: number): Promise<void>
+  /** What is open, for the message of a failure. */
+  left(): Promise<string>
   /** Asks every invariant; `bound` in seconds as in I4. */
   check(rest: { partsBack?: Date; bound: number }): Promise<Checked>
   /** Throws where it took longer than the bound; where this machine was too slow to judge that, it is noted instead. */
@@ -182,10 +184,11 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     async settle(seconds) {
       await until('the end of all work', () => isSettled(db), seconds * 1_000).catch(
         async (error) => {
-          throw new Error(`${error.message}; left: ${(await whatIsLeft(db)).join(', ')}`)
+          throw new Error(`${error.message}; left: ${await whatIsLeft(db)}`)
         },
       )
     },
+    left: () => whatIsLeft(db),
     async check({ partsBack, bound }) {
       const slower = machine.slowestOver(bound * 1_000)
       const checked = await recorder.check({ partsBack, bound, slower })
@@ -235,7 +238,7 @@ async function makeDatabase(server: string, stops: (() => unknown)[]) {
 }
 
 /** Kinds of open rows with how often the most tried of them was tried, and when the last of them may be tried again. */
-async function whatIsLeft(db: Db): Promise<string[]> {
+async function whatIsLeft(db: Db): Promise<string> {
   const { rows } = await sql<{ left: string }>`
     with open as (
       select 'mails' as what, attempts, next_attempt_at from public.outbox where status = 'pending'
@@ -250,7 +253,7 @@ async function whatIsLeft(db: Db): Promise<string[]> {
     select format('%s events to seal', count(*)) from public.audit_events where position is null having count(*) > 0`.execute(
     db,
   )
-  return rows.map(({ left }) => left)
+  return rows.map(({ left }) => left).join(', ')
 }
 
 /** Whoever is due in a moment is no more at rest than who is due. */
