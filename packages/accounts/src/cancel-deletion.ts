@@ -1,28 +1,12 @@
 import type { Db } from '@lethe/db'
-import { sql } from 'kysely'
-import { AccountError } from './errors.ts'
+import {
+  type Cancelled,
+  cancelDeletion,
+  findLatestDeletion,
+  LifecycleError,
+} from '@lethe/lifecycle'
 import type { Hasher } from './hashing.ts'
-import { findByCredentials, latestDeletion } from './sessions.ts'
-import { tokenHash } from './tokens.ts'
-
-export interface Cancelled {
-  id: string
-  status: 'cancelled'
-  /** The export that went with the deletion: its archive, if there is one, is to be removed. */
-  exportId: string
-  archive: string | null
-}
-
-/** `deletion-not-found` for a token never given out, `deletion-not-pending` with `deletionStatus` once it is too late or done. */
-export async function cancelDeletionByToken(db: Db, token: string): Promise<Cancelled> {
-  const deletion = await db
-    .selectFrom('deletions')
-    .select('id')
-    .where('token_hash', '=', tokenHash(token))
-    .executeTakeFirst()
-  if (!deletion) throw new AccountError('deletion-not-found')
-  return cancelDeletion(db, deletion.id)
-}
+import { findByCredentials } from './sessions.ts'
 
 /** For whoever lost the mail. `wrong-credentials`, or `deletion-not-pending` with `deletionStatus`, `none` where there is none. */
 export async function cancelDeletionByPassword(
@@ -31,41 +15,7 @@ export async function cancelDeletionByPassword(
   credentials: { email: string; password: string },
 ): Promise<Cancelled> {
   const user = await findByCredentials(db, hasher, credentials)
-  const deletion = await latestDeletion(db, user.id)
-  if (!deletion) throw new AccountError('deletion-not-pending', { deletionStatus: 'none' })
+  const deletion = await findLatestDeletion(db, user.id)
+  if (!deletion) throw new LifecycleError('deletion-not-pending', { deletionStatus: 'none' })
   return cancelDeletion(db, deletion.id)
-}
-
-/**
- * The mirror of the claim: both ask for `status = 'pending'` on the same row, so exactly one of them wins.
- * One statement: who is cancelled is active again, and gets back exactly what was there; sessions stay ended.
- */
-async function cancelDeletion(db: Db, id: string): Promise<Cancelled> {
-  const { rows } = await sql<Cancelled>`
-    with cancelled as (
-      update public.deletions
-      set status = 'cancelled', cancelled_at = now(), token_nonce = null, next_reminder_at = null, lease = null
-      where id = ${id} and status = 'pending'
-      returning id, user_id
-    ), restored as materialized (
-      select id, lethe.restore(user_id) from cancelled
-    ), withdrawn as (
-      update public.exports
-      set status = case when status in ('pending', 'ready') then 'withdrawn' else status end, token_nonce = null, lease = null
-      from cancelled where exports.deletion_id = cancelled.id
-      returning exports.id, exports.file_name
-    ), mailed as (
-      insert into public.outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled
-    ), noted as (
-      insert into public.audit_events (deletion_id, event) select id, 'deletion.cancelled' from cancelled
-    )
-    select cancelled.id, 'cancelled' as status, withdrawn.id as "exportId", withdrawn.file_name as archive
-    from cancelled join restored using (id), withdrawn`.execute(db)
-  if (rows[0]) return rows[0]
-  const deletion = await db
-    .selectFrom('deletions')
-    .select('status')
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow()
-  throw new AccountError('deletion-not-pending', { deletionStatus: deletion.status })
 }

@@ -3,7 +3,7 @@ import { type DataMap, personFolder } from '@lethe/erasure'
 const belongsTo = { is: 'whose it is', export: { not: 'the whole archive is of one account' } }
 const random = { is: 'the number of the row', export: { not: 'it means nothing outside' } }
 
-/** As `packages/jobs/src/lease.ts` works with them. */
+/** As `packages/lifecycle/src/lease.ts` works with them. */
 const leaseColumns = {
   lease: { is: 'who works on it', export: bookkeeping() },
   next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },

@@ -7,19 +7,13 @@ export type AccountErrorCode =
   | 'user-not-found'
   | 'reauthentication-required'
   | 'wrong-password'
-  | 'deletion-not-pending'
-  | 'deletion-not-found'
   | 'session-not-found'
   | 'saved-password-not-found'
   | 'too-many-saved-passwords'
   | 'avatar-not-found'
-  | 'export-not-found'
-  | 'export-not-ready'
-  | 'export-gone'
-  | 'too-many-exports'
   | 'busy'
 
-/** A rule of the account's life said no. The API maps each code to a problem; nothing else should. */
+/** A rule of the built-in accounts refused. The API maps each code to a problem; nothing else should. */
 export class AccountError extends Error {
   override name = 'AccountError'
   readonly code: AccountErrorCode

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Keys } from './keys.ts'
+import type { Keys } from '@lethe/lifecycle'
 
 const ID = 16
 const NONCE = 16

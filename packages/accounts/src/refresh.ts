@@ -1,11 +1,11 @@
 import type { Db } from '@lethe/db'
+import type { Keys } from '@lethe/lifecycle'
+import { tokenHash } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
-import type { Keys } from './keys.ts'
 import { newRefreshToken, readSessionId } from './refresh-token.ts'
 import type { Session } from './session.ts'
 import { findSession } from './sessions.ts'
-import { tokenHash } from './tokens.ts'
 
 /**
  * Rotates the token. A used one is refused and ends its session: either the thief or the owner

@@ -1,12 +1,11 @@
 import type { Db, Tx } from '@lethe/db'
+import type { Keys } from '@lethe/lifecycle'
+import { type Deletion, findOpenDeletion, isNewAccount, scheduleDeletion } from '@lethe/lifecycle'
 import { sql } from 'kysely'
-import { isNewAccount } from './blast-radius.ts'
 import { AccountError } from './errors.ts'
-import { checkShown, isFresh } from './fresh-log-in.ts'
 import type { Hasher } from './hashing.ts'
-import type { Keys } from './keys.ts'
-import { type Deletion, scheduleDeletion } from './schedule-deletion.ts'
 import type { Session } from './session.ts'
+import { checkShown, isFresh } from './step-up.ts'
 
 export interface DeletionRules {
   /** ISO 8601 durations. */
@@ -46,10 +45,11 @@ export async function requestDeletion(
     const newAccount = await authorize(tx, session, request.userId, rules, shownHash)
     const grace = request.eraseNow ? 'PT0S' : rules.gracePeriod
     const by = session.userId === request.userId ? 'owner' : 'administrator'
-    return (
+    const deletion =
       (await scheduleDeletion(tx, keys, request.userId, { grace, by, newAccount })) ??
-      (await openDeletion(tx, request.userId))
-    )
+      (await findOpenDeletion(tx, request.userId))
+    if (!deletion) throw new AccountError('user-not-found')
+    return deletion
   })
 }
 
@@ -83,13 +83,4 @@ async function authorize(
   const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
   if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
   return person.isNew
-}
-
-async function openDeletion(tx: Tx, userId: number): Promise<Deletion> {
-  return tx
-    .selectFrom('deletions')
-    .select(['id', 'status', 'requested_at as requestedAt', 'erase_after as eraseAfter'])
-    .where('user_id', '=', userId)
-    .where('status', 'in', ['pending', 'erasing'])
-    .executeTakeFirstOrThrow(() => new AccountError('user-not-found'))
 }

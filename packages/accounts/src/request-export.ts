@@ -1,23 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import type { Db, ExportStatus, Tx } from '@lethe/db'
-import { sql } from 'kysely'
+import type { Db } from '@lethe/db'
+import { type Keys, type OwnExport, requestOwnExport } from '@lethe/lifecycle'
 import { AccountError } from './errors.ts'
-import { checkShown, isFresh } from './fresh-log-in.ts'
 import type { Hasher } from './hashing.ts'
-import type { Keys } from './keys.ts'
 import type { Session } from './session.ts'
-import { exportToken, tokenHash } from './tokens.ts'
-
-export interface OwnExport {
-  id: string
-  status: ExportStatus
-  requestedAt: Date
-  createdAt: Date | null
-  expiresAt: Date | null
-  bytes: number | null
-  downloads: number
-  downloadedAt: Date | null
-}
+import { checkShown, isFresh } from './step-up.ts'
 
 export interface ExportRules {
   /** How recent the log-in must be where the request brings no password; ISO 8601. */
@@ -52,47 +38,6 @@ export async function requestExport(
     if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
     const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
     if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
-    const pending = await ownExports(tx, session.userId)
-      .where('exports.status', '=', 'pending')
-      .executeTakeFirst()
-    if (pending) return pending
-    await refuseTooMany(tx, session.userId, perDay)
-    const nonce = randomBytes(32)
-    const { id } = await tx
-      .insertInto('exports')
-      .values({
-        user_id: session.userId,
-        token_nonce: nonce,
-        token_hash: tokenHash(exportToken(keys, nonce)),
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    return ownExports(tx, session.userId).where('id', '=', id).executeTakeFirstOrThrow()
+    return requestOwnExport(tx, keys, session.userId, perDay)
   })
-}
-
-async function refuseTooMany(tx: Tx, userId: number, perDay: number): Promise<void> {
-  const { rows } = await sql<{ asked: number; retryAfter: number }>`
-    select count(*) as asked,
-      ceil(extract(epoch from min(requested_at) + interval '1 day' - now()))::integer as "retryAfter"
-    from public.exports
-    where user_id = ${userId} and deletion_id is null and requested_at > now() - interval '1 day'`.execute(
-    tx,
-  )
-  const [{ asked, retryAfter } = { asked: 0, retryAfter: 0 }] = rows
-  if (asked >= perDay) throw new AccountError('too-many-exports', { retryAfter })
-}
-
-/** Those that the person asked for on their own, the latest first. */
-export async function listExports(db: Db, userId: number): Promise<OwnExport[]> {
-  return ownExports(db, userId).orderBy('requested_at', 'desc').limit(100).execute()
-}
-
-function ownExports(db: Db, userId: number) {
-  return db
-    .selectFrom('exports')
-    .select(['id', 'status', 'bytes', 'downloads', 'downloaded_at as downloadedAt'])
-    .select(['requested_at as requestedAt', 'created_at as createdAt', 'expires_at as expiresAt'])
-    .where('user_id', '=', userId)
-    .where('deletion_id', 'is', null)
 }

@@ -1,7 +1,7 @@
 import type { Db, Tx } from '@lethe/db'
+import type { Keys } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
-import type { Keys } from './keys.ts'
 import { seal, unseal } from './sealing.ts'
 
 export interface SavedPassword {

@@ -1,12 +1,12 @@
-import type { Db, DeletionStatus, Role } from '@lethe/db'
+import type { Db, Role } from '@lethe/db'
+import type { Keys } from '@lethe/lifecycle'
+import { findLatestDeletion, randomToken, tokenHash } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { storedAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
-import type { Keys } from './keys.ts'
 import { newRefreshToken } from './refresh-token.ts'
 import type { Session, SessionKind } from './session.ts'
-import { randomToken, tokenHash } from './tokens.ts'
 import type { User } from './users.ts'
 
 export interface LogIn {
@@ -52,7 +52,7 @@ export async function logIn(
     .returning(['authenticated_at as authenticatedAt', 'expires_at as expiresAt'])
     .executeTakeFirst()
   if (!session) {
-    const { status, eraseAfter } = (await latestDeletion(db, user.id)) ?? {}
+    const { status, eraseAfter } = (await findLatestDeletion(db, user.id)) ?? {}
     if (status === 'pending') throw new AccountError('account-pending-deletion', { eraseAfter })
     throw new AccountError('wrong-credentials')
   }
@@ -79,20 +79,6 @@ export async function findByCredentials(
   if (!(await hasher.verify(user?.passwordHash, password)) || !user)
     throw new AccountError('wrong-credentials')
   return user
-}
-
-/** The user's newest deletion, whatever became of it. */
-export async function latestDeletion(
-  db: Db,
-  userId: number,
-): Promise<{ id: string; status: DeletionStatus; eraseAfter: Date } | undefined> {
-  return db
-    .selectFrom('deletions')
-    .select(['id', 'status', 'erase_after as eraseAfter'])
-    .where('user_id', '=', userId)
-    .orderBy('requested_at', 'desc')
-    .limit(1)
-    .executeTakeFirst()
 }
 
 /** The session of a cookie's token. */

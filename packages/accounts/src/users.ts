@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '@lethe/db'
+import type { Keys } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { storedAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
-import type { Keys } from './keys.ts'
 import { createPersonKey } from './saved-passwords.ts'
 import type { Session } from './session.ts'
 

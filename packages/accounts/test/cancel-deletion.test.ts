@@ -1,13 +1,9 @@
 import { testDb } from '@lethe/db/testing'
+import { cancelDeletionByToken, deletionStatus, stageReminders } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import {
-  cancelDeletionByPassword,
-  cancelDeletionByToken,
-  deletionStatus,
-  stageReminders,
-} from '../src/index.ts'
-import { type Fixture, fixture, password } from '../src/testing.ts'
+import { cancelDeletionByPassword } from '../src/index.ts'
+import { type Fixture, fixture, password } from '../testing/index.ts'
 
 t.test('a cancel gives back exactly what was there, and the old sessions stay dead', async (t) => {
   const f = await setup(t)

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { testDb } from '@lethe/db/testing'
-import { sql } from 'kysely'
-import t, { type Test } from 'tap'
 import {
   cancelDeletionByToken,
   claimDeletions,
   deletionStatus,
   finishErasure,
   finishExports,
-  planErasure,
-} from '../src/index.ts'
-import { blastRadius, type Fixture, fixture } from '../src/testing.ts'
+} from '@lethe/lifecycle'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { planErasure } from '../src/index.ts'
+import { blastRadius, type Fixture, fixture } from '../testing/index.ts'
 
 const lease = randomUUID()
 

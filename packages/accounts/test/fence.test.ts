@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { connect, type Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { cancelDeletionByToken, claimDeletions, finishErasure } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { cancelDeletionByToken, claimDeletions, finishErasure, planErasure } from '../src/index.ts'
-import { blastRadius, type Fixture, fixture, type Person } from '../src/testing.ts'
+import { planErasure } from '../src/index.ts'
+import { blastRadius, type Fixture, fixture, type Person } from '../testing/index.ts'
 
 t.test(
   'from the claim on the database takes no late row of theirs, whoever writes it',

@@ -2,7 +2,7 @@ import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { fixture } from '../src/testing.ts'
+import { fixture } from '../testing/index.ts'
 
 /** Whatever a function of ours could take for what it means, if it asked the session's search_path. */
 const decoys = `

@@ -4,7 +4,7 @@ import t from 'tap'
 import { createHasher, normalizing } from '../src/hashing.ts'
 import { logIn, signUp } from '../src/index.ts'
 import { normalizePassword } from '../src/normalize-password.ts'
-import { fixture } from '../src/testing.ts'
+import { fixture } from '../testing/index.ts'
 
 // Typed on one keyboard as one character, on another as two; and with the space that macOS makes of Option and Space.
 const composed = 'Gr\u00fc\u00dfe aus \u00c5rhus'

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
+import { cancelDeletionByToken, claimDeletions } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import {
-  cancelDeletionByToken,
-  claimDeletions,
   findSession,
   findSessionByToken,
   listSavedPasswords,
@@ -17,7 +16,7 @@ import {
   refresh,
   savePassword,
 } from '../src/index.ts'
-import { blastRadius, type Fixture, fixture, type Person, password } from '../src/testing.ts'
+import { blastRadius, type Fixture, fixture, type Person, password } from '../testing/index.ts'
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 

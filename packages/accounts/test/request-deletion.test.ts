@@ -1,7 +1,7 @@
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { type Fixture, fixture, password } from '../src/testing.ts'
+import { type Fixture, fixture, password } from '../testing/index.ts'
 
 t.test('a request deactivates, ends all sessions and writes everything that follows', async (t) => {
   const f = await setup(t)

@@ -1,21 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { testDb } from '@lethe/db/testing'
-import { sql } from 'kysely'
-import t from 'tap'
 import {
   adoptSecretKey,
   countHit,
-  createHasher,
   deletionToken,
   deriveKeys,
   exportToken,
   forgetOldHits,
+  spendMailAllowance,
+} from '@lethe/lifecycle'
+import { sql } from 'kysely'
+import t from 'tap'
+import {
+  createHasher,
   listSavedPasswords,
   removeSavedPassword,
   savePassword,
-  spendMailAllowance,
 } from '../src/index.ts'
-import { fixture } from '../src/testing.ts'
+import { fixture } from '../testing/index.ts'
 
 const entry = { site: 'bank.example', username: 'ada', password: 'hunter2 ünï' }
 

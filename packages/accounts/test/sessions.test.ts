@@ -14,7 +14,7 @@ import {
   setRole,
   signUp,
 } from '../src/index.ts'
-import { fixture, password } from '../src/testing.ts'
+import { fixture, password } from '../testing/index.ts'
 
 t.test(
   'an address is taken whatever its case, and while its account waits to be erased',

@@ -1,11 +1,9 @@
 export { asUnusable } from './as-unusable.ts'
-export { batched } from './batched.ts'
+export { batched } from './call-batcher.ts'
 export { connect, type Db, type Tx } from './client.ts'
-export { describeError } from './describe-error.ts'
 export { exceedsLimit, isContended, isSerializationFailure, isUnavailable } from './errors.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
 export { type ConnectOptions, openClient, openPool } from './pool.ts'
-export { connectReaders, type Readers, type Snapshot } from './readers.ts'
 export type {
   AuditEventName,
   Counts,
@@ -17,4 +15,6 @@ export type {
   Role,
   Schema,
 } from './schema.ts'
+export { describeError } from './serialize-error.ts'
 export { DatabaseReadOnlyError, UnusableDatabaseError } from './session.ts'
+export { connectReaders, type Readers, type Snapshot } from './snapshot-pool.ts'

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { endOnSilence } from './end-on-silence.ts'
+import { endOnSilence } from './connection-watchdog.ts'
 import { prepareSession, type SessionOptions } from './session.ts'
 
 export interface ConnectOptions extends SessionOptions {

@@ -31,7 +31,7 @@ export interface Counts {
 /** Files by the table whose rows name them. */
 export type FilesByTable = Record<string, number>
 
-/** The columns by which a row is lent to one worker at a time (`packages/jobs/src/lease.ts`). */
+/** The columns by which a row is lent to one worker at a time (`packages/lifecycle/src/lease.ts`). */
 interface Leased {
   lease: string | null
   next_attempt_at: ColumnType<Date, Date | undefined, Date>

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { cutOff } from './cut-off.ts'
+import { cutOff } from './destroy-connection.ts'
 
 export interface SessionOptions {
   /** Left out: none. Every name in SQL carries its schema, so that no session default can lead it elsewhere. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { connect, exceedsLimit, isUnavailable, pendingMigrations } from '../src/index.ts'
-import { testDb } from '../src/testing.ts'
+import { testDb } from '../testing/index.ts'
 
 t.test('a connection lost in use rejects its query, and the next one works', async (t) => {
   const { db, url } = await testDb(t)

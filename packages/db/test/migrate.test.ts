@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { connect, type Db } from '../src/client.ts'
 import { type Migration, readMigrations } from '../src/migrate/files.ts'
 import { applyMigrations, migrate, pendingMigrations } from '../src/migrate.ts'
-import { asSuperuser, emptyDb, testDb } from '../src/testing.ts'
+import { asSuperuser, emptyDb, testDb } from '../testing/index.ts'
 
 t.test('finishes once the reader in its way ends, and names that process', async (t) => {
   const { db, url } = await testDb(t)

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
 import { asUnusable, connect, connectReaders, openClient, openPool } from '../src/index.ts'
-import { testDb } from '../src/testing.ts'
+import { testDb } from '../testing/index.ts'
 import { startPgbouncer, withPgbouncer } from './start-pgbouncer.ts'
 
 const SHOWN = ['TimeZone', 'search_path', 'row_security', 'statement_timeout', 'lock_timeout']

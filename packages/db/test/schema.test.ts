@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { sql } from 'kysely'
 import t from 'tap'
-import { testDb } from '../src/testing.ts'
+import { testDb } from '../testing/index.ts'
 
 t.test('the table interfaces name every column of the live schema, and no other', async (t) => {
   const { db } = await testDb(t)

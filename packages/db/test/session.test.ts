@@ -11,7 +11,7 @@ import {
   UnusableDatabaseError,
 } from '../src/index.ts'
 import { serverFault } from '../src/session.ts'
-import { testDb } from '../src/testing.ts'
+import { testDb } from '../testing/index.ts'
 import { wayTo } from './way-to.ts'
 
 /** Each as far from what we need as a role, a database or a URL can set it. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
-import { pair } from '../src/testing.ts'
+import { pair } from '../testing/index.ts'
 
 /**
  * Another way to a server, and its URL: `join` is given both ends of each connection. What is left of them ends with the test.

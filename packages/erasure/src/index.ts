@@ -1,20 +1,20 @@
-export type { Column } from './catalogue.ts'
-export { countRows } from './count-rows.ts'
-export { TooManyRows } from './counted-rows.ts'
-export type { DataMap } from './data-map.ts'
-export { type PlanLine, planLines, planPicture } from './draw-plan.ts'
-export { eraseRows } from './erase-rows.ts'
-export { type ExportedTable, exportedTables } from './exported-tables.ts'
-export { type Fault, faultLine } from './fault.ts'
-export { countFiles, exportedFolders, personFolder, removeFiles } from './files.ts'
+export { erasePortion } from './execute/chunks.ts'
+export { countRows } from './execute/count-rows.ts'
+export { eraseRows } from './execute/erase-rows.ts'
+export { countFiles, exportedFolders, personFolder, removeFiles } from './execute/files.ts'
 export {
   type FileFinding,
   findFiles,
   type NamedFile,
   readAllNamedFiles,
   readNamedFiles,
-} from './named-files.ts'
-export { personRows } from './person-rows.ts'
-export { makePlan, NoPlan, type Plan } from './plan.ts'
-export { erasePortion } from './portions.ts'
-export { RowsKeptError } from './rows-kept.ts'
+} from './execute/named-files.ts'
+export { TooManyRows } from './execute/row-counts.ts'
+export { RowsKeptError } from './execute/rows-kept.ts'
+export type { Column } from './map/catalog.ts'
+export type { DataMap } from './map/data-map.ts'
+export { type Fault, faultLine } from './map/map-problem.ts'
+export { type ExportedTable, exportedTables } from './plan/exported-tables.ts'
+export { personRows } from './plan/person-rows.ts'
+export { makePlan, NoPlan, type Plan } from './plan/plan.ts'
+export { type PlanLine, planLines, planPicture } from './render/draw-plan.ts'

@@ -1,9 +1,9 @@
 import { asSuperuser, testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import type { DataMap, TableEntry } from '../src/data-map.ts'
 import { makePlan, NoPlan } from '../src/index.ts'
-import { forumMap, makeForum } from '../src/testing.ts'
+import type { DataMap, TableEntry } from '../src/map/data-map.ts'
+import { forumMap, makeForum } from '../testing/index.ts'
 
 interface Case {
   what: string

@@ -4,7 +4,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type DataMap, eraseRows, makePlan } from '../src/index.ts'
-import { forumMap, makeForum, raiseFences } from '../src/testing.ts'
+import { forumMap, makeForum, raiseFences } from '../testing/index.ts'
 
 const ada = 1
 

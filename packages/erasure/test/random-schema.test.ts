@@ -28,7 +28,7 @@ import {
   schemaOf,
   tableOf,
   worlds,
-} from '../src/testing.ts'
+} from '../testing/index.ts'
 
 // PLAN_RUNS and PLAN_SEED: so many schemas, and the same ones again.
 const numRuns = Number(process.env.PLAN_RUNS ?? 500)

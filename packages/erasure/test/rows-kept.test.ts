@@ -5,7 +5,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { countRows, type DataMap, eraseRows, makePlan, type Plan } from '../src/index.ts'
-import { eraseInPortions, forumMap, makeForum } from '../src/testing.ts'
+import { eraseInPortions, forumMap, makeForum } from '../testing/index.ts'
 
 const ada = 1
 

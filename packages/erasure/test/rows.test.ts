@@ -3,7 +3,7 @@ import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { countRows, eraseRows, makePlan } from '../src/index.ts'
-import { forumMap, makeForum } from '../src/testing.ts'
+import { forumMap, makeForum } from '../testing/index.ts'
 
 const [ada, bob, eve] = [1, 2, 3]
 

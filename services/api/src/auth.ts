@@ -1,13 +1,12 @@
 import jwt from '@fastify/jwt'
 import {
   AccountError,
-  databaseTime,
   findSessionByToken,
   findSessionOfAccessToken,
-  type Keys,
   type Session,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import { databaseTime, type Keys } from '@lethe/lifecycle'
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import type { ApiConfig } from './config.ts'
 import { bearerToken } from './cross-site.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import { unstorableViolations } from './find-unstorable-text.ts'
 import { problem } from './problems.ts'
-import { unstorableViolations } from './unstorable.ts'
 import { violationMembers } from './violations.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

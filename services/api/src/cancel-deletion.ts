@@ -1,4 +1,5 @@
-import { type Cancelled, cancelDeletionByPassword, cancelDeletionByToken } from '@lethe/accounts'
+import { cancelDeletionByPassword } from '@lethe/accounts'
+import { type Cancelled, cancelDeletionByToken } from '@lethe/lifecycle'
 import type { FastifyRequest } from 'fastify'
 import type { RouteDeps } from './deps.ts'
 import { removeArchive } from './remove-archive.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import jwt from '@fastify/jwt'
-import { databaseTime } from '@lethe/accounts'
+import { databaseTime } from '@lethe/lifecycle'
 import type {
   FastifyInstance,
   FastifyReply,

@@ -1,13 +1,8 @@
-import {
-  adoptSecretKey,
-  createHasher,
-  dataMap,
-  deriveKeys,
-  foreignSecretKey,
-} from '@lethe/accounts'
+import { createHasher, dataMap } from '@lethe/accounts'
+import { guardFolders, openMarkedFolders, openStorage } from '@lethe/archive'
 import { configOrExit, exit } from '@lethe/config'
 import { asUnusable, connect } from '@lethe/db'
-import { guardFolders, openMarkedFolders, openStorage } from '@lethe/exports'
+import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 

@@ -1,4 +1,5 @@
 import type { AccountErrorCode } from '@lethe/accounts'
+import type { LifecycleErrorCode } from '@lethe/lifecycle'
 
 export interface ProblemType {
   status: number
@@ -201,9 +202,9 @@ const accountProblems = {
     help: 'Try again in a second.',
     headers: { 'retry-after': '1' },
   },
-} satisfies Record<AccountErrorCode, ProblemType>
+} satisfies Record<AccountErrorCode | LifecycleErrorCode, ProblemType>
 
-export type ProblemCode = keyof typeof frameProblems | AccountErrorCode
+export type ProblemCode = keyof typeof frameProblems | AccountErrorCode | LifecycleErrorCode
 
 /** Every way in which this service says no. */
 export const problemTypes: Record<ProblemCode, ProblemType> = {

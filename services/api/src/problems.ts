@@ -1,8 +1,9 @@
 import { AccountError } from '@lethe/accounts'
 import { exceedsLimit, isUnavailable } from '@lethe/db'
 import { NoPlan } from '@lethe/erasure'
+import { LifecycleError } from '@lethe/lifecycle'
+import { unstorableViolations } from './find-unstorable-text.ts'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
-import { unstorableViolations } from './unstorable.ts'
 import { violationMembers, violations } from './violations.ts'
 
 export const MEDIA_TYPE = 'application/problem+json'
@@ -49,7 +50,7 @@ export function problem(code: ProblemCode, options: ProblemOptions = {}): Proble
 /** The answer to an error of any origin; what nobody foresaw is an opaque 500. `body` is what the request sent, if it was read. */
 export function toProblem(error: unknown, body?: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
-  if (error instanceof AccountError) {
+  if (error instanceof AccountError || error instanceof LifecycleError) {
     const { retryAfter, ...members } = error.members
     const headers = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }
     return describe(error.code, { members, headers })

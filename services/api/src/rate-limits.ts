@@ -1,6 +1,7 @@
 import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
-import { countHit, type Keys, storedAddress } from '@lethe/accounts'
+import { storedAddress } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import { countHit, type Keys } from '@lethe/lifecycle'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { callerNetworks } from './callers.ts'
 import { problem } from './problems.ts'

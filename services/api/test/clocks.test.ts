@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { cheapHasher } from '@lethe/accounts/testing'
+import { openStorage } from '@lethe/archive'
 import { testDb, withClockAhead } from '@lethe/db/testing'
-import { openStorage } from '@lethe/exports'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'

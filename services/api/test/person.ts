@@ -1,5 +1,5 @@
-import { deletionToken, exportToken, type Keys } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import { deletionToken, exportToken, type Keys } from '@lethe/lifecycle'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 
 export const password = 'correct horse battery staple'

@@ -1,6 +1,6 @@
-import { sealAuditEvents, tripBreaker } from '@lethe/accounts'
 import { fixture } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
+import { sealAuditEvents, tripBreaker } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { run } from '../src/run.ts'

@@ -1,4 +1,4 @@
-import { credentials, type S3Server, startS3, withS3 } from '@lethe/exports/testing'
+import { credentials, type S3Server, startS3, withS3 } from '@lethe/archive/testing'
 import t from 'tap'
 import { asProcess } from './as-process.ts'
 import { healthy } from './healthy.ts'

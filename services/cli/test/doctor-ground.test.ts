@@ -1,7 +1,7 @@
 import { dataMap } from '@lethe/accounts'
+import { markFolder, openMarkedFolders } from '@lethe/archive'
 import { migrate } from '@lethe/db'
 import { asSuperuser, emptyDb } from '@lethe/db/testing'
-import { markFolder, openMarkedFolders } from '@lethe/exports'
 import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { rightsByTable } from '../src/doctor/rights.ts'

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Told, tell } from './demo/print.ts'
 import { openStage } from './demo/stage.ts'
 import { playStory } from './demo/story.ts'
-import { Told, tell } from './demo/tell.ts'
 
 /** `pnpm demo`: the whole story once, on real parts that are thrown away afterwards. Exits 1 if a step is not as told. */
 const folder = await mkdtemp(path.join(tmpdir(), 'lethe-demo-'))

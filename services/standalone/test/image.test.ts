@@ -37,11 +37,11 @@ t.test('its user owns the folder under which the volume holds exports and upload
 })
 
 t.test(
-  'no secret and no data of the installation that builds it goes into the image',
+  'no secret, no data of the installation that builds it and no test code goes into the image',
   async (t) => {
     const ignored = (await readFile(path.join(root, '.dockerignore'), 'utf8')).split('\n')
-    for (const name of ['.env', '.data', '.git', '**/node_modules'])
-      t.ok(ignored.includes(name), name)
+    const left = ['.env', '.data', '.git', '**/node_modules', '**/test', '**/testing', 'tools']
+    for (const name of left) t.ok(ignored.includes(name), name)
   },
 )
 

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { until } from '@lethe/machine-speed'
@@ -68,15 +67,6 @@ export async function descendants(pid: number): Promise<number[]> {
   const found = [pid]
   for (const ancestor of found) found.push(...all.filter((_, index) => parents[index] === ancestor))
   return found.slice(1)
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    // A zombie has ended: whoever it was left to has not taken note yet.
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
 }
 
 async function parentOf(pid: number): Promise<number> {

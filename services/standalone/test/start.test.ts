@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { freePort, isAlive } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import t, { type Test } from 'tap'
-import { freePort } from '../src/free-port.ts'
-import { descendants, isAlive, launch, type Ports } from './launch.ts'
+import { descendants, launch, type Ports } from './launch.ts'
 
 const run = promisify(execFile)
 const cli = path.join(import.meta.dirname, '../../cli/src/main.ts')

@@ -2,14 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { testDb } from '@lethe/db/testing'
+import { freePort, startServices } from '@lethe/dev-env'
 import { measureSlowness, until } from '@lethe/machine-speed'
 import { type BrowserContext, chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { listArchive } from '../src/demo/archive.ts'
 import { type Person, password, signUp } from '../src/demo/person.ts'
-import { freePort } from '../src/free-port.ts'
 import { type Inbox, startInbox } from '../src/inbox/index.ts'
-import { startServices } from '../src/services.ts'
 
 const { CHROMIUM_PATH, NODE_COMPILE_CACHE, TEST_REDIS_URL } = process.env
 const entry = { site: 'https://bank.example', username: 'ada', password: 'hunter2' }

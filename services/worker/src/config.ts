@@ -14,7 +14,7 @@ import {
   secretKey,
   sender,
 } from '@lethe/config'
-import { redisUrlFault } from '@lethe/jobs'
+import { redisUrlFault } from '@lethe/queue'
 
 /** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv) {

@@ -1,10 +1,9 @@
-import type { BlastRadius, Keys } from '@lethe/accounts'
+import type { FolderGuard, Storage } from '@lethe/archive'
 import type { Db, Readers } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
-import type { FolderGuard, Storage } from '@lethe/exports'
+import type { BlastRadius, Keys, Outbox } from '@lethe/lifecycle'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
-import type { Outbox } from './outbox.ts'
 
 /** What the worker is given to work with. */
 export interface Deps {

@@ -1,13 +1,8 @@
-import {
-  adoptSecretKey,
-  dataMap,
-  deriveKeys,
-  foreignSecretKey,
-  forgetExpiredSessions,
-} from '@lethe/accounts'
+import { dataMap, forgetExpiredSessions } from '@lethe/accounts'
+import { guardFolders, openMarkedFolders, openStorage } from '@lethe/archive'
 import { configOrExit, exit } from '@lethe/config'
 import { asUnusable, connect, connectReaders } from '@lethe/db'
-import { guardFolders, openMarkedFolders, openStorage } from '@lethe/exports'
+import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
 import { readConfig } from './config.ts'
 import { createLog, seldom } from './logging.ts'
 import { openMailer } from './mailer.ts'

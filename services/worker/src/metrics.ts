@@ -1,7 +1,6 @@
 import type { Db } from '@lethe/db'
-import { jobNames, type OpenQueue } from '@lethe/jobs'
-import { readAlarms } from './read-alarms.ts'
-import { type Counts, MAX_COUNT, readCounts } from './read-counts.ts'
+import { type BacklogCounts, MAX_COUNT, readAlarms, readCounts } from '@lethe/lifecycle'
+import { jobNames, type OpenQueue } from '@lethe/queue'
 
 interface Sample {
   labels: Record<string, string>
@@ -15,7 +14,7 @@ export interface Metric {
 }
 
 /**
- * The alarms, what is open in the database, and what waits in the queue. No names, no ids. Counts that took too long are left
+ * The alarms, what is open in the database, and what waits in the queue. No names, no ids. BacklogCounts that took too long are left
  * out, and `lethe_counts_up` says so; the alarms are there all the same.
  */
 export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise<Metric[]> {
@@ -47,7 +46,7 @@ export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise
   ]
 }
 
-function countMetrics(counts: Counts): Metric[] {
+function countMetrics(counts: BacklogCounts): Metric[] {
   return [
     labelled('lethe_deletions', 'Deletions that are not over, by status.', 'status', {
       pending: counts.pendingDeletions,

@@ -1,4 +1,4 @@
-import type { FailedJob } from '@lethe/jobs'
+import type { FailedJob } from '@lethe/queue'
 import type { Metric } from './metrics.ts'
 
 const style = `

@@ -1,5 +1,6 @@
 import type { Db } from '@lethe/db'
-import { hasFree, lendEach, type OpenQueue } from '@lethe/jobs'
+import { hasFree, lendEach } from '@lethe/lifecycle'
+import type { OpenQueue } from '@lethe/queue'
 import { type RawBuilder, sql } from 'kysely'
 
 const BATCH = 100

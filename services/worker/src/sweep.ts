@@ -1,3 +1,5 @@
+import { removeDead } from '@lethe/archive'
+import type { Db } from '@lethe/db'
 import {
   archiveMissing,
   archiveRemoved,
@@ -5,28 +7,28 @@ import {
   archivesToCheck,
   archivesToRemove,
   expireExports,
+  forgetMails,
   forgetOldHits,
   giveUpExports,
   hasArchivesToRemove,
   hasClaimable,
   hasDueReminders,
   hasExportsToExpire,
+  hasExportsToMake,
   hasReleaseToFinish,
   hasUnsealedEvents,
   isClaimable,
+  lendExports,
+  lendTogether,
   mustTrip,
   releaseBatch,
   sealAuditEvents,
   stageReminders,
   tripBreaker,
-} from '@lethe/accounts'
-import type { Db } from '@lethe/db'
-import { removeDead } from '@lethe/exports'
-import { lendTogether, type OpenQueue } from '@lethe/jobs'
+} from '@lethe/lifecycle'
+import type { OpenQueue } from '@lethe/queue'
 import type { RawBuilder } from 'kysely'
 import type { Deps } from './deps.ts'
-import { forgetMails } from './forget-mails.ts'
-import { hasExportsToMake, lendExports } from './lend-exports.ts'
 import { hasMailsToRelay, relayMails } from './relay.ts'
 
 const MINUTE = 60_000

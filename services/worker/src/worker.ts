@@ -1,8 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
-import { adoptSecretKey, foreignSecretKey, type Readiness, readiness } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
-import type { JobName, OpenQueue, OpenWorker } from '@lethe/jobs'
-import { openQueue } from '@lethe/jobs'
+import {
+  adoptSecretKey,
+  foreignSecretKey,
+  openOutbox,
+  type Readiness,
+  readiness,
+} from '@lethe/lifecycle'
+import type { JobName, OpenQueue, OpenWorker } from '@lethe/queue'
+import { openQueue } from '@lethe/queue'
 import type { Deps } from './deps.ts'
 import { handlersWith } from './handlers/index.ts'
 import { startHealth } from './health.ts'
@@ -10,7 +16,6 @@ import { listen } from './listen.ts'
 import { seldom } from './logging.ts'
 import { loop, nap } from './loop.ts'
 import { mailsAtOnce } from './mailer.ts'
-import { openOutbox } from './outbox.ts'
 import { conditionalTasks, periodicTasks } from './sweep.ts'
 import { watchForWork } from './watch-for-work.ts'
 import { whyNoPlan } from './why-no-plan.ts'

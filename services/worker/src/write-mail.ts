@@ -1,5 +1,5 @@
-import { deletionToken, exportToken, type Keys, type MailFacts, tokenHash } from '@lethe/accounts'
 import type { MailName } from '@lethe/db'
+import { deletionToken, exportToken, type Keys, type MailFacts, tokenHash } from '@lethe/lifecycle'
 import {
   accountErased,
   deletionCancelled,

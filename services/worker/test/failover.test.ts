@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Person } from '@lethe/accounts/testing'
+import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
 import {
   type RedisProcess,
   startCluster,
   startSentinels,
   whenReplica,
   withServers,
-} from '@lethe/jobs/testing'
-import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
+} from '@lethe/queue/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { startWorker } from '../src/worker.ts'

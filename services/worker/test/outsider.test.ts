@@ -3,28 +3,28 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import {
-  cancelDeletionByToken,
-  deriveKeys,
-  exportToken,
-  type Keys,
-  lifecycleTables,
-  openExport,
-  scheduleDeletion,
-  verifyAuditChain,
-} from '@lethe/accounts'
+import { lifecycleTables } from '@lethe/accounts'
 import { blastRadius } from '@lethe/accounts/testing'
-import { connectReaders, type Db, migrate } from '@lethe/db'
-import { emptyDb } from '@lethe/db/testing'
-import type { DataMap } from '@lethe/erasure'
-import { forumMap, makeForum } from '@lethe/erasure/testing'
 import {
   guardFolders,
   openArchive,
   openMarkedFolders,
   openStorage,
   type Storage,
-} from '@lethe/exports'
+} from '@lethe/archive'
+import { connectReaders, type Db, migrate } from '@lethe/db'
+import { emptyDb } from '@lethe/db/testing'
+import type { DataMap } from '@lethe/erasure'
+import { forumMap, makeForum } from '@lethe/erasure/testing'
+import {
+  cancelDeletionByToken,
+  deriveKeys,
+  exportToken,
+  type Keys,
+  openExport,
+  scheduleDeletion,
+  verifyAuditChain,
+} from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'

@@ -2,24 +2,18 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import {
-  type Deletion,
-  dataMap,
-  forgetExpiredSessions,
-  mayBeClaimed,
-  requestDeletion,
-} from '@lethe/accounts'
+import { dataMap, forgetExpiredSessions, requestDeletion } from '@lethe/accounts'
 import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
+import { type FolderGuard, openStorage } from '@lethe/archive'
 import { connectReaders } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
-import { type FolderGuard, openStorage } from '@lethe/exports'
-import { lendEach, lendTogether, type OpenQueue } from '@lethe/jobs'
+import { type Deletion, lendEach, lendTogether, mayBeClaimed, openOutbox } from '@lethe/lifecycle'
+import type { OpenQueue } from '@lethe/queue'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import type { HandlerDeps } from '../src/deps.ts'
 import { createLog } from '../src/logging.ts'
 import { openMailer } from '../src/mailer.ts'
-import { openOutbox } from '../src/outbox.ts'
 import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 export const publicUrl = 'http://lethe.test:3000'

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { verifyAuditChain } from '@lethe/accounts'
+import { verifyAuditChain } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t from 'tap'
 import { sweepTasks } from '../src/sweep.ts'

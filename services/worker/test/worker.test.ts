@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
-import { openQueue } from '@lethe/jobs'
 import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
+import { openQueue } from '@lethe/queue'
 import { Redis } from 'ioredis'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'

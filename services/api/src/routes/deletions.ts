@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { deletionStatus, previewDeletion } from '@lethe/accounts'
+import { previewDeletion } from '@lethe/accounts'
+import { deletionStatus } from '@lethe/lifecycle'
 import { Type } from 'typebox'
-import { askForDeletion, hideOthers } from '../ask-for-deletion.ts'
 import { ownId, sessionOf } from '../auth.ts'
 import { cancelDeletion } from '../cancel-deletion.ts'
 import type { RouteDeps } from '../deps.ts'
-import { known } from '../known.ts'
+import { askForDeletion, hideOthers } from '../handle-deletion-request.ts'
+import { known } from '../omit-nulls.ts'
 import {
   Credentials,
   DeletionState,

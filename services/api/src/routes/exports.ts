@@ -1,20 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { findExportOwner, openVault } from '@lethe/accounts'
+import { ArchiveDamaged, openArchive } from '@lethe/archive'
 import {
   type Archive,
   archiveMissing,
   destroyExport,
   findArchive,
-  findExportOwner,
   noteDownload,
   openExport,
-  openVault,
-} from '@lethe/accounts'
-import { ArchiveDamaged, openArchive } from '@lethe/exports'
+} from '@lethe/lifecycle'
 import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
 import type { RouteDeps } from '../deps.ts'
 import { downloadTickets } from '../download-tickets.ts'
-import { known } from '../known.ts'
+import { known } from '../omit-nulls.ts'
 import { passwordsCsv } from '../passwords-csv.ts'
 import { problem } from '../problems.ts'
 import { removeArchive } from '../remove-archive.ts'

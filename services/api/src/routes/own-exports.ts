@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { addressOf, listExports, requestExport } from '@lethe/accounts'
+import { addressOf, requestExport } from '@lethe/accounts'
+import { listExports } from '@lethe/lifecycle'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
-import { known } from '../known.ts'
+import { known } from '../omit-nulls.ts'
 import { ExportState, Id, ShownPassword, Time, UserParams } from './schemas.ts'
 
 const Wish = Type.Object(

@@ -1,4 +1,4 @@
-import { verifyAuditChain } from '@lethe/accounts'
+import { verifyAuditChain } from '@lethe/lifecycle'
 import type { Command } from '../command.ts'
 
 export const verifyAudit: Command = async (_args, { db, print }) => {

@@ -1,4 +1,4 @@
-import { beginRelease, describeKind, openTrips, releaseBatch } from '@lethe/accounts'
+import { beginRelease, describeKind, openTrips, releaseBatch } from '@lethe/lifecycle'
 import type { Command } from '../command.ts'
 
 const kinds: Record<string, boolean> = { established: false, new: true }

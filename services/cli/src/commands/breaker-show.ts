@@ -1,3 +1,4 @@
+import type { Db } from '@lethe/db'
 import {
   countedAtOnce,
   describeTrip,
@@ -5,8 +6,7 @@ import {
   isHeld,
   readHeld,
   type Trip,
-} from '@lethe/accounts'
-import type { Db } from '@lethe/db'
+} from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import type { Command } from '../command.ts'
 import { table } from '../table.ts'

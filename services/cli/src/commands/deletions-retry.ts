@@ -1,4 +1,4 @@
-import { retryErasure } from '@lethe/accounts'
+import { retryErasure } from '@lethe/lifecycle'
 import type { Command } from '../command.ts'
 import { isUuid } from '../is-uuid.ts'
 import { readReason } from '../read-reason.ts'

@@ -1,4 +1,4 @@
-import { verifyArchive } from '@lethe/exports'
+import { verifyArchive } from '@lethe/archive'
 import type { Command } from '../command.ts'
 
 /** Holds a downloaded archive to itself; needs no database and no network. */

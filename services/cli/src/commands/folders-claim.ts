@@ -1,6 +1,6 @@
 import { dataMap } from '@lethe/accounts'
+import { claimFolders, openMarkedFolders } from '@lethe/archive'
 import { configOrExit } from '@lethe/config'
-import { claimFolders, openMarkedFolders } from '@lethe/exports'
 import type { Command } from '../command.ts'
 import { readFolders } from '../read-folders.ts'
 import { readReason } from '../read-reason.ts'

@@ -1,8 +1,8 @@
 import { dataMap } from '@lethe/accounts'
+import { folderLine, markFolder, openMarkedFolders } from '@lethe/archive'
 import { optional } from '@lethe/config'
 import { migrate } from '@lethe/db'
 import { NoPlan } from '@lethe/erasure'
-import { folderLine, markFolder, openMarkedFolders } from '@lethe/exports'
 import type { Command, Terminal } from '../command.ts'
 import { readFolders } from '../read-folders.ts'
 

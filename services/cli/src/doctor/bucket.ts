@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
-import { type Bucket, openBucket } from '@lethe/exports'
+import { type Bucket, openBucket } from '@lethe/archive'
 import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
 const CONTENT = Buffer.from('x')

@@ -1,7 +1,7 @@
 import { dataMap } from '@lethe/accounts'
+import { checkFolderMark, folderLine, openMarkedFolders } from '@lethe/archive'
 import { type Db, pendingMigrations } from '@lethe/db'
 import { NoPlan } from '@lethe/erasure'
-import { checkFolderMark, folderLine, openMarkedFolders } from '@lethe/exports'
 import { type Finding, ok, wrong } from './finding.ts'
 
 /** Whether the folders are those of this database: a process that finds another mark does not start. */

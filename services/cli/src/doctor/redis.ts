@@ -1,4 +1,4 @@
-import { inspectRedis, type RedisServer } from '@lethe/jobs'
+import { inspectRedis, type RedisServer } from '@lethe/queue'
 import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
 const OLDEST = [6, 2] as const

@@ -1,5 +1,5 @@
-import { deriveKeys, fitsSecretKey } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
+import { deriveKeys, fitsSecretKey } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { type Finding, ok, wrong } from './finding.ts'
 

@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { describeLimits } from '@lethe/accounts'
 import {
   ConfigError,
   cookieName,
@@ -19,7 +18,8 @@ import {
   secretKey,
   sender,
 } from '@lethe/config'
-import { redisUrlFault } from '@lethe/jobs'
+import { describeLimits } from '@lethe/lifecycle'
+import { redisUrlFault } from '@lethe/queue'
 import { type Finding, ok, wrong } from './finding.ts'
 
 type Env = NodeJS.ProcessEnv

@@ -1,4 +1,4 @@
-import { expect } from './tell.ts'
+import { expect } from './print.ts'
 
 /** Somebody with a browser: their cookie goes along with each request. */
 export interface Person {

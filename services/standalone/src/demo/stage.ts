@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { connect, type Db, migrate } from '@lethe/db'
-import { freePort } from '../free-port.ts'
+import { freePort, startPostgres, startServices } from '@lethe/dev-env'
 import { type Inbox, startInbox } from '../inbox/index.ts'
-import { startPostgres } from '../postgres.ts'
-import { startServices } from '../services.ts'
-import { tell } from './tell.ts'
+import { tell } from './print.ts'
 
 export interface Stage {
   api: string

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { makeFolder } from '../cluster.ts'
-import { Sentence } from '../sentence.ts'
+import { makeFolder, Sentence } from '@lethe/dev-env'
 
 /**
  * Makes the folder if it is missing, for the owner alone, and holds it until `release`. The hold is a name in the

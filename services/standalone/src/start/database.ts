@@ -1,6 +1,6 @@
 import { asUnusable, connect, isUnavailable, migrate } from '@lethe/db'
+import { Sentence } from '@lethe/dev-env'
 import { sql } from 'kysely'
-import { Sentence } from '../sentence.ts'
 
 /** The database `lethe` on the embedded server, made if it is missing. */
 export async function makeDatabase(server: string): Promise<string> {

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createServer, isIPv6 } from 'node:net'
-import { freePort } from '../free-port.ts'
-import { Sentence } from '../sentence.ts'
+import { freePort, Sentence } from '@lethe/dev-env'
 
 export interface Place {
   /** The variable that sets the port. */

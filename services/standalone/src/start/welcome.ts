@@ -1,6 +1,6 @@
 import path from 'node:path'
+import type { Running } from './components.ts'
 import type { DemoAccount } from './demo-account.ts'
-import type { Running } from './parts.ts'
 import { shownUrlOf } from './ports.ts'
 import type { Settings } from './settings.ts'
 

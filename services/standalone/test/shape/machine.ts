@@ -2,12 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connect, type Db } from '@lethe/db'
+import { freePort, startPostgres, startRedis } from '@lethe/dev-env'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
-import { freePort } from '../../src/free-port.ts'
 import { type Inbox, startInbox } from '../../src/inbox/index.ts'
-import { startPostgres } from '../../src/postgres.ts'
-import { startRedis } from '../../src/redis.ts'
 
 type Values = Record<string, string>
 

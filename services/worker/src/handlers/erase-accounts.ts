@@ -1,6 +1,6 @@
-import { claimDeletions } from '@lethe/accounts'
 import { faultLine, makePlan, NoPlan, type Plan } from '@lethe/erasure'
-import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
+import { claimDeletions, giveBack, LeaseLost, whileLeased } from '@lethe/lifecycle'
+import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
 import { eraseClaimed } from './erase-claimed.ts'

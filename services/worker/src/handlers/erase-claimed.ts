@@ -1,7 +1,12 @@
-import { type Claim, type ClaimedDeletion, erasePortions, finishErasure } from '@lethe/accounts'
 import { isUnavailable } from '@lethe/db'
 import { makePlan, type Plan, TooManyRows } from '@lethe/erasure'
-import { giveBack } from '@lethe/jobs'
+import {
+  type Claim,
+  type ClaimedDeletion,
+  erasePortions,
+  finishErasure,
+  giveBack,
+} from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
 

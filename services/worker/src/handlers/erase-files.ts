@@ -1,6 +1,11 @@
-import { type Claim, type ClaimedDeletion, type FoundFiles, recordFindings } from '@lethe/accounts'
 import { findFiles, type Plan, readNamedFiles, removeFiles } from '@lethe/erasure'
-import { giveBack } from '@lethe/jobs'
+import {
+  type Claim,
+  type ClaimedDeletion,
+  type FoundFiles,
+  giveBack,
+  recordFindings,
+} from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { setAside } from './erase-claimed.ts'

@@ -1,12 +1,19 @@
-import { findWantedExports } from '@lethe/accounts'
+import { type PreparedArchive, prepareArchives } from '@lethe/archive'
 import { makePlan } from '@lethe/erasure'
-import { type PreparedArchive, prepareArchives, recordAttempts } from '@lethe/exports'
-import { giveBack, LeaseLost, type Payload, take, whileLeased } from '@lethe/jobs'
+import {
+  findWantedExports,
+  giveBack,
+  LeaseLost,
+  recordAttempts,
+  take,
+  whileLeased,
+} from '@lethe/lifecycle'
+import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { type ExportJob, postpone } from './export-job.ts'
-import { type Offers, openOffers } from './offer-archives.ts'
 import { foldersAreOurs } from './own-folders.ts'
+import { type Offers, openOffers } from './publish-archives.ts'
 
 /** Of one job: while some wait for the disk, others are written. */
 const archivesAtOnce = 4

@@ -1,4 +1,4 @@
-import { giveBack, type Taken } from '@lethe/jobs'
+import { giveBack, type Taken } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
 

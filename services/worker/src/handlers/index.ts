@@ -1,4 +1,4 @@
-import type { Handlers } from '@lethe/jobs'
+import type { Handlers } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { eraseAccounts } from './erase-accounts.ts'
 import { exportAccounts } from './export-accounts.ts'

@@ -1,4 +1,4 @@
-import { giveBack } from '@lethe/jobs'
+import { giveBack } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 

@@ -1,10 +1,18 @@
 import { setTimeout } from 'node:timers/promises'
-import { type MailFacts, noteEvents, spendMailAllowance } from '@lethe/accounts'
 import type { MailStatus } from '@lethe/db'
-import { giveBack, LeaseLost, type Payload, whileLeased } from '@lethe/jobs'
+import {
+  finishMail,
+  giveBack,
+  type LeasedMail,
+  LeaseLost,
+  type MailFacts,
+  noteEvents,
+  spendMailAllowance,
+  whileLeased,
+} from '@lethe/lifecycle'
+import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { isRefusedForGood, isSenderRefused, mailErrorFacts } from '../mailer.ts'
-import { finishMail, type Held } from '../outbox.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { writeMail } from '../write-mail.ts'
 
@@ -33,7 +41,7 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
 
 async function notDelivered(
   error: unknown,
-  held: Held,
+  held: LeasedMail,
   facts: MailFacts,
   deps: HandlerDeps,
 ): Promise<void> {
@@ -70,7 +78,7 @@ async function persistently(note: () => Promise<unknown>): Promise<void> {
 
 /** What has become of the mail; throws what keeps it from leaving. */
 async function deliver(
-  { id, attempts }: Held,
+  { id, attempts }: LeasedMail,
   facts: MailFacts,
   { db, keys, mailer, publicUrl, rateLimits }: HandlerDeps,
   signal: AbortSignal,
@@ -86,7 +94,11 @@ async function deliver(
   return 'sent'
 }
 
-async function giveUp({ db }: HandlerDeps, held: Held, { deletionId }: MailFacts): Promise<void> {
+async function giveUp(
+  { db }: HandlerDeps,
+  held: LeasedMail,
+  { deletionId }: MailFacts,
+): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const finished = await finishMail(tx, { ...held, status: 'undeliverable' })
     if (finished && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')

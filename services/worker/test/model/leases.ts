@@ -1,4 +1,4 @@
-import { SECOND } from './spans.ts'
+import { SECOND } from './durations.ts'
 import type { Leased, World } from './world.ts'
 
 /** A queued job has this long to be begun, and whoever works this long to show that they are alive. */

@@ -5,15 +5,15 @@
 //   MODEL_PATH, MODEL_REPLAY_PATH   with the seed: the one life that failed; a failure prints all three
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { begin, beginAgain } from './beginning.ts'
+import { password } from './arbitraries/names.ts'
 import { bindings, setClock } from './clock.ts'
-import { request } from './deeds/deletions.ts'
-import { eraseUnasked } from './deeds/erase-accounts.ts'
-import { password } from './intents/names.ts'
-import { describeFailure, liveMany } from './lives.ts'
-import { openReal, type Real } from './real.ts'
+import { request } from './commands/deletions.ts'
+import { eraseUnasked } from './commands/erase-accounts.ts'
+import { HOUR } from './durations.ts'
+import { begin, beginAgain } from './initial-state.ts'
+import { describeFailure, liveMany } from './runs.ts'
 import { settle } from './settle.ts'
-import { HOUR } from './spans.ts'
+import { openReal, type Real } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY_PATH } = process.env

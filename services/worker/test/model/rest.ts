@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { sweep, sweepNames } from './deeds/sweep.ts'
-import { jobNames, work } from './deeds/work.ts'
-import type { Real } from './real.ts'
+import { sweep, sweepNames } from './commands/sweep.ts'
+import { jobNames, work } from './commands/work.ts'
+import { DAY } from './durations.ts'
 import type { Rows } from './rows.ts'
 import { moveClock, settle } from './settle.ts'
-import { DAY } from './spans.ts'
+import type { Real } from './system-under-test.ts'
 import { isOpen, type World } from './world.ts'
 
 const ROUNDS = 20

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { setClock } from './clock.ts'
-import { type Answer, type Choose, type Deed, died, type Outcome, outcomeOf } from './deed.ts'
-import { type Left, learnNames, pictureOf, pictureOfRows } from './picture.ts'
-import type { Real } from './real.ts'
+import { type Answer, type Choose, type Deed, died, type Outcome, outcomeOf } from './command.ts'
 import { type Rows, readAll } from './rows.ts'
+import { type Left, learnNames, pictureOf, pictureOfRows } from './snapshot.ts'
+import type { Real } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 /**

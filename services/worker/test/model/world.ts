@@ -8,7 +8,7 @@ import type {
   MailStatus,
   Role,
 } from '@lethe/db'
-import type { JobName } from '@lethe/jobs'
+import type { JobName } from '@lethe/queue'
 import type { Step } from '../smtp-sink.ts'
 
 /** Milliseconds since 1970, on the model's clock. */

@@ -1,0 +1,13 @@
+import type { Counts, Db } from '@lethe/db'
+import { countFiles, countRows } from '@lethe/erasure'
+import { planErasure } from './plan-erasure.ts'
+
+/** What a deletion of this account would erase, now. Throws `NoPlan` while that cannot be told. */
+export async function previewDeletion(db: Db, uploadDir: string, userId: number): Promise<Counts> {
+  const plan = await planErasure(db)
+  const [tables, files] = await Promise.all([
+    countRows(db, plan, userId),
+    countFiles(uploadDir, plan.map, userId),
+  ])
+  return { tables, ...files }
+}

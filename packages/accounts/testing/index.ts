@@ -1,0 +1,107 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Db } from '@lethe/db'
+import type { BlastRadius, Deletion } from '@lethe/lifecycle'
+import { deletionToken, deriveKeys, finishExports, type Keys } from '@lethe/lifecycle'
+import { hash, verify } from '@node-rs/argon2'
+import { type Hasher, normalizing } from '../src/hashing.ts'
+import {
+  type DeletionRequest,
+  type DeletionRules,
+  requestDeletion,
+} from '../src/request-deletion.ts'
+import type { Session } from '../src/session.ts'
+import { logIn } from '../src/sessions.ts'
+import { signUp, type User } from '../src/users.ts'
+
+export { makeManyDue } from './make-many-due.ts'
+
+export const password = 'correct horse battery staple'
+
+/** No test meets these unless it wants to. */
+export const blastRadius: BlastRadius = { floor: 1_000, share: 0.1 }
+
+/** argon2id at the least that it takes, for tests, which hash thousands of times: it tells right from wrong, and guards nothing. */
+export const cheapHasher: Hasher = normalizing({
+  hash: (secret) => hash(secret, { memoryCost: 8, timeCost: 1, parallelism: 1 }),
+  verify: async (passwordHash, secret) => !!passwordHash && verify(passwordHash, secret),
+})
+
+export interface Person {
+  user: User
+  session: Session
+  token: string
+}
+
+export interface Fixture {
+  db: Db
+  keys: Keys
+  hasher: Hasher
+  rules: DeletionRules
+  /** Signs somebody up and logs them in. */
+  person(email?: string): Promise<Person>
+  logIn(email: string, kind?: 'cookie' | 'refresh'): Promise<Person>
+  request(who: Person, wish?: Wish, gracePeriod?: string): Promise<Deletion>
+  requestFor(who: Person, userId: number, wish?: Wish, gracePeriod?: string): Promise<Deletion>
+  /** The token that the mail about this deletion carries. */
+  cancelToken(deletionId: string): Promise<string>
+  /** Makes the promised export ready, without a file behind it. */
+  offerArchive(deletionId: string): Promise<void>
+}
+
+type Wish = Pick<DeletionRequest, 'password' | 'eraseNow'>
+
+/** Everything that the rules need, on a test's own database. */
+export async function fixture(db: Db, gracePeriod = 'P27D'): Promise<Fixture> {
+  const keys = deriveKeys(randomBytes(32))
+  const hasher = cheapHasher
+  const enter = (email: string, kind: 'cookie' | 'refresh' = 'cookie') =>
+    logIn(db, keys, hasher, { email, password, kind, ttl: 'P14D' })
+  const rules = { gracePeriod, reauthenticationWindow: 'PT15M' }
+  const requestFor: Fixture['requestFor'] = (who, userId, wish = {}, grace = gracePeriod) =>
+    requestDeletion(
+      db,
+      keys,
+      hasher,
+      who.session,
+      { userId, ...wish },
+      { ...rules, gracePeriod: grace },
+    )
+  return {
+    db,
+    keys,
+    hasher,
+    rules,
+    async person(email = `${randomBytes(6).toString('hex')}@example.com`) {
+      await signUp(db, keys, hasher, { email, password })
+      return enter(email)
+    },
+    logIn: enter,
+    request: (who, wish, grace) => requestFor(who, who.user.id, wish, grace),
+    requestFor,
+    cancelToken: (deletionId) => cancelToken(db, keys, deletionId),
+    offerArchive: (deletionId) => offerArchive(db, deletionId),
+  }
+}
+
+async function cancelToken(db: Db, keys: Keys, deletionId: string): Promise<string> {
+  const { token_nonce } = await db
+    .selectFrom('deletions')
+    .select('token_nonce')
+    .where('id', '=', deletionId)
+    .executeTakeFirstOrThrow()
+  if (!token_nonce) throw new Error('the deletion is over')
+  return deletionToken(keys, token_nonce)
+}
+
+async function offerArchive(db: Db, deletionId: string): Promise<void> {
+  const lease = randomUUID()
+  const { id } = await db
+    .updateTable('exports')
+    .set({ lease })
+    .where('deletion_id', '=', deletionId)
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
+  const [offered] = await finishExports(db, lease, [{ exportId: id, ...archive }], 'P7D')
+  if (!offered) throw new Error('the export was not made')
+}

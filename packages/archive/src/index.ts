@@ -1,0 +1,19 @@
+export { recordAttempts } from '@lethe/lifecycle'
+export { type MadeArchive, makeArchive } from './make-archive.ts'
+export { type ClaimedFolder, claimFolders } from './marks/claim-folders.ts'
+export { folderLine } from './marks/folder-line.ts'
+export {
+  checkFolderMark,
+  type FolderState,
+  type MarkedFolder,
+  markFolder,
+  openMarkedFolders,
+} from './marks/folder-mark.ts'
+export { type FolderGuard, guardFolders } from './marks/guard-folders.ts'
+export { ArchiveDamaged, openArchive } from './open-archive.ts'
+export { type PreparedArchive, prepareArchives } from './prepare-archives.ts'
+export { removeDead } from './remove-orphaned-archives.ts'
+export { type Bucket, openBucket } from './storage/bucket.ts'
+export { openStorage } from './storage/open-storage.ts'
+export type { Storage } from './storage/storage.ts'
+export { type Verified, verifyArchive } from './verify-archive.ts'

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { Decrypter } from 'age-encryption'
+import t from 'tap'
+import { identityOf } from '../src/crypto/seal.ts'
+import { ArchiveDamaged, openArchive } from '../src/index.ts'
+import { anArchive } from './an-archive.ts'
+import { key } from './setup.ts'
+
+const PIECE = 64 * 1024
+
+t.test('a range without a byte of the archive is refused', async (t) => {
+  const { storage, made, whole } = await anArchive(t)
+  for (const [start, end] of [
+    [whole.length, whole.length],
+    [5, 4],
+    [-1, 5],
+    [0.5, 5],
+    [0, Number.NaN],
+  ])
+    await t.rejects(openArchive(storage, { ...made, key }, { start, end } as never), RangeError)
+})
+
+t.test(
+  'what lies there is sealed as age says: whoever knows age opens it with the key',
+  async (t) => {
+    const { made, whole, exportDir } = await anArchive(t)
+    const sealed = await readFile(path.join(exportDir, made.fileName))
+    t.match(sealed.toString('latin1'), /^age-encryption\.org\/v1\n-> X25519 /)
+    t.notOk(sealed.includes('ada@example.com'))
+    t.notOk(sealed.includes('manifest.json'))
+    const age = new Decrypter()
+    age.addIdentity(await identityOf(key))
+    t.ok(whole.equals(await age.decrypt(sealed)))
+  },
+)
+
+t.test('another key opens nothing', async (t) => {
+  const { storage, made } = await anArchive(t)
+  await t.rejects(openArchive(storage, { ...made, key: randomBytes(32) }), ArchiveDamaged)
+})
+
+t.test('a changed byte anywhere is found, and so is a missing end', async (t) => {
+  const { storage, exportDir, made, whole } = await anArchive(t, 500)
+  const file = path.join(exportDir, made.fileName)
+  const sealed = await readFile(file)
+  const read = async () => {
+    const opened = await openArchive(storage, { ...made, key })
+    return opened && (await buffer(opened.stream))
+  }
+  const places = [0, 25, 60, 120, 170, 200, 216, 217, 250, 65_000, 65_760, sealed.length - 1]
+  for (const place of [...places, ...Array.from({ length: 40 }, (_, n) => n * 3 + 100)]) {
+    const changed = Buffer.from(sealed)
+    changed[place] = (changed[place] ?? 0) ^ 1
+    await writeFile(file, changed)
+    await t.rejects(read(), ArchiveDamaged, `byte ${place}`)
+  }
+  for (const length of [0, 10, 180, 250, PIECE + 16 + 200, sealed.length - 1]) {
+    await writeFile(file, sealed.subarray(0, length))
+    await t.rejects(read(), ArchiveDamaged, `only ${length} bytes`)
+  }
+  await writeFile(file, sealed)
+  t.ok(whole.equals((await read()) ?? Buffer.alloc(0)))
+})
+
+t.test('up to a damaged piece all is as it was, and nothing of it is given out', async (t) => {
+  const { storage, exportDir, made, whole } = await anArchive(t, 2_000)
+  const file = path.join(exportDir, made.fileName)
+  const sealed = await readFile(file)
+  const place = sealed.length - whole.length + PIECE + 5
+  sealed[place] = (sealed[place] ?? 0) ^ 1
+  await writeFile(file, sealed)
+  const opened = await openArchive(storage, { ...made, key })
+  const read: Buffer[] = []
+  const reading = (async () => {
+    for await (const chunk of opened?.stream ?? []) read.push(chunk as Buffer)
+  })()
+  await t.rejects(reading, ArchiveDamaged)
+  const all = Buffer.concat(read)
+  t.ok(all.length <= PIECE && all.equals(whole.subarray(0, all.length)))
+})

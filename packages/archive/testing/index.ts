@@ -1,0 +1,1 @@
+export { credentials, type S3Server, startS3, withS3 } from './start-s3.ts'

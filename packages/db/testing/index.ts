@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import { connect, type Db } from '../src/client.ts'
+import type { ConnectOptions } from '../src/pool.ts'
+
+export { pair } from './socket-pair.ts'
+
+/**
+ * The server that `pnpm test` brought up, with the migrated database `lethe_template` on it, as the role that the tests use
+ * and, where that one may not make databases (`pnpm test --hostile`), as one that may.
+ */
+const { TEST_DATABASE_URL: server, TEST_ADMIN_URL: adminServer = server } = process.env
+
+/** A machine that runs many tests at once may take longer than a service would wait. */
+const PATIENCE_MS = 60_000
+
+export interface TestDb {
+  db: Db
+  url: string
+}
+
+/** A migrated database of the test's own, dropped when the test ends. */
+export function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
+  return makeDb(t, TEMPLATE)
+}
+
+/** A database of the test's own without a migration. */
+export function emptyDb(t: Pick<Test, 'teardown'>, options: ConnectOptions = {}): Promise<TestDb> {
+  return makeDb(t, 'template0', options)
+}
+
+const TEMPLATE = 'lethe_template'
+
+async function makeDb(
+  t: Pick<Test, 'teardown'>,
+  template: string,
+  options: ConnectOptions = {},
+): Promise<TestDb> {
+  if (!server || !adminServer)
+    throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = connect(adminServer, { max: 1, patience: PATIENCE_MS })
+  // A copy of the files is made in a quarter of the time that a copy by the log takes.
+  await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
+    admin,
+  )
+  if (adminServer !== server) await giveTo(new URL(server).username, name, admin)
+  const url = Object.assign(new URL(server), { pathname: name }).href
+  const db = connect(url, { patience: PATIENCE_MS, ...options })
+  t.teardown(async () => {
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+  })
+  return { db, url }
+}
+
+/** What a copy does not take over from its template: the owner, and what `alter database … set …` has set. */
+async function giveTo(role: string, name: string, admin: Db): Promise<void> {
+  await sql`alter database ${sql.id(name)} owner to ${sql.id(role)}`.execute(admin)
+  await sql`
+    insert into pg_catalog.pg_db_role_setting (setdatabase, setrole, setconfig)
+    select copy.oid, 0, s.setconfig
+    from pg_catalog.pg_db_role_setting s
+    join pg_catalog.pg_database t on t.oid = s.setdatabase and t.datname = ${TEMPLATE}
+    join pg_catalog.pg_database copy on copy.datname = ${name}
+    where s.setrole = 0`.execute(admin)
+}
+
+/** A connection to the same database for what only a superuser may do. */
+export function asSuperuser(t: Pick<Test, 'teardown'>, { url }: Pick<TestDb, 'url'>): Db {
+  if (!adminServer) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
+  const { pathname } = new URL(url)
+  const db = connect(Object.assign(new URL(adminServer), { pathname }).href, { patience: 10_000 })
+  t.teardown(() => db.destroy())
+  return db
+}
+
+/** The same database, to whoever connects by this one: its `now()` is so many days from what any machine's clock says. */
+export async function withClockAhead(
+  t: Pick<Test, 'teardown'>,
+  { db, url }: TestDb,
+  days: number,
+): Promise<Db> {
+  await sql`create schema ahead`.execute(db)
+  await sql`
+    create function ahead.now() returns timestamptz language sql stable
+    return pg_catalog.now() + make_interval(days => ${sql.lit(days)})`.execute(db)
+  // Listed last, the built-in functions are found after this one.
+  const ahead = connect(url, { searchPath: 'ahead, pg_catalog' })
+  t.teardown(() => ahead.destroy())
+  return ahead
+}

@@ -1,0 +1,130 @@
+import { type Catalogue, type ForeignKey, isUnique, type Table } from './catalog.ts'
+import type { DataMap, TableEntry } from './data-map.ts'
+import { type Fault, fault } from './map-problem.ts'
+import { isDeclared, type Link, linkColumn, linkName } from './reachable-tables.ts'
+
+/** Each way to a person is in the map, and each link of the map leads somewhere. */
+export function checkLinks(
+  { foreignKeys, tables }: Catalogue,
+  reaching: Set<string>,
+  table: Table,
+  entry: TableEntry,
+): Fault[] {
+  const own = foreignKeys.filter((key) => key.table === table.name && reaching.has(key.target))
+  const missing = own
+    .filter(({ columns }) => !entry.links[linkName(columns)])
+    .map((key) =>
+      fault(
+        `${table.name} (${linkName(key.columns)})`,
+        `it leads to ${key.target} and the data map does not say what becomes of the row`,
+        `add '${linkName(key.columns)}': '${ruleOf(key)}' to its links`,
+      ),
+    )
+  const wrong = Object.entries(entry.links).flatMap(([name, link]) => {
+    const at = `${table.name} (${name})`
+    const isColumn = linkColumn(table, name) !== undefined
+    const isKey = foreignKeys.some(
+      (key) => key.table === table.name && linkName(key.columns) === name,
+    )
+    if (!isColumn && (typeof link === 'object' || !isKey))
+      return [
+        fault(
+          at,
+          `there is no column ${name}${typeof link === 'object' ? '' : ', nor a foreign key of such columns'}`,
+          'take the link out, or migrate the database',
+        ),
+      ]
+    if (typeof link === 'object') {
+      if (!isDeclared(link))
+        return link.otherwise.trim()
+          ? []
+          : [fault(at, 'it does not say how it is erased', 'say it')]
+      const missing = Object.keys(link.where ?? {}).find((column) => !table.columns.has(column))
+      if (missing)
+        return [fault(at, `there is no column ${missing}`, 'name one of this table in `where`')]
+      if (!tables.get(link.to)?.columns.has(link.by))
+        return [fault(at, `there is no ${link.to}.${link.by}`, 'say which column it points at')]
+      return isUnique(tables.get(link.to) as Table, [link.by])
+        ? []
+        : [fault(at, `${link.to}.${link.by} is not unique`, 'point at a key')]
+    }
+    return own.some(({ columns }) => linkName(columns) === name)
+      ? []
+      : [
+          fault(
+            at,
+            'no foreign key leads from there to a person',
+            `say what it points at: { rule: '${link}', to: '…', by: '…' }`,
+          ),
+        ]
+  })
+  return [...missing, ...wrong]
+}
+
+/** Where the rule of the map meets the one of the database, and the index that makes it quick. */
+export function checkLink({ tables }: Catalogue, link: Link, erased: Set<string>): Fault[] {
+  const { table, columns, target, rule, foreignKey } = link
+  const at = `${table} (${linkName(columns)})`
+  const goes = erased.has(target)
+  if (rule === 'stays')
+    return goes
+      ? [fault(at, `rows of ${target} are erased, so it cannot stay`, "say 'delete' or 'clear'")]
+      : []
+  if (!goes) return [fault(at, `no row of ${target} is ever erased`, "say 'stays'")]
+  const faults: Fault[] = []
+  const needed = [...columns, ...Object.keys(link.where)]
+  if (!tables.get(table)?.indexes.some((index) => serves(index, columns) || serves(index, needed)))
+    faults.push(
+      fault(
+        at,
+        'it has no index, so that each erasure reads the whole table',
+        `create index on ${tables.get(table)?.quoted} (${quotedColumns(tables.get(table), columns)})`,
+      ),
+    )
+  if (foreignKey && !agrees(foreignKey, rule)) {
+    const wanted = rule === 'delete' ? 'cascade' : 'set null'
+    faults.push(
+      fault(
+        at,
+        `${foreignKey.name} says on delete ${foreignKey.onDelete}, the data map ${rule}`,
+        `declare it on delete ${wanted}`,
+      ),
+    )
+  }
+  return faults
+}
+
+const quotedColumns = (table: Table | undefined, columns: string[]) =>
+  columns.map((column) => table?.columns.get(column)?.quoted).join(', ')
+
+/** What is erased first has nothing hanging on it. */
+export function checkFirst(map: DataMap, links: Link[]): Fault[] {
+  return Object.entries(map.tables)
+    .filter(
+      ([name, { first }]) =>
+        first && links.some(({ target, rule }) => target === name && rule === 'delete'),
+    )
+    .map(([name]) =>
+      fault(
+        name,
+        'it is to be erased first, and rows of other tables hang on it',
+        'take `first` out',
+      ),
+    )
+}
+
+/** The rule of the map that agrees with the one of the database. */
+function ruleOf({ onDelete }: ForeignKey): 'delete' | 'clear' {
+  return onDelete === 'set null' || onDelete === 'set default' ? 'clear' : 'delete'
+}
+
+function agrees({ onDelete, deferrable }: ForeignKey, rule: 'delete' | 'clear'): boolean {
+  if (onDelete === 'no action') return deferrable
+  if (onDelete === 'restrict') return false
+  return (onDelete === 'cascade') === (rule === 'delete')
+}
+
+function serves(index: string[], columns: string[]): boolean {
+  const first = index.slice(0, columns.length)
+  return first.length === columns.length && columns.every((column) => first.includes(column))
+}

@@ -1,0 +1,115 @@
+import { type Catalogue, isUnique, type Table } from './catalog.ts'
+import { checkClearing, checkColumns } from './check-columns.ts'
+import { checkExport } from './check-export.ts'
+import { checkFiles } from './check-files.ts'
+import { checkFolders } from './check-folders.ts'
+import { checkFirst, checkLink, checkLinks } from './check-links.ts'
+import { checkRowGuards } from './check-row-guards.ts'
+import type { DataMap } from './data-map.ts'
+import { checkFences } from './fence.ts'
+import { type Fault, fault } from './map-problem.ts'
+import { erasedTables, type Link, linkName, linksOf, reachingTables } from './reachable-tables.ts'
+import { entryLine } from './suggest-entry.ts'
+
+/** Holds the map to the live catalogue: nothing that reaches a person is missing, and nothing in it contradicts a constraint. */
+export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
+  const { tables } = catalogue
+  const person = tables.get(map.person.table)
+  if (!person?.columns.has(map.person.key))
+    return [
+      fault(
+        'person',
+        `there is no ${map.person.table}.${map.person.key}`,
+        'name the table that has a row for each person, and its key',
+      ),
+    ]
+  if (!isUnique(person, [map.person.key]))
+    return [
+      fault(
+        'person',
+        `${map.person.table}.${map.person.key} is not unique`,
+        'name a column by which a row is one person',
+      ),
+    ]
+  const links = linksOf(catalogue, map)
+  const other = links.find(({ table, rule }) => table === map.person.table && rule === 'delete')
+  if (other)
+    return [
+      fault(
+        `${other.table} (${linkName(other.columns)})`,
+        `a person would be erased with a row of ${other.target}`,
+        "say 'clear', so that nobody is erased who did not ask",
+      ),
+    ]
+  const erased = erasedTables(links, map)
+  const reaching = reachingTables(catalogue, map)
+  return [
+    ...missingTables(catalogue, map, reaching),
+    ...namesWithoutKey(catalogue, map, links),
+    ...Object.entries(map.tables).flatMap(([name, entry]) => {
+      const table = tables.get(name)
+      if (!table)
+        return [
+          fault(name, 'there is no such table', 'take the entry out, or migrate the database'),
+        ]
+      return [
+        ...checkColumns(table, entry),
+        ...checkLinks(catalogue, reaching, table, entry),
+        ...checkClearing(
+          table,
+          entry,
+          links.filter((link) => link.table === name && link.rule === 'clear'),
+        ),
+      ]
+    }),
+    ...links.flatMap((link) => checkLink(catalogue, link, erased)),
+    ...checkFirst(map, links),
+    ...checkFences(catalogue, map, links),
+    ...checkRowGuards(catalogue, map, links, erased),
+    ...checkFolders(map),
+    ...checkFiles(catalogue, map, erased),
+    ...checkExport(catalogue, map),
+  ]
+}
+
+function missingTables(catalogue: Catalogue, map: DataMap, reaching: Set<string>): Fault[] {
+  return [...reaching]
+    .filter((name) => !map.tables[name])
+    .map((name) => {
+      const keys = catalogue.foreignKeys.filter(({ table }) => table === name)
+      const line = entryLine(
+        catalogue.tables.get(name) as Table,
+        keys.map(({ columns }) => linkName(columns)),
+      )
+      return fault(name, 'its rows lead to a person and it is not in the data map', `add ${line}`)
+    })
+}
+
+/**
+ * In the schemas of the map, a column named as those are that lead to a person most likely names one too, though no
+ * foreign key says so.
+ */
+function namesWithoutKey({ tables, foreignKeys }: Catalogue, map: DataMap, links: Link[]): Fault[] {
+  const names = new Set(
+    links.filter(({ target }) => target === map.person.table).flatMap(({ columns }) => columns),
+  )
+  names.delete(map.person.key)
+  const schemas = new Set(Object.keys(map.tables).map((name) => tables.get(name)?.schema))
+  const near = [...tables.values()].filter(({ schema }) => schemas.has(schema))
+  return near.flatMap((table) =>
+    [...table.columns.keys()]
+      .filter((column) => names.has(column))
+      .filter(
+        (column) =>
+          !foreignKeys.some((key) => key.table === table.name && key.columns.includes(column)),
+      )
+      .filter((column) => !map.tables[table.name]?.links[linkName([column])])
+      .map((column) =>
+        fault(
+          `${table.name}.${column}`,
+          'by its name it tells of a person, and no foreign key leads there',
+          `give it one (references ${tables.get(map.person.table)?.quoted} on delete cascade) and add ${entryLine(table, [linkName([column])])}`,
+        ),
+      ),
+  )
+}

@@ -1,0 +1,78 @@
+import type { Db } from '@lethe/db'
+import { type RawBuilder, sql } from 'kysely'
+import { type BlastRadius, claimableIds, holdsBack, isDue } from '../circuit-breaker.ts'
+
+export interface ClaimedDeletion {
+  id: string
+  userId: number
+  /** An earlier try has committed what it found of the files: one that is missing now was removed since. */
+  filesFound: boolean
+}
+
+export interface Claim {
+  /** The lease that only this worker holds. */
+  lease: string
+  deletions: ClaimedDeletion[]
+}
+
+/**
+ * When a deletion (`d`) may be claimed: its date has passed on the database's clock, and the export that it promised is
+ * made, or is an hour overdue; and no more are due within the hour than the limits allow, or the breaker has let it pass, or
+ * the operator has released it.
+ * Every deletion already claimed may be: there is no way back for it.
+ */
+export function mayBeClaimed(limits: BlastRadius): RawBuilder<boolean> {
+  return sql`(
+    d.status = 'erasing'
+    or d.status = 'pending' and ${isDue}
+      and (d.erase_after <= now() - interval '1 hour'
+           or not exists (select from public.exports e where e.deletion_id = d.id and e.status = 'pending'))
+      and not ${holdsBack(limits)}
+  )`
+}
+
+/** The same of a deletion among many: found by indexes, in batches of `limit` at most. */
+export function isClaimable(limits: BlastRadius, limit: number): RawBuilder<boolean> {
+  return sql`d.id in ${claimableIds(limits, mayBeClaimed(limits), limit)}`
+}
+
+export function hasClaimable(limits: BlastRadius): RawBuilder<boolean> {
+  return sql`exists ${claimableIds(limits, mayBeClaimed(limits), 1)}`
+}
+
+/**
+ * The point of no return, committed before anything is erased: pending → erasing. It takes over the job's lease under
+ * a new name, so a second copy of the job finds nothing; and it asks for `pending` on the row that a cancel asks too.
+ * `before_a_trip` is never read: a table that is named `for key share` is locked before the snapshot is taken, so a claim
+ * either ends before the breaker trips or sees that it has.
+ */
+export async function claimDeletions(
+  db: Db,
+  jobLease: string,
+  limits: BlastRadius,
+): Promise<Claim> {
+  const lease = crypto.randomUUID()
+  const { rows } = await sql<ClaimedDeletion>`
+    with before_a_trip as (
+      select from public.breaker_trips for key share
+    ), mine as (
+      select d.id, d.status as was from public.deletions d
+      where d.lease = ${jobLease} and ${mayBeClaimed(limits)} order by d.id for update
+    ), claimed as (
+      update public.deletions d
+      set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,
+        lease = ${lease}, next_attempt_at = now() + interval '10 seconds', attempts = d.attempts + 1
+      from mine where d.id = mine.id
+      returning d.id, d.user_id, d.files_found is not null as files_found, mine.was
+    ), given_up as (
+      update public.exports e set status = 'failed', token_nonce = null, lease = null
+      from claimed where e.deletion_id = claimed.id and e.status = 'pending'
+      returning e.deletion_id
+    ), noted as (
+      insert into public.audit_events (deletion_id, event)
+      select id, 'deletion.claimed' from claimed where was = 'pending'
+      union all select deletion_id, 'export.failed' from given_up
+    )
+    select id, user_id as "userId", files_found as "filesFound" from claimed`.execute(db)
+  return { lease, deletions: rows }
+}

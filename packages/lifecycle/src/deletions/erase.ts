@@ -1,0 +1,120 @@
+import type { Counts, Db, FilesByTable, Tx } from '@lethe/db'
+import { eraseRows, type Plan, RowsKeptError } from '@lethe/erasure'
+import { sql } from 'kysely'
+import { noteEvents } from '../audit-log.ts'
+import type { Claim, ClaimedDeletion } from './claim.ts'
+
+/** We hold locks while we wait for others: for no longer than this, else whoever waits for ours waits for theirs too. */
+const WAITS = '1s'
+
+/**
+ * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
+ * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
+ * to whoever holds it. Throws `TooManyRows`, with nothing done, where they have more than `atMost` in one table.
+ */
+export async function finishErasure(
+  db: Db,
+  plan: Plan,
+  { lease, deletions }: Claim,
+  atMost?: number,
+): Promise<string[]> {
+  return db.transaction().execute(async (tx) => {
+    await sql`set local lock_timeout = ${sql.lit(WAITS)}`.execute(tx)
+    const held = await lockHeld(tx, lease, deletions)
+    const userIds = held.map(({ userId }) => userId)
+    if (held.length === 0) return []
+    await keepAddressesForPendingMails(tx, userIds, held)
+    const erased = await eraseRows(tx, plan, userIds, atMost)
+    await forgetUserIds(tx, userIds, held)
+    await completeTombstones(
+      tx,
+      held.map(({ id, userId, counts, missing }) => ({
+        id,
+        counts: withoutMissing(sumOf(counts, erased.get(userId) ?? nothing), missing),
+      })),
+    )
+    const ids = held.map(({ id }) => id)
+    await noteEvents(tx, ids, 'deletion.erased')
+    return ids
+  })
+}
+
+const nothing: Counts = { tables: {}, files: 0, bytes: 0 }
+
+interface HeldDeletion extends Omit<ClaimedDeletion, 'filesFound'> {
+  /** What has gone already. */
+  counts: Counts | null
+  /** Of the files that rows name, those that were missing before any was removed. */
+  missing: FilesByTable | null
+}
+
+/** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
+export async function lockHeld(
+  tx: Tx,
+  lease: string,
+  deletions: ClaimedDeletion[],
+): Promise<HeldDeletion[]> {
+  const { rows } = await sql<HeldDeletion>`
+    select id, user_id as "userId", erased_counts as counts, files_missing as missing from public.deletions
+    where id = any(${deletions.map(({ id }) => id)}::uuid[]) and status = 'erasing' and lease = ${lease}
+    order by id for update`.execute(tx)
+  return rows
+}
+
+/** A file that an operator gave up for lost was not erased. Its bytes are not known apart, and stay. */
+function withoutMissing(counts: Counts, missing: FilesByTable | null): Counts {
+  const lost = Object.values(missing ?? {}).reduce((sum, files) => sum + files, 0)
+  return { ...counts, files: Math.max(0, counts.files - lost) }
+}
+
+export function sumOf(counts: Counts | null, more: Counts): Counts {
+  if (!counts) return more
+  const tables = { ...counts.tables }
+  for (const [name, rows] of Object.entries(more.tables)) tables[name] = (tables[name] ?? 0) + rows
+  return { tables, files: counts.files + more.files, bytes: counts.bytes + more.bytes }
+}
+
+/** The last mail, and any that has not left yet, carries its address from here on; it is forgotten when the mail has left. */
+async function keepAddressesForPendingMails(
+  tx: Tx,
+  userIds: number[],
+  held: HeldDeletion[],
+): Promise<void> {
+  await sql`
+    update public.outbox set address = people.address from public.deletions join lethe.people on people.id = deletions.user_id
+    where deletions.user_id = any(${userIds}) and outbox.deletion_id = deletions.id
+      and outbox.status = 'pending'`.execute(tx)
+  await sql`
+    insert into public.outbox (mail, deletion_id, address)
+    select 'account-erased', deletions.id, people.address
+    from public.deletions join lethe.people on people.id = deletions.user_id
+    where deletions.id = any(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
+}
+
+/**
+ * Earlier deletions that were cancelled, and all exports, stand without a name from here on; archives that were asked for on
+ * their own end with the account.
+ */
+async function forgetUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): Promise<void> {
+  await sql`
+    update public.exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
+    where user_id = any(${userIds}) and deletion_id is null and status in ('pending', 'ready')`.execute(
+    tx,
+  )
+  await sql`update public.exports set user_id = null where user_id = any(${userIds})`.execute(tx)
+  await sql`
+    update public.deletions set user_id = null
+    where user_id = any(${userIds}) and id <> all(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
+}
+
+/** The counts come as one object by the deletions' ids: a join with a list is planned for a few rows, and is slow for many. */
+async function completeTombstones(tx: Tx, erased: { id: string; counts: Counts }[]): Promise<void> {
+  const counts = Object.fromEntries(erased.map(({ id, counts }) => [id, counts]))
+  const { numAffectedRows } = await sql`
+    update public.deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
+      erased_counts = ${JSON.stringify(counts)}::jsonb -> id::text, lease = null
+    where id = any(${erased.map(({ id }) => id)}::uuid[]) and status = 'erasing'`.execute(tx)
+  // Each is locked by this transaction, so only a trigger or a rule can keep one as it was.
+  const completed = Number(numAffectedRows)
+  if (completed !== erased.length) throw new RowsKeptError('deletions', erased.length, completed)
+}

@@ -1,0 +1,47 @@
+import type { Db } from '@lethe/db'
+import { type RawBuilder, sql } from 'kysely'
+
+const outOfTime = sql`public.exports e where e.status = 'ready' and e.expires_at <= now()`
+
+export const hasExportsToExpire: RawBuilder<boolean> = sql`exists (select from ${outOfTime})`
+
+/** Closes up to `limit` archives whose time is over; returns how many. */
+export async function expireExports(db: Db, limit = 1_000): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update public.exports set status = 'expired', token_nonce = null
+    where id in (select e.id from ${outOfTime} limit ${limit} for update skip locked)`.execute(db)
+  return Number(numAffectedRows)
+}
+
+const removable = sql`
+  public.exports e
+  where e.file_name is not null and e.status in ('failed', 'withdrawn', 'expired') and e.next_attempt_at <= now()`
+
+export const hasArchivesToRemove: RawBuilder<boolean> = sql`exists (select from ${removable})`
+
+/**
+ * Up to `limit` archives that nobody may open any more and that still lie there. One that is not told of as removed is
+ * among them again after a minute, behind the others: it holds nobody up.
+ */
+export async function archivesToRemove(
+  db: Db,
+  limit: number,
+): Promise<{ exportId: string; fileName: string }[]> {
+  const { rows } = await sql<{ exportId: string; fileName: string }>`
+    with closed as materialized (
+      select e.id from ${removable}
+      order by e.next_attempt_at limit ${limit} for update skip locked
+    )
+    update public.exports e set next_attempt_at = now() + interval '1 minute' from closed where e.id = closed.id
+    returning e.id as "exportId", e.file_name as "fileName"`.execute(db)
+  return rows
+}
+
+export async function archiveRemoved(db: Db, exportId: string): Promise<void> {
+  await db
+    .updateTable('exports')
+    .set({ file_name: null })
+    .where('id', '=', exportId)
+    .where('status', 'in', ['failed', 'withdrawn', 'expired'])
+    .execute()
+}

@@ -1,0 +1,61 @@
+import { batched, type Db, type MailStatus, type Tx } from '@lethe/db'
+import { sql } from 'kysely'
+import { take, takeEach } from '../lease.ts'
+import { type MailFacts, readMails } from './mail-facts.ts'
+
+/** One mail, under the lease by which only its holder may finish it. */
+export interface LeasedMail {
+  id: string
+  lease: string
+  attempts: number
+}
+
+/** Mails that are sent at the same time share statements. */
+export interface Outbox {
+  /** Undefined where the job is stale, or a duplicate. */
+  take(lease: string): Promise<LeasedMail | undefined>
+  read(id: string): Promise<MailFacts>
+  /** False where it was no longer ours to finish. */
+  finish(ended: Ended): Promise<boolean>
+}
+
+interface Ended extends LeasedMail {
+  status: MailStatus
+}
+
+export function openOutbox(db: Db): Outbox {
+  // A row that somebody has locked, for as long as an erasure takes, is waited for by whoever wants it, and by nobody else.
+  const takeFree = batched((leases: string[]) => takeEach(db, 'outbox', leases))
+  const finishFree = batched((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
+  return {
+    async take(lease) {
+      const taken = (await takeFree(lease)) ?? (await take(db, 'outbox', lease))
+      const [row] = taken?.rows ?? []
+      return taken && row && { ...row, lease: taken.lease }
+    },
+    read: batched((ids) => readMails(db, ids)),
+    finish: async (ended) => (await finishFree(ended)) || finishMail(db, ended),
+  }
+}
+
+/** Waits for whoever has locked it. */
+export async function finishMail(db: Db | Tx, ended: Ended): Promise<boolean> {
+  const [finished = false] = await finishEach(db, [ended])
+  return finished
+}
+
+/** Each under its lease, and once; the address is forgotten with the same statement. */
+async function finishEach(db: Db | Tx, ended: Ended[], locked = sql``): Promise<boolean[]> {
+  const { rows } = await sql<{ lease: string }>`/* finish mails */
+    with mine as materialized (
+      select o.id, o.lease, ended.status
+      from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ lease }) => lease)}::uuid[],
+        ${ended.map(({ status }) => status)}::text[]) as ended (id, lease, status)
+      join public.outbox o on o.id = ended.id
+      where o.lease = ended.lease and o.status = 'pending' order by o.id for update of o ${locked}
+    )
+    update public.outbox o set status = mine.status, address = null, finished_at = now(), lease = null
+    from mine where o.id = mine.id
+    returning mine.lease`.execute(db)
+  return ended.map(({ lease }) => rows.some((row) => row.lease === lease))
+}

@@ -1,0 +1,8 @@
+export {
+  type Certificates,
+  makeCertificates,
+  withCertificates,
+} from './make-certificates.ts'
+export { type RedisCluster, startCluster } from './start-cluster.ts'
+export { type RedisProcess, startRedis, whenReplica, withServers } from './start-redis.ts'
+export { type Sentinels, startSentinels } from './start-sentinels.ts'

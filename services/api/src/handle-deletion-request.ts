@@ -1,0 +1,34 @@
+import { AccountError, addressOf, requestDeletion } from '@lethe/accounts'
+import type { Deletion } from '@lethe/lifecycle'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sessionOf } from './auth.ts'
+import type { RouteDeps } from './deps.ts'
+import { clearSessionCookie } from './session-cookie.ts'
+
+/** What all three routes do: one deletion, whoever asks in whichever shape. */
+export async function askForDeletion(
+  { db, keys, hasher, config, spend, spendPassword }: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: { userId: number; password?: string | undefined; eraseNow?: boolean | undefined },
+): Promise<Deletion> {
+  const session = sessionOf(request)
+  const isOwn = session.userId === asked.userId
+  // A stranger must not use up the owner's tries.
+  if (!isOwn && session.role !== 'administrator') throw new AccountError('not-authorized')
+  await spend(request, 'deletionPerAccount', asked.userId)
+  if (asked.password !== undefined) await spendPassword(request, await addressOf(db, session))
+  const deletion = await requestDeletion(db, keys, hasher, session, asked, {
+    gracePeriod: config.gracePeriod.iso,
+    reauthenticationWindow: config.reauthenticationWindow.iso,
+  })
+  if (isOwn) clearSessionCookie(reply, config)
+  return deletion
+}
+
+/** For the routes on which anyone else's account, and none, look the same. */
+export function hideOthers(error: unknown): never {
+  if (error instanceof AccountError && error.code === 'not-authorized')
+    throw new AccountError('user-not-found')
+  throw error
+}

@@ -1,0 +1,68 @@
+import { sweepTasks } from '../../../src/sweep.ts'
+import { noQueue } from '../../setup.ts'
+import type { Choose, Deed } from '../command.ts'
+import { DAY, MINUTE } from '../durations.ts'
+import { stage, type World } from '../world.ts'
+
+/** What the sweep does apart from lending; the product's own tasks, each of one statement. */
+export const sweeps = {
+  'expire-exports'(world) {
+    for (const { export: archive } of world.deletions)
+      if (archive.status === 'ready' && (archive.expiresAt ?? 0) <= world.now)
+        archive.status = 'expired'
+  },
+  'stage-reminders'(world) {
+    for (const [number, deletion] of world.deletions.entries()) {
+      const { status, nextReminderAt, eraseAfter } = deletion
+      if (status !== 'pending' || nextReminderAt === null || nextReminderAt > world.now) continue
+      const last = eraseAfter - DAY
+      deletion.nextReminderAt = last > world.now ? last : null
+      if (eraseAfter > world.now) stage(world, number, 'deletion-reminder')
+    }
+  },
+  'seal-audit-events'(world) {
+    for (const event of world.events) event.sealed = true
+  },
+  'forget-expired-sessions'(world) {
+    for (const session of world.sessions) if (session.expiresAt <= world.now) session.over = true
+  },
+  'forget-mails'(world) {
+    for (const mail of world.mails)
+      if (mail.finishedAt !== null && mail.finishedAt < world.now - 30 * DAY) mail.forgotten = true
+  },
+} satisfies Record<string, (world: World) => void>
+
+/** One archive after the other: whoever dies over them leaves what they had not come to for a minute later. */
+function* removeArchives(world: World, choose: Choose): Generator<void> {
+  const closed = ['failed', 'withdrawn', 'expired']
+  const taken = world.deletions
+    .map((deletion) => deletion.export)
+    .filter(({ archive, status }) => archive && closed.includes(status))
+    .filter(({ nextAttemptAt }) => nextAttemptAt <= world.now)
+  for (const archive of taken) archive.nextAttemptAt = world.now + MINUTE
+  while (taken.length > 0) {
+    yield
+    for (const archive of taken.splice(choose(taken.length), 1)) archive.archive = false
+  }
+}
+
+type SweepName = keyof typeof sweeps | 'remove-archives'
+export const sweepNames = [...Object.keys(sweeps), 'remove-archives'] as SweepName[]
+
+export function sweep(...names: SweepName[]): Deed {
+  return {
+    *course(world, choose) {
+      for (const name of names) {
+        yield
+        if (name === 'remove-archives') yield* removeArchives(world, choose)
+        else sweeps[name](world)
+      }
+      return {}
+    },
+    async perform({ deps }) {
+      const tasks = sweepTasks(deps, noQueue)
+      for (const name of names) await tasks[name].run()
+      return { answer: {} }
+    },
+  }
+}

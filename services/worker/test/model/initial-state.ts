@@ -1,0 +1,63 @@
+import { rm } from 'node:fs/promises'
+import { sql } from 'kysely'
+import { addresses, administrator, password } from './arbitraries/names.ts'
+import { setClock } from './clock.ts'
+import { logIn, promote, signUp } from './commands/people.ts'
+import { rowsOf } from './rows.ts'
+import { settle } from './settle.ts'
+import type { Real } from './system-under-test.ts'
+import { beginning, emptyWorld, type World } from './world.ts'
+
+const kept = ['users', 'vault.person_keys', 'sessions'] as const
+
+/**
+ * Everything begins with an administrator and two others, each with an account and a log-in. The database keeps a copy of
+ * their rows, so that it can begin again: signing them up costs more than many a run.
+ */
+export async function begin(real: Real): Promise<World> {
+  const world = emptyWorld()
+  await setClock(real.db, beginning)
+  const people = addresses.slice(0, 3)
+  await settle(
+    world,
+    real,
+    people.map((email) => signUp(email, password)),
+  )
+  await settle(world, real, [promote(administrator, 'administrator')])
+  await settle(
+    world,
+    real,
+    people.map((email) => logIn(email, password, 'cookie')),
+  )
+  await sql`create schema kept`.execute(real.db)
+  for (const table of kept)
+    await sql`create table ${copyOf(table)} as table ${rowsOf(table)}`.execute(real.db)
+  return world
+}
+
+/** Forgets everything that was since; returns the world as it was. */
+export async function beginAgain(real: Real, first: World): Promise<World> {
+  const { db, deps, sink, lines } = real
+  // As a replica, so that the guard of the audit events lets them go. One text is one round trip.
+  await sql`begin; set local session_replication_role = replica;
+    delete from public.users; delete from public.sessions; delete from vault.person_keys; delete from public.saved_passwords;
+    delete from public.avatars; delete from lethe.archive_attempts; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
+    ${sql.join(
+      kept.map(
+        (table) => sql`insert into ${rowsOf(table)} overriding system value table ${copyOf(table)}`,
+      ),
+      sql`; `,
+    )};
+    update clock.hand set at = ${sql.lit(new Date(first.now).toISOString())};
+    commit`.execute(db)
+  for await (const names of deps.storage.list()) await deps.storage.remove(names)
+  await rm(deps.uploadDir, { recursive: true, force: true })
+  sink.received.length = 0
+  sink.answer = { at: 'RCPT', code: 0 }
+  lines.length = 0
+  return structuredClone(first)
+}
+
+function copyOf(table: (typeof kept)[number]) {
+  return sql.id('kept', table.replace(/^.*\./, ''))
+}

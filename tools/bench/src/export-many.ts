@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import { findProgram, freePort, startRedis, startServices } from '@lethe/dev-env'
+import { deriveKeys, exportToken, tokenHash } from '@lethe/lifecycle'
+import { until } from '@lethe/machine-speed'
+import { startInbox } from '@lethe/standalone/inbox'
+import { sql } from 'kysely'
+import { makePeople, type Stage } from './stage.ts'
+
+const PEOPLE = 5_000
+const TIMEOUT_MS = 600_000
+
+/**
+ * So many people with ten saved passwords ask for an archive at the same moment; from there to the last one that can be
+ * fetched, by one worker as it runs in production, with the mails that tell of them. First with the queue on Redis, then
+ * with the queue on PostgreSQL.
+ */
+export async function exportMany(stage: Stage): Promise<void> {
+  const program = await findProgram(['redis-server', 'valkey-server'], process.env.PATH)
+  if (!program) throw new Error('there is no redis-server or valkey-server on PATH')
+  const secret = randomBytes(32)
+  const redis = await startRedis(program, stage.folder)
+  try {
+    console.log(`queue on Redis:      ${await exportAll(stage, secret, { REDIS_URL: redis.url })}`)
+  } finally {
+    await redis.stop()
+  }
+  console.log(`queue on PostgreSQL: ${await exportAll(stage, secret, {})}`)
+}
+
+async function exportAll(
+  { db, databaseUrl, folder }: Stage,
+  secret: Buffer,
+  queue: { REDIS_URL?: string },
+): Promise<string> {
+  const ids = await makePeople(db, PEOPLE, 10)
+  const inbox = await startInbox()
+  const workerPort = await freePort()
+  const [worker] = await startServices([
+    {
+      name: 'worker',
+      url: `http://127.0.0.1:${workerPort}`,
+      env: {
+        PATH: process.env.PATH ?? '',
+        DATABASE_URL: databaseUrl,
+        SECRET_KEY: secret.toString('base64url'),
+        SMTP_URL: inbox.smtpUrl,
+        UPLOAD_DIR: path.join(folder, 'uploads'),
+        EXPORT_DIR: path.join(folder, 'exports'),
+        WORKER_PORT: String(workerPort),
+        LOG_LEVEL: 'warn',
+        ...queue,
+      },
+    },
+  ])
+  try {
+    const asked = askAll(ids, secret)
+    const before = await count('exports', 'ready')
+    const began = performance.now()
+    await sql`
+      insert into public.exports (user_id, token_nonce, token_hash)
+      select * from unnest(${asked.ids}::bigint[], ${asked.nonces}::bytea[], ${asked.hashes}::bytea[])`.execute(
+      db,
+    )
+    const perSecond = () => (PEOPLE / ((performance.now() - began) / 1_000)).toFixed(0)
+    await until('every export', async () => (await count('exports', 'pending')) === 0, TIMEOUT_MS)
+    const made = perSecond()
+    const ready = (await count('exports', 'ready')) - before
+    if (ready < PEOPLE) throw new Error(`${ready} of ${PEOPLE} were made`)
+    await until('every mail', async () => (await count('outbox', 'pending')) === 0, TIMEOUT_MS)
+    return `${PEOPLE} exports of ten rows, ${made} a second; mailed, too, ${perSecond()} a second`
+  } finally {
+    await worker?.stop()
+    await inbox.close()
+  }
+
+  async function count(table: 'exports' | 'outbox', status: string): Promise<number> {
+    const { rows } = await sql<{ n: number }>`
+      select count(*) as n from ${sql.table(`public.${table}`)} where status = ${status}`.execute(
+      db,
+    )
+    return rows[0]?.n ?? 0
+  }
+}
+
+function askAll(ids: number[], secret: Buffer) {
+  const keys = deriveKeys(secret)
+  const nonces = ids.map(() => randomBytes(32))
+  return { ids, nonces, hashes: nonces.map((nonce) => tokenHash(exportToken(keys, nonce))) }
+}

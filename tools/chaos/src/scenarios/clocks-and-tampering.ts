@@ -1,0 +1,280 @@
+import { readdir, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { freePort } from '@lethe/dev-env'
+import { deletionToken } from '@lethe/lifecycle'
+import { until } from '@lethe/machine-speed'
+import { jobNames } from '@lethe/queue'
+import { sql } from 'kysely'
+import {
+  addUp,
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type Stage,
+} from '../scenario.ts'
+import { type Client, createClient, deletes, served } from '../system/client.ts'
+import type { Running, World } from '../system/environment.ts'
+import { fakeClock } from '../system/fake-clock.ts'
+import type { Person } from '../system/people.ts'
+import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
+import { createTamperer, type Tamperer } from '../system/tamperer.ts'
+import { askEverywhere, fetchEverywhere } from './tokens-everywhere.ts'
+
+/** No service of this scenario has the right time. */
+export const clocksAndTampering: Scenario = {
+  name: 'clocks-and-tampering',
+  claim:
+    'clocks that are wrong by weeks, and queues that anybody may write to, erase nobody early and hold nobody up',
+  queues: onBoth,
+  play,
+}
+
+const offsets = ['+40d', '-40d', '+1h', '-1h']
+const soon = 'PT4S'
+const BOUND_SECONDS = 75
+/** By one worker: so many may have been taken by the server, and not noted, when it is killed. */
+const MAILS_AT_ONCE = 10
+
+async function play(stage: Stage): Promise<Played> {
+  const { full, openWorld, queue, random, tell } = stage
+  const [rounds, people, far] = full ? [numberOn(queue, 4), 60, 60] : [1, 30, 8]
+  const world = await openWorld()
+  await world.bystanders(10)
+  const [apis, farApis, behind] = await Promise.all([
+    Promise.all((full ? offsets : ['+40d']).map((one) => startApi(world, one, soon))),
+    Promise.all((full ? ['+40d', '-40d'] : ['-40d']).map((one) => startApi(world, one, 'P27D'))),
+    startWorker(world, '-40d'),
+  ])
+  const wrong = (await fakeClock({ offset: '+40d' })) !== undefined
+  if (!wrong) tell('faketime is not installed: every clock is right')
+
+  const victims = await leaveForWeeks(world, farApis, far)
+  const kept = await keepYoungArchives(world, apis, stage)
+  const shown = await askEverywhere(world, [...apis, ...farApis])
+  const workers = [behind, kept.ahead]
+  if (full) workers.push(await startWorker(world, '+1h'), await startWandering(world))
+
+  const client = await openQueueClient(world)
+  try {
+    const tamperer = createTamperer(client, world.db, random, {
+      userIds: victims.map(({ person }) => person.id),
+      deletionIds: victims.map(({ deletionId }) => deletionId),
+    })
+    let kills = 0
+    for (let round = 1; round <= rounds; round++) {
+      await tamperWith(world, apis, people, tamperer, client)
+      if (full && round % 2 === 0) await replaceOne(world, workers, offsets[kills++] ?? '+40d')
+      if (full) await wander(world, random.pick(['+40d', '-40d', '+1h', '-1h', '+0']))
+      tell(`round ${round} of ${rounds}: ${JSON.stringify(tamperer.done)}`)
+    }
+    const partsBack = new Date()
+    if (!full) await skipLentTime(world)
+    await world.settle(180)
+    await victimsAreUntouched(world, victims)
+    const poison = await poisonIsSetAside(tamperer, client, workers.at(-1))
+    await cancelSome(world, [...farApis, ...apis], victims)
+    await world.settle(60)
+    const fetched = await fetchEverywhere(world, [...apis, ...farApis])
+    const checked = addUp([await world.check({ partsBack, bound: BOUND_SECONDS })])
+    const copies = copiesOf(world)
+    claim(copies <= kills * MAILS_AT_ONCE, `${copies} mails were taken twice, after ${kills} kills`)
+    const { done } = tamperer
+    const touched = Object.entries(done).map(([what, jobs]) => `${jobs} ${what}`)
+    return {
+      summary: `${wrong ? `clocks off by ${(full ? offsets : offsets.slice(0, 2)).join(', ')}` : 'clocks right, without faketime'}: ${shown} uses of sessions and tokens and ${fetched} downloads at APIs of other clocks, ${kept.count} archives in the making looked 40 days old, ${victims.length} deletions weeks from their date stayed so; jobs ${touched.join(', ')}, ${poison} of poison set aside; ${copies} mails taken twice, after ${kills} kills`,
+      checked,
+    }
+  } finally {
+    await client.close()
+  }
+}
+
+interface Victim {
+  person: Person
+  deletionId: string
+}
+
+interface Api extends Running {
+  client: Client
+}
+
+async function startApi(world: World, offset: string, gracePeriod: string): Promise<Api> {
+  const env = { PORT: String(await freePort()), GRACE_PERIOD: gracePeriod }
+  const running = await world.startApi({ ...env, ...(await fakeClock({ offset })) })
+  return { ...running, client: createClient(running.url, world.recorder) }
+}
+
+async function startWorker(world: World, offset: string): Promise<Running> {
+  return world.startWorker(await fakeClock({ offset }))
+}
+
+const clockFile = (world: World) => path.join(path.dirname(world.exportDir), 'clock')
+
+/** A worker whose clock is set to another time again and again. */
+async function startWandering(world: World): Promise<Running> {
+  await wander(world, '+0')
+  return world.startWorker(await fakeClock({ file: clockFile(world) }))
+}
+
+async function wander(world: World, offset: string): Promise<void> {
+  await writeFile(`${clockFile(world)}.new`, offset)
+  await rename(`${clockFile(world)}.new`, clockFile(world))
+}
+
+async function deleteAll(apis: Api[], people: Person[]): Promise<void> {
+  await Promise.all(
+    people.map((person, n) => deletes((apis[n % apis.length] as Api).client, person)),
+  )
+}
+
+/** To a clock forty days ahead their date has passed. */
+async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<Victim[]> {
+  const people = await world.people(count)
+  await deleteAll(apis, people)
+  const deletions = await world.db
+    .selectFrom('deletions')
+    .select(['id as deletionId', 'user_id as userId'])
+    .execute()
+  return people.flatMap((person) => {
+    const { deletionId } = deletions.find(({ userId }) => userId === person.id) ?? {}
+    return deletionId ? [{ person, deletionId }] : []
+  })
+}
+
+/**
+ * Archives that are whole and not yet entered in their rows look old to a worker whose clock is ahead. They are held in that
+ * state while it begins, which is when it looks for strays.
+ */
+async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
+  const { db, exportDir } = world
+  await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
+    begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
+  await sql`create trigger wait_for_door after update on public.exports for each row
+    when (new.status = 'ready') execute function public.wait_for_door()`.execute(db)
+  const young = async () => {
+    const names = await readdir(exportDir).catch((): string[] => [])
+    return names.filter((name) => name.endsWith('.zip.age')).length
+  }
+  const { toDatabase, env } = await world.openWays()
+  let sweeps = 0
+  toDatabase.intercept((message) => {
+    if (message.includes('look for work')) sweeps++
+    return 'pass'
+  })
+  const kept = await db.connection().execute(async (door) => {
+    await sql`select pg_advisory_lock(1)`.execute(door)
+    const people = await world.people(full ? 20 : 4)
+    await deleteAll(apis, people)
+    await until('whole archives', young)
+    const ahead = await world.startWorker({
+      ...env('ahead'),
+      ...(await fakeClock({ offset: '+40d' })),
+    })
+    // Once a second, and it looks for strays with the first.
+    await until('the worker has swept', () => sweeps >= 3)
+    const count = await young()
+    await sql`select pg_advisory_unlock(1)`.execute(door)
+    return { ahead, count }
+  })
+  claim(kept.count > 0, 'the archives in the making are gone')
+  await sql`drop trigger wait_for_door on public.exports`.execute(db)
+  return kept
+}
+
+/** With new people under way, while nothing runs in that queue, so that everything waits there. */
+async function tamperWith(
+  world: World,
+  apis: Api[],
+  count: number,
+  tamperer: Tamperer,
+  { queues }: QueueClient,
+): Promise<void> {
+  await Promise.all(jobNames.map((name) => queues[name].pause()))
+  const people = await world.people(count)
+  await deleteAll(apis, people)
+  // An erasure waits for its export.
+  for (const names of [['send-mail', 'export-accounts'], ['erase-accounts']] as const) {
+    for (const name of names) {
+      await until(`jobs wait in ${name}`, async () => (await queues[name].getWaiting(0, 0))[0])
+      await tamperer.tamper(name)
+    }
+    for (const name of names) await queues[name].resume()
+  }
+}
+
+/** Kill -9 of the oldest worker, whatever it does; the next one has another clock. */
+async function replaceOne(world: World, workers: Running[], offset: string): Promise<void> {
+  await workers.shift()?.kill()
+  workers.push(await startWorker(world, offset))
+}
+
+/** What was lent and whose job was removed is free soon: whoever works keeps more than these five seconds. */
+async function skipLentTime({ db }: World): Promise<void> {
+  for (const table of ['outbox', 'exports', 'deletions'])
+    await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
+      where lease is not null and next_attempt_at between now() and now() + interval '5 seconds'`.execute(
+      db,
+    )
+}
+
+async function victimsAreUntouched({ db }: World, victims: Victim[]): Promise<void> {
+  const { rows } = await sql<{ touched: number }>`
+    select count(*) as touched from public.deletions where id = any(${victims.map((one) => one.deletionId)}::uuid[])
+      and not (status = 'pending' and attempts = 0 and erase_after > now() + interval '26 days')`.execute(
+    db,
+  )
+  claim(rows[0]?.touched === 0, `${rows[0]?.touched} deletions weeks from their date were touched`)
+}
+
+/** All of it, and nothing else, lies in the failed sets, and both pages of the worker say so. */
+async function poisonIsSetAside(
+  { poison }: Tamperer,
+  { queues }: QueueClient,
+  worker: Running | undefined,
+): Promise<number> {
+  let count = 0
+  for (const name of jobNames) {
+    const failed = await until(`the poison of ${name} is set aside`, async () => {
+      const jobs = await queues[name].getFailed()
+      return jobs.length >= poison[name].size ? jobs : undefined
+    })
+    const wrong = failed.find(({ id = '' }) => !poison[name].has(id))
+    claim(!wrong, `job ${wrong?.id} was set aside although it made sense: ${wrong?.failedReason}`)
+    count += failed.length
+  }
+  const [page, metrics] = await Promise.all(
+    ['/queue', '/metrics'].map(async (way) => (await fetch(`${worker?.url}${way}`)).text()),
+  )
+  const shown = page?.match(/<td>poison-\d+<\/td>/g)?.length ?? 0
+  claim(shown === Math.min(50, count), `/queue shows ${shown} jobs set aside`)
+  claim(!page?.includes('<script'), 'the name of a job became a script on /queue')
+  const counted = metrics?.match(/^lethe_queue_jobs\{.*state="failed"\} \d+/gm) ?? []
+  const sum = counted.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  claim(sum === count, `/metrics counts ${sum} jobs set aside instead of ${count}`)
+  return count
+}
+
+function copiesOf({ sink }: World): number {
+  const taken = sink.offers.filter(({ verdict }) => verdict === 'accepted')
+  return taken.length - new Set(taken.map(({ messageId }) => messageId)).size
+}
+
+/** Who was threatened and changes their mind gets back what was there. */
+async function cancelSome({ db, keys }: World, apis: Api[], victims: Victim[]): Promise<void> {
+  const half = victims.slice(0, victims.length / 2)
+  const { rows } = await sql<{ id: string; nonce: Buffer }>`
+    select id, token_nonce as nonce from public.deletions where id = any(${half.map((one) => one.deletionId)}::uuid[])`.execute(
+    db,
+  )
+  const tokens = new Map(rows.map(({ id, nonce }) => [id, deletionToken(keys, nonce)]))
+  const replies = await Promise.all(
+    half.map(({ person, deletionId: id }, n) => {
+      const { client } = apis[n % apis.length] as Api
+      return served(() => client.cancel(person, id, tokens.get(id) ?? ''))
+    }),
+  )
+  const refused = replies.find(({ status }) => status !== 200)
+  claim(!refused, `a cancel was answered with ${refused?.status ?? refused?.failure}`)
+}

@@ -1,0 +1,92 @@
+import { slowness } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { claim } from '../../scenario.ts'
+import type { Reply } from '../../system/client.ts'
+import type { Person } from '../../system/people.ts'
+import type { Room } from './isolated-environment.ts'
+
+const TRIES = 6
+
+/**
+ * Asks for the deletion until it is certain that it stands, as an app would that lost an answer; returns its id. Each time
+ * all of it must be there, or nothing; what was answered must be so.
+ */
+export async function askUntilItStands(room: Room, person: Person): Promise<string> {
+  for (let tries = 0; tries < TRIES * slowness(); tries++) {
+    await room.whole()
+    const reply = await room.client.delete(person)
+    // Unless it says so, whoever asked does not know; the transaction that was under way is over by then.
+    mayBe(reply, 'a request', [202])
+    const found = await standing(room, person)
+    claim(found !== 'half', `after ${inWords(reply)} a request is done by half`)
+    claim(reply.status !== 202 || found === 'whole', 'a request was acknowledged and is not there')
+    if (found !== 'whole') continue
+    await room.whole()
+    const { status = 0 } = await room.client.use(person)
+    claim(
+      status === 0 || status >= 401,
+      `the deletion stands, and the session is good for ${status}`,
+    )
+    return deletionOf(room, person)
+  }
+  throw new Error(`a request was not served in ${TRIES} tries`)
+}
+
+/** The same for a cancel: asked again, it may say that the deletion is cancelled already. */
+export async function cancelUntilItIs(
+  { world, whole }: Room,
+  id: string,
+  cancel: () => Promise<Reply>,
+): Promise<void> {
+  for (let tries = 0; tries < TRIES * slowness(); tries++) {
+    await whole()
+    const reply = await cancel()
+    mayBe(reply, 'a cancel', tries > 0 ? [200, 409] : [200])
+    const { rows } = await sql<{ status: string; active: boolean }>`
+      select d.status, u.active from public.deletions d join public.users u on u.id = d.user_id where d.id = ${id}`.execute(
+      world.db,
+    )
+    const [{ status = 'gone', active = false } = {}] = rows
+    const cancelled = status === 'cancelled' && active
+    claim(cancelled || (status === 'pending' && !active), `after ${inWords(reply)} it is ${status}`)
+    claim(cancelled || !reply.status || reply.status >= 500, 'a cancel was acknowledged and is not')
+    if (cancelled) return
+  }
+  throw new Error(`a cancel was not served in ${TRIES} tries`)
+}
+
+function mayBe(reply: Reply, what: string, answers: number[]): void {
+  const { status = 500 } = reply
+  claim(status >= 500 || answers.includes(status), `${what} was answered with ${inWords(reply)}`)
+}
+
+function inWords({ status, failure, body }: Reply): string {
+  return status ? `${status} ${JSON.stringify(body)}` : `no answer (${failure})`
+}
+
+/** All that a request writes, or nothing of it. */
+async function standing({ world }: Room, { id }: Person): Promise<'whole' | 'nothing' | 'half'> {
+  const { rows } = await sql<{ active: boolean; sessions: number; parts: number[] }>`
+    select u.active, (select count(*) from public.sessions where user_id = u.id) as sessions, array[
+      (select count(*) from public.deletions where user_id = u.id and status in ('pending', 'erasing')),
+      (select count(*) from public.exports where user_id = u.id),
+      (select count(*) from public.outbox o join public.deletions d on d.id = o.deletion_id
+       where d.user_id = u.id and o.mail = 'deletion-scheduled'),
+      (select count(*) from public.audit_events e join public.deletions d on d.id = e.deletion_id
+       where d.user_id = u.id and e.event = 'deletion.requested')]::int[] as parts
+    from public.users u where u.id = ${id}`.execute(world.db)
+  const [found] = rows
+  // Erased by now: the invariants know whether that was right.
+  if (!found) return 'whole'
+  const { active, sessions, parts } = found
+  if (!active && sessions === 0 && parts.every((count) => count === 1)) return 'whole'
+  return active && sessions === 1 && parts.every((count) => count === 0) ? 'nothing' : 'half'
+}
+
+/** By the record: an erased deletion no longer says whose it was. */
+async function deletionOf({ world }: Room, { id }: Person): Promise<string> {
+  const { rows } = await sql<{ id: string }>`
+    select deletion_id as id from chaos.changes
+    where table_name = 'deletions' and operation = 'INSERT' and user_id = ${id}`.execute(world.db)
+  return rows[0]?.id ?? ''
+}

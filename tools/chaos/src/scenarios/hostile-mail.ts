@@ -1,0 +1,162 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { freePort } from '@lethe/dev-env'
+import { until } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { type Client, createClient, deletes } from '../system/client.ts'
+import type { World } from '../system/environment.ts'
+import type { Offer } from '../system/mail-sink.ts'
+import type { Person } from '../system/people.ts'
+import { type Hostility, percent, startHostility } from './hostility.ts'
+
+/** As many as the worker sends at once. */
+const LINES = 10
+const ABREAST = 20
+
+/** Three mails for each person, to a server that is rude to half of what it is offered. */
+export const hostileMail: Scenario = {
+  name: 'hostile-mail',
+  claim:
+    'a mail server that drops, refuses, hangs and drips: every mail leaves or is marked undeliverable, none is offered again after a 5xx, and nothing else waits for it',
+  queues: onBoth,
+  play,
+}
+
+async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+  const [people, soon] = full ? [numberOn(queue, 1_650), numberOn(queue, 100)] : [28, 6]
+  const world = await openWorld({ gracePeriod: 'P27D', direct: true })
+  const hostility = startHostility(world.sink, random, {
+    hangSeconds: full ? [10, 15] : [1, 2],
+    dead: full ? LINES : 0,
+  })
+  await world.bystanders(5)
+  const port = String(await freePort())
+  const [, sooner] = await Promise.all([
+    world.startApi(),
+    world.startApi({ PORT: port, GRACE_PERIOD: 'PT3S' }),
+    world.startWorker(),
+  ])
+  const began = Date.now()
+  await askAll(createClient(sooner.url, world.recorder), await makePeople(world, soon))
+  await until('the erasures', () => areErased(world, soon), 120_000)
+  const erased = Date.now()
+  const early = world.sink.offers.filter(({ verdict }) => verdict === 'accepted').length
+  tell(`${soon} people were erased after ${seconds(began)} s, with ${early} mails taken`)
+  world.claimUnlessSlow(!full || early === 0, 'the erasures came after the mails, and show nothing')
+  await askAll(world.client, await makePeople(world, people))
+  await remindAll(world)
+  await until('every export', () => noExportIsPending(world), 480_000)
+  tell(`every export was made after ${seconds(began)} s; ${await pendingMails(world)} mails wait`)
+  await untilTheLastMail(world, full ? 480_000 : 60_000)
+  await world.settle(30)
+
+  const checked = await world.check({ bound: full ? 60 : 30 })
+  await noneAgainAfter5xx(world)
+  // So few as are played in the short form, and on the second queue, need not meet everything.
+  sharesAre(hostility, world.sink.offers.length, full && queue === 'redis')
+  const pace = paceOf(world.sink.offers)
+  if (full) world.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000)
+  const { seen, greetings } = hostility
+  const begun = Object.entries(greetings).map(([greeting, times]) => `${times} ${greeting}`)
+  return {
+    summary: `${checked.mails.toLocaleString('en')} offers: ${seen.accepted} taken, ${seen.dropped} dropped after the dot, ${seen['refused-4']} refused for now, ${seen['refused-5']} for good, ${seen.hung} left hanging for 10 to 15 s, ${seen.dead} for ever; greetings ${begun.join(', ')}; ${pace.perSecond} mails/s, never more than ${pace.silence} s without one, ${soon} erasures within ${Math.round((erased - began) / 1_000)} s meanwhile; gaps between tries cut short`,
+    checked,
+  }
+}
+
+const makePeople = (world: World, count: number) =>
+  world.people(count, { pictureOf: 0, savedPasswords: 1 })
+
+async function askAll(client: Client, people: Person[]): Promise<void> {
+  const waiting = [...people]
+  const ask = async () => {
+    for (let person = waiting.pop(); person; person = waiting.pop()) await deletes(client, person)
+  }
+  await Promise.all(Array.from({ length: ABREAST }, ask))
+}
+
+/** As if a week before the date were now. */
+async function remindAll({ db }: World): Promise<void> {
+  await sql`update public.deletions set next_reminder_at = now() where status = 'pending'`.execute(
+    db,
+  )
+}
+
+/** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
+async function untilTheLastMail(world: World, timeoutMs: number): Promise<void> {
+  await until(
+    'the last mail',
+    async () => {
+      await sql`update public.outbox set next_attempt_at = now()
+        where status = 'pending' and lease is null and next_attempt_at > now() + interval '5 seconds'`.execute(
+        world.db,
+      )
+      await wait(500)
+      return (await pendingMails(world)) === 0
+    },
+    timeoutMs,
+  )
+}
+
+/** A 5xx at RCPT TO names no mail: there must be as many for an address as mails to it were given up. */
+async function noneAgainAfter5xx({ db }: World): Promise<void> {
+  const { rows } = await sql<{ address: string; refused: number; given: number }>`
+    with refused as (
+      select recipient as address, count(*) as times from chaos.mails where verdict = 'refused-5' group by 1
+    ), given as (
+      select p.address, count(*) as times from public.outbox o
+      join chaos.lives l on l.deletion_id = o.deletion_id join chaos.people p on p.user_id = l.user_id
+      where o.status = 'undeliverable' group by 1
+    )
+    select address, coalesce(refused.times, 0) as refused, coalesce(given.times, 0) as given
+    from refused full join given using (address) where refused.times is distinct from given.times`.execute(
+    db,
+  )
+  const [odd] = rows
+  claim(!odd, `${odd?.refused} mails were refused for good for an address, ${odd?.given} given up`)
+  const { rows: taken } = await sql`
+    select from public.outbox o join chaos.mails m on m.outbox_id = o.id
+    where o.status = 'undeliverable' and m.verdict = 'accepted'`.execute(db)
+  claim(taken.length === 0, `${taken.length} mails were given up although they were taken`)
+}
+
+/** That the server was as hostile as it was meant to be. */
+function sharesAre({ seen, greetings }: Hostility, offers: number, many: boolean): void {
+  for (const [fate, meant] of Object.entries(percent)) {
+    const share = (100 * seen[fate as keyof typeof percent]) / offers
+    const near = many ? Math.abs(share - meant) < Math.max(1, meant / 6) : meant < 5 || share > 0
+    claim(near, `${share.toFixed(1)} % of the offers were ${fate} instead of ${meant} %`)
+  }
+  const missed = Object.entries(greetings).find(([, times]) => times === 0)
+  claim(!many || !missed, `no connection began with the greeting ${missed?.[0]}`)
+}
+
+/** From the first mail that was taken to when one in twenty is left: those wait for their next try. */
+function paceOf(offers: Offer[]) {
+  const all = offers.filter(({ verdict }) => verdict === 'accepted')
+  const times = all.slice(0, Math.ceil(all.length * 0.95)).map(({ at }) => at.getTime())
+  const took = Math.max(1, (times.at(-1) ?? 0) - (times[0] ?? 0)) / 1_000
+  const gaps = times.slice(1).map((time, n) => time - (times[n] ?? time))
+  const silence = Math.round(Math.max(0, ...gaps) / 1_000)
+  return { perSecond: Math.round(times.length / took), silence }
+}
+
+async function pendingMails({ db }: World): Promise<number> {
+  const { rows } = await sql<{ pending: number }>`
+    select count(*) as pending from public.outbox where status = 'pending'`.execute(db)
+  return rows[0]?.pending ?? 0
+}
+
+async function areErased({ db }: World, count: number): Promise<boolean> {
+  const { rows } = await sql`select from public.deletions where status = 'erased'`.execute(db)
+  return rows.length === count
+}
+
+async function noExportIsPending({ db }: World): Promise<boolean> {
+  const { rows } = await sql`select from public.exports where status = 'pending' limit 1`.execute(
+    db,
+  )
+  return rows.length === 0
+}
+
+const seconds = (since: number) => Math.round((Date.now() - since) / 1_000)

@@ -1,0 +1,111 @@
+import { until } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { claim, type Stage } from '../../scenario.ts'
+import { deletes } from '../../system/client.ts'
+import type { Running, World } from '../../system/environment.ts'
+import { hasten } from '../../system/expire-leases.ts'
+import type { Person } from '../../system/people.ts'
+
+/** Of the time that it takes with a mail server; the second stands for the sweep, which looks once a second. */
+const SLOWER_AT_MOST = 1.5
+const SWEEP_MS = 1_000
+const ROUNDS = 3
+
+export interface Pace {
+  people: number
+  usualMs: number
+  awayMs: number
+  held: number
+}
+
+/** The mail server goes: deletions, exports and erasures keep their pace, and the mails leave after its return. */
+export async function mailAway(stage: Stage, world: World, worker: Running): Promise<Pace> {
+  const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
+  for (const silent of stage.full ? [false, true] : [true]) {
+    const round = await keptPace(stage, world, worker, silent)
+    stage.tell(`${round.held} mails were held up, and left`)
+    pace.people += round.people
+    pace.held += round.held
+    pace.usualMs = Math.max(pace.usualMs, round.usualMs)
+    pace.awayMs = Math.max(pace.awayMs, round.awayMs)
+  }
+  return pace
+}
+
+/**
+ * What other scenarios leave of the machine is now more and now less, within a round too; what waits for the mail server waits in
+ * each of them. So few people as the short form erases tell more of the machine than of the mails.
+ */
+async function keptPace(
+  { full }: Stage,
+  world: World,
+  worker: Running,
+  silent: boolean,
+): Promise<Pace> {
+  const slow: string[] = []
+  let pace: Pace | undefined
+  for (let round = 0; round < ROUNDS; round++) {
+    pace = await eraseWithout(world, worker, silent, full ? 60 : 8)
+    if (!full || pace.awayMs <= SLOWER_AT_MOST * pace.usualMs + SWEEP_MS) return pace
+    slow.push(`${pace.awayMs.toFixed(0)} ms instead of ${pace.usualMs.toFixed(0)} ms`)
+  }
+  world.claimUnlessSlow(false, `without a mail server erasing took ${slow.join(', and ')}`)
+  return pace as Pace
+}
+
+async function eraseWithout(
+  world: World,
+  worker: Running,
+  silent: boolean,
+  count: number,
+): Promise<Pace> {
+  const { toMail } = world.ways
+  const usualMs = await eraseAll(world, count)
+  // Else one that has left may still be on its way to being counted.
+  await until('the mails of before', async () => (await pendingMails(world)) === 0)
+  if (silent) toMail.freeze()
+  else await toMail.cut()
+  const offers = world.sink.offers.length
+  const awayMs = await eraseAll(world, count)
+  claim(world.sink.offers.length === offers, 'a mail came although the mail server was away')
+  const held = await pendingMails(world)
+  claim(held > 0, 'no mail was held up')
+  const { status } = await fetch(`${worker.url}/readyz`)
+  claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
+  await toMail.mend()
+  await until('mails that leave', async () => {
+    // The gaps between tries grow to hours: as if they had passed.
+    await hasten(world.db)
+    return untilNone(world)
+  })
+  return { people: count, usualMs, awayMs, held }
+}
+
+/** From the first request until the last of them is erased, in milliseconds. */
+async function eraseAll(world: World, count: number): Promise<number> {
+  const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
+  const began = performance.now()
+  for (const person of people) await deletes(world.client, person)
+  await until('erased people', () => areGone(world, people))
+  return performance.now() - began
+}
+
+async function areGone({ db }: World, people: Person[]): Promise<boolean> {
+  const { rows } = await sql`
+    select from public.users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(
+    db,
+  )
+  return rows.length === 0
+}
+
+async function pendingMails({ db }: World): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) from public.outbox where status = 'pending'`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** Waits a while for the last mail; a hastened one may have failed once more. */
+async function untilNone(world: World): Promise<boolean> {
+  const none = async () => (await pendingMails(world)) === 0
+  return until('the last mail', none, 3_000).catch(() => false)
+}

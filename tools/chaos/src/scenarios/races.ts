@@ -1,0 +1,108 @@
+import { deletionToken } from '@lethe/lifecycle'
+import { measureSlowness } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { deletes, served } from '../system/client.ts'
+import type { World } from '../system/environment.ts'
+import type { Person } from '../system/people.ts'
+import { untilClock } from '../system/until-clock.ts'
+
+/** So that all of a group have asked before the first date comes. */
+const GRACE_SECONDS = 6
+/** People whose tokens are read together. */
+const GROUP = 50
+/** Milliseconds by which the next cancels come later after one that was in time, and earlier after one that was not. */
+const STEP_MS = 20
+/** A cancel chooses its moment this long before the date, when the outcome of earlier races is known. */
+const CHOICE_BEFORE_MS = 2_000
+/** A request each so many milliseconds: the API is to be raced, not to be flooded. */
+const EVERY_MS = 8
+
+/** Cancels arrive within milliseconds of the date at which the worker claims: both sides win some, never both one. */
+export const races: Scenario = {
+  name: 'races',
+  claim: 'a cancel and a claim within milliseconds of the date: exactly one of them wins',
+  queues: onBoth,
+  play,
+}
+
+async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+  const count = full ? numberOn(queue, 10_000) : 100
+  const slowness = await measureSlowness()
+  const grace = Math.ceil(GRACE_SECONDS * slowness)
+  const world = await openWorld({ gracePeriod: `PT${grace}S`, direct: true })
+  await world.bystanders(20)
+  await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])
+  const won = { cancel: 0, claim: 0, nobody: 0 }
+  const running: Promise<void>[] = []
+  let shift = 0
+  for (let group = 0; group < count; group += GROUP) {
+    const people = await world.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
+    await inTurn(people, (person) => deletes(world.client, person))
+    for (const { eraseAfter, ...asked } of await deletionsOf(world, people)) {
+      const offset = random.between(-40, 400)
+      const choiceAt = eraseAfter.getTime() - CHOICE_BEFORE_MS * slowness
+      // The shift follows the outcomes in both directions, so both sides win some on a busy machine too.
+      const moment = () => Math.max(choiceAt, eraseAfter.getTime() + offset + shift)
+      const settle = (winner: keyof typeof won) => {
+        won[winner]++
+        shift += (winner === 'cancel' ? STEP_MS : -STEP_MS) * slowness
+      }
+      const raced = untilClock(choiceAt).then(() => race(world, { ...asked, at: moment() }))
+      running.push(raced.then(settle, () => settle('nobody')))
+    }
+    if (group % 2_000 === 0) tell(`${group + GROUP} of ${count} asked; so far ${inWords(won)}`)
+  }
+  await Promise.all(running)
+  await world.settle(60)
+  claim(won.nobody === 0, `${won.nobody} cancels had neither a 200 nor a 409`)
+  claim(won.cancel > 0 && won.claim > 0, `only one side ever won: ${inWords(won)}`)
+  return {
+    summary: `${count.toLocaleString('en')} races: ${inWords(won)}`,
+    checked: await world.check({ bound: 30 }),
+  }
+}
+
+interface Cancel {
+  person: Person
+  id: string
+  token: string
+  at: number
+}
+
+/** Who won. */
+async function race({ client }: World, { person, id, token, at }: Cancel) {
+  await untilClock(at)
+  const { status, body } = await served(() => client.cancel(person, id, token))
+  // An answer that was lost is one that a 409 tells of.
+  if (status === 200 || body.deletionStatus === 'cancelled') return 'cancel'
+  return status === 409 ? 'claim' : 'nobody'
+}
+
+/** Begins one after the other, a few milliseconds apart, and waits for all. */
+async function inTurn<T, R>(all: T[], act: (one: T) => Promise<R>): Promise<R[]> {
+  const began = Date.now()
+  return Promise.all(
+    all.map(async (one, n) => {
+      await untilClock(began + n * EVERY_MS)
+      return act(one)
+    }),
+  )
+}
+
+function inWords({ cancel, claim }: { cancel: number; claim: number }): string {
+  return `${cancel} won by the cancel and ${claim} by the claim`
+}
+
+/** What they asked for, with the tokens of the cancel links as the mails carry them. */
+async function deletionsOf({ db, keys }: World, people: Person[]) {
+  const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
+    select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from public.deletions
+    where status = 'pending' and user_id = any(${people.map(({ id }) => id)}::bigint[])`.execute(db)
+  claim(rows.length === people.length, `${rows.length} of ${people.length} deletions are there`)
+  const byId = new Map(people.map((person) => [person.id, person]))
+  return rows.map(({ id, userId, eraseAfter, nonce }) => ({
+    ...{ id, eraseAfter, token: deletionToken(keys, nonce) },
+    person: byId.get(userId) as Person,
+  }))
+}

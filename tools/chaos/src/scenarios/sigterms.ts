@@ -1,0 +1,211 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
+import { jobNames, openQueue } from '@lethe/queue'
+import {
+  heldWhenAsked,
+  isAtWork,
+  needlessCopies,
+  takeoversAfter,
+  waitsAfterGivingBack,
+} from '../history/takeovers.ts'
+import {
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Queue,
+  type Scenario,
+  type Stage,
+} from '../scenario.ts'
+import { createClient } from '../system/client.ts'
+import type { Running, World } from '../system/environment.ts'
+import { type Fleet, type Stopped, startFleet } from '../system/fleet.ts'
+import { sendOverKept } from '../system/kept-connections.ts'
+import { counting, loadApi, type Tally } from '../system/load.ts'
+import type { Verdict } from '../system/mail-sink.ts'
+import type { Random } from '../system/random.ts'
+import { watchStalledJobs } from '../system/stalled-jobs.ts'
+import { streamOfPeople } from '../system/stream.ts'
+
+const ENDS_WITHIN_MS = 10_000
+/** On PostgreSQL whoever missed a notice looks for jobs every five seconds. */
+const GOES_ON_WITHIN_MS: Record<Queue, number> = { redis: 5_000, postgres: 10_000 }
+
+/** On PostgreSQL the workers alone are stopped: the API knows no queue. */
+export const sigterms: Scenario = {
+  name: 'sigterms',
+  claim:
+    'SIGTERM under load: an end within 10 s, no job left behind, no request failed by an API that stops',
+  queues: onBoth,
+  play,
+}
+
+async function play(stage: Stage): Promise<Played> {
+  const { full, openWorld, random, queue } = stage
+  const world = await openWorld({ gracePeriod: 'PT2S' })
+  const gate = mailGate(world, random)
+  await world.bystanders(20)
+  const [api, fleet] = await Promise.all([world.startApi(), startFleet(world, 2)])
+  const stalled = await watchStalledJobs(world)
+  const stop = new AbortController()
+  const tally: Tally = { answered: 0, refused: 0, failures: [] }
+  const client = createClient(
+    world.apiUrl,
+    world.recorder,
+    counting(tally, 'person', sendOverKept(8)),
+  )
+  const stream = streamOfPeople(world, { open: full ? 15 : 8, client }, stop.signal)
+  const load = queue === 'redis' ? loadApi(world, random, tally, stop.signal) : undefined
+  for (const each of [stream, load]) each?.catch(() => {})
+
+  const [workers, apis] = await Promise.all([
+    stopWorkers(stage, world, fleet, gate),
+    queue === 'redis' ? stopApis(stage, world, api) : [],
+  ])
+  stop.abort()
+  const [people] = await Promise.all([stream, load])
+  await world.settle(60)
+  const checked = await world.check({ bound: 60 })
+  claim(stalled.count() === 0, `${stalled.count()} jobs stalled`)
+  await stalled.close()
+  claimRequestsAnswered(world, tally, apis)
+  const given = await claimNothingLeft(world, workers)
+  const slowest = Math.max(...[...workers, ...apis].map(({ seconds }) => seconds)).toFixed(1)
+  const requests = `${tally.answered.toLocaleString('en')} requests answered, ${tally.refused} connections refused between two APIs`
+  return {
+    summary: `SIGTERM to ${workers.length} workers and ${apis.length} APIs over ${people} deletions: all ended with 0, the slowest after ${slowest} s; ${given}; ${requests}, none failed`,
+    checked,
+  }
+}
+
+type Round = 'one' | 'both' | 'one that waits for its mail server'
+
+interface StoppedWorker extends Stopped {
+  round: Round
+}
+
+async function stopWorkers(
+  { full, queue, random, tell }: Stage,
+  world: World,
+  fleet: Fleet,
+  gate: MailGate,
+): Promise<StoppedWorker[]> {
+  const rounds: Round[] = full
+    ? Array.from({ length: numberOn(queue, 42) }, (_, n) =>
+        n % 5 === 1 ? 'both' : n % 10 === 3 ? hangs : 'one',
+      )
+    : ['one', 'both']
+  const stopped: StoppedWorker[] = []
+  for (const round of rounds) {
+    await fleet.whole()
+    await wait(random.between(100, 700))
+    if (round === hangs) await gate.hold()
+    await until('work to interrupt', () => isAtWork(world.db, fleet.next()))
+    const some = await fleet.stop(round === 'both' ? 2 : 1)
+    gate.release()
+    stopped.push(...some.map((one) => ({ ...one, round })))
+    if (round === 'both') await claimNoneActive(world)
+    fleet.refill()
+    if (stopped.length % 10 === 0) tell(`${stopped.length} workers stopped`)
+  }
+  await fleet.whole()
+  return stopped
+}
+
+const hangs = 'one that waits for its mail server'
+
+interface MailGate {
+  /** Mails hang from now on; resolves when several do. */
+  hold(): Promise<void>
+  release(): void
+}
+
+/** A mail server that takes its time, and sometimes far too much of it. */
+function mailGate({ sink }: World, random: Random): MailGate {
+  let open = Promise.withResolvers<void>()
+  open.resolve()
+  let held = 0
+  sink.judge(async ({ at }): Promise<Verdict> => {
+    if (at === 'RCPT') return 'accepted'
+    held++
+    await Promise.all([open.promise, wait(random.between(10, 250))])
+    held--
+    return 'accepted'
+  })
+  return {
+    async hold() {
+      open = Promise.withResolvers()
+      await until('mails that hang', () => held >= 6)
+    },
+    release: () => open.resolve(),
+  }
+}
+
+/** Nobody is there: what is active now was left behind. */
+async function claimNoneActive({ databaseUrl, redis }: World): Promise<void> {
+  const queue = await openQueue({ databaseUrl, redisUrl: redis?.url })
+  const counts = await Promise.all(jobNames.map((name) => queue.counts(name)))
+  await queue.close()
+  const active = counts.reduce((sum, each) => sum + each.active, 0)
+  claim(active === 0, `${active} jobs are active although no worker runs`)
+}
+
+async function stopApis(
+  { full, random, tell }: Stage,
+  world: World,
+  first: Running,
+): Promise<Stopped[]> {
+  const stopped: Stopped[] = []
+  let api = first
+  for (let n = 1; n <= (full ? 50 : 1); n++) {
+    await wait(random.between(300, 900))
+    const asked = new Date()
+    const began = performance.now()
+    await api.stop()
+    const seconds = (performance.now() - began) / 1_000
+    stopped.push({ worker: `API ${n}`, asked, at: new Date(), code: await api.ended, seconds })
+    api = await world.startApi()
+    if (n % 10 === 0) tell(`${n} APIs stopped`)
+  }
+  return stopped
+}
+
+function claimRequestsAnswered(world: World, { answered, failures }: Tally, apis: Stopped[]): void {
+  for (const { worker, code, seconds } of apis) {
+    claim(code === 0, `${worker} ended with ${code} after ${seconds} s`)
+    world.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS)
+  }
+  const whileStopping = (at: Date) => apis.some((api) => api.asked <= at && at <= api.at)
+  const failed = failures.filter(({ at, status }) => status === undefined || whileStopping(at))
+  const lines = failed.map(({ at, who, what }) => `${at.toISOString()} ${who}: ${what}`)
+  const sentence = `${failed.length} of ${answered} requests failed:\n${lines.join('\n')}`
+  // A database that is too busy is answered with 503 as well.
+  const isBusy = failed.every(({ status }) => status === 503)
+  if (isBusy) world.claimUnlessSlow(failed.length === 0, sentence)
+  else claim(failed.length === 0, sentence)
+}
+
+async function claimNothingLeft(world: World, workers: StoppedWorker[]): Promise<string> {
+  const { db, queue } = world
+  for (const { worker, round, code, seconds } of workers) {
+    claim(code === 0, `${worker} (${round}) ended with ${code} after ${seconds} s`)
+    world.claimWithin(`the end of ${worker} (${round})`, seconds * 1_000, ENDS_WITHIN_MS)
+  }
+  const left = await takeoversAfter(db, workers)
+  claim(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
+  const busy = await heldWhenAsked(db, workers)
+  claim(busy.length > workers.length / 4, `only ${busy.length} workers were at work when stopped`)
+  const cut = workers.filter(({ round }) => round === hangs)
+  const copied = await needlessCopies(db, cut)
+  claim(copied.length === 0, copied.join('\n'))
+  // With nobody else there, it is the next one's start that they wait for.
+  const followed = workers.filter(({ round }) => round !== 'both')
+  const waits = await waitsAfterGivingBack(db, followed)
+  const longest = Math.max(0, ...waits.map((seconds) => seconds ?? Number.POSITIVE_INFINITY))
+  world.claimWithin(
+    'the next try of what was given back',
+    longest * 1_000,
+    GOES_ON_WITHIN_MS[queue],
+  )
+  return `${busy.length} of the workers held rows, of which ${waits.length} were given back and taken within ${longest.toFixed(1)} s`
+}

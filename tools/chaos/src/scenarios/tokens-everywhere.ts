@@ -1,0 +1,117 @@
+import { createHash, createHmac } from 'node:crypto'
+import { databaseTime, exportToken } from '@lethe/lifecycle'
+import { claim } from '../scenario.ts'
+import { type Client, deletes, type Reply, served } from '../system/client.ts'
+import type { World } from '../system/environment.ts'
+import { type Person, password } from '../system/people.ts'
+
+interface Pair {
+  accessToken: string
+  refreshToken: string
+}
+
+/**
+ * Sessions and tokens, given out by one API and shown to each of them, whose clocks differ: good for all until the
+ * deletion, or until their time is over on the database's clock, and from then on for none. Returns how often one was shown.
+ */
+export async function askEverywhere(world: World, apis: { client: Client }[]): Promise<number> {
+  const clients = apis.map(({ client }) => client)
+  const people = await world.people(clients.length)
+  let shown = 0
+  const statuses = async (show: (client: Client) => Promise<Reply>) => {
+    shown += clients.length
+    const replies = await Promise.all(clients.map((client) => served(() => show(client))))
+    return replies.map(({ status }) => status)
+  }
+  const all = async (status: number, what: string, show: (client: Client) => Promise<Reply>) => {
+    const got = await statuses(show)
+    claim(
+      got.every((one) => one === status),
+      `${what} was answered with ${got.join(', ')}, each by an API of another clock`,
+    )
+  }
+  const now = await databaseTime(world.db)
+
+  await Promise.all(
+    people.map(async (person, n) => {
+      const [home, other] = [clients[n], clients[(n + 1) % clients.length]] as [Client, Client]
+      const credential = `token-${person.id}`
+      const showToken = (token: string) => (client: Client) =>
+        client.ask('use', {
+          method: 'GET',
+          path: `/v1/users/${person.id}`,
+          person,
+          token,
+          credential,
+        })
+      const first = await logIn(home, person, credential)
+      await all(200, 'an access token', showToken(first.accessToken))
+      await all(200, 'a session', (client) => client.use(person))
+      const { accessToken } = await refresh(other, person, credential, first.refreshToken)
+      await all(200, 'a refreshed token', showToken(accessToken))
+      const expiring = (exp: number) => signed(world.keys.accessTokens, accessToken, exp)
+      await all(200, 'a token with a minute to live', showToken(expiring(now + 60)))
+      await all(401, 'a token that is over', showToken(expiring(now - 1)))
+
+      await deletes(other, person)
+      await all(401, 'a token of before the deletion', showToken(accessToken))
+      await all(401, 'a session of before the deletion', (client) => client.use(person))
+    }),
+  )
+  return shown
+}
+
+async function logIn(client: Client, person: Person, credential: string): Promise<Pair> {
+  const body = { email: person.address, password }
+  const reply = await client.ask('credential', {
+    ...{ method: 'POST', path: '/v1/tokens', person, body, credential },
+  })
+  claim(reply.status === 201, `a log-in was answered with ${reply.status ?? reply.failure}`)
+  return reply.body as unknown as Pair
+}
+
+async function refresh(client: Client, person: Person, credential: string, refreshToken: string) {
+  const reply = await client.ask('refresh', {
+    ...{ method: 'POST', path: '/v1/tokens/refresh', person, credential },
+    body: { refreshToken },
+  })
+  claim(reply.status === 201, `a refresh was answered with ${reply.status ?? reply.failure}`)
+  return reply.body as unknown as Pair
+}
+
+/** Opens an archive at each API and fetches it from all: a ticket of one is good for the others. Returns how many were fetched. */
+export async function fetchEverywhere(world: World, apis: { url: string }[]): Promise<number> {
+  const ready = await world.db
+    .selectFrom('exports')
+    .select(['token_nonce as nonce', 'sha256'])
+    .where('status', '=', 'ready')
+    .limit(apis.length)
+    .execute()
+  const fetched = ready.map(async ({ nonce, sha256 }, n) => {
+    const token = exportToken(world.keys, nonce as Buffer)
+    const opened = await fetch(`${apis[n]?.url}/v1/exports/open`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token }),
+    })
+    const [cookie = ''] = opened.headers.getSetCookie().map((one) => one.split(';')[0] ?? '')
+    for (const { url } of apis) {
+      const archive = await fetch(`${url}/v1/exports/archive`, { headers: { cookie } })
+      const hash = createHash('sha256').update(Buffer.from(await archive.arrayBuffer()))
+      claim(
+        archive.status === 200 && hash.digest().equals(sha256 as Buffer),
+        `an archive opened at an API of another clock was answered with ${archive.status}`,
+      )
+    }
+  })
+  await Promise.all(fetched)
+  return fetched.length * apis.length
+}
+
+/** The same token with another end. */
+function signed(key: Buffer, token: string, exp: number): string {
+  const [head = '', claims = ''] = token.split('.')
+  const other = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), exp }
+  const text = `${head}.${Buffer.from(JSON.stringify(other)).toString('base64url')}`
+  return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+}

@@ -1,0 +1,242 @@
+import { readdir, utimes } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
+import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import type { World } from '../system/environment.ts'
+import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
+import type { Random } from '../system/random.ts'
+import { streamOfPeople } from '../system/stream.ts'
+
+const TAKEN_OVER_WITHIN_MS = 15_000
+
+/** Of a worker: it may die before it has offered any of them. */
+const archivesAtOnce = 16
+
+export const workersKilled: Scenario = {
+  name: 'workers-killed',
+  claim:
+    'workers killed mid-erase, mid-export, mid-mail: taken over within 15 s, and nothing is done twice',
+  queues: onBoth,
+  play,
+}
+
+type Work = 'erase' | 'export' | 'mail'
+
+interface MidWork extends Moment {
+  /** Whether the worker still holds the row when it dies; else it was about to take it, or has just finished it. */
+  holds: boolean
+}
+
+const database = (says: RegExp, is: Moment['is'], holds = true): MidWork => {
+  return { way: 'toDatabase', says, is, holds }
+}
+const mail = (says: RegExp, is: Moment['is']): MidWork => {
+  return { way: 'toMail', says, is, holds: true }
+}
+
+const claims = /^with mine as \( select d\.id, d\.status as was/
+const deletesPasswords = /^\/\* erase saved_passwords \*\//
+const entersTombstones = /^update deletions set status = 'erased'/
+const commitsErasure = /^commit after insert into "audit_events"/
+const locksClaimed =
+  /^select id, user_id as "userId", erased_counts as counts, files_missing as missing from deletions/
+const takesExport = /^\/\* take exports \*\//
+const readsAll = /^begin isolation level repeatable read /
+const readsWish = /^select "exports"."id" as "exportId"/
+const offersArchive = /^\/\* offer archives \*\//
+const takesMail = /^\/\* take outbox \*\//
+const readsFacts = /^\/\* read mails \*\//
+const notesMail = /^\/\* finish mails \*\//
+
+/** Every step at which it makes a difference to die before it, or after it. */
+const moments: Record<Work, MidWork[]> = {
+  erase: [
+    database(claims, 'unheard', false),
+    database(locksClaimed, 'unheard'),
+    database(deletesPasswords, 'unheard'),
+    database(deletesPasswords, 'done'),
+    database(entersTombstones, 'done'),
+    database(commitsErasure, 'unheard'),
+    database(commitsErasure, 'done', false),
+  ],
+  export: [
+    database(takesExport, 'unheard', false),
+    database(readsWish, 'unheard'),
+    database(readsAll, 'unheard'),
+    database(readsAll, 'done'),
+    database(offersArchive, 'unheard'),
+    database(offersArchive, 'done', false),
+  ],
+  mail: [
+    database(takesMail, 'unheard', false),
+    database(readsFacts, 'unheard'),
+    mail(/^MAIL/, 'unheard'),
+    mail(/^MAIL/, 'done'),
+    mail(/^the message/, 'unheard'),
+    mail(/^the message/, 'done'),
+    database(notesMail, 'unheard'),
+    database(notesMail, 'done', false),
+  ],
+}
+
+const tables: Record<Work, Takeover['table']> = {
+  erase: 'deletions',
+  export: 'exports',
+  mail: 'outbox',
+}
+
+interface Kill extends Ended {
+  work: Work
+  moment: MidWork
+}
+
+async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+  const [count, workers, open] = full ? [numberOn(queue, 200), 4, 20] : [3, 2, 6]
+  const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT0S' })
+  world.sink.judge(() => wait(random.between(10, 150), 'accepted'))
+  await world.bystanders(20)
+  const [, fleet] = await Promise.all([world.startApi(), startFleet(world, workers)])
+  const stop = new AbortController()
+  const stream = streamOfPeople(world, { open }, stop.signal)
+  // While it runs, the stream only ever fails; nothing is left to wait for then.
+  const failed = stream.then(() => new Promise<never>(() => {}))
+  failed.catch(() => {})
+
+  const kills: Kill[] = []
+  for (const [n, work] of mixed(random, count).entries()) {
+    const moment = random.pick(moments[work])
+    await fleet.whole(full ? workers - 1 : 1)
+    const ended = await Promise.race([fleet.killAt(moment), failed]).catch(async (error: Error) => {
+      throw new Error(`${error.message}; left: ${await world.left()}`)
+    })
+    kills.push({ work, moment, ...ended })
+    if ((n + 1) % 20 === 0) tell(`${n + 1} of ${count} killed`)
+  }
+  stop.abort()
+  const people = await stream
+  await fleet.whole()
+  const partsBack = new Date()
+  await world.settle(90)
+  const checked = await world.check({ partsBack, bound: 60 })
+  const taken = await takeoversAfter(world.db, endsOf(kills))
+  claimInFlight(kills, taken)
+  const seconds = await claimTakenOver(world, taken)
+  const copies = await claimNoDoubleEffect(world, kills)
+  const left = await claimCollected(world, kills)
+  const each = (['erase', 'export', 'mail'] as const).map(
+    (work) => `${kills.filter((kill) => kill.work === work).length} mid-${work}`,
+  )
+  return {
+    summary: `${count} kills (${each.join(', ')}) over ${people} deletions; ${taken.length} rows taken over ${seconds}; ${copies}; ${left}`,
+    checked,
+  }
+}
+
+/** As many of each, in any order. */
+function mixed(random: Random, count: number): Work[] {
+  const works: Work[] = ['erase', 'export', 'mail']
+  const all = Array.from({ length: count }, (_, n) => works[n % 3] as Work)
+  return all
+    .map((work) => ({ work, at: random.next() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ work }) => work)
+}
+
+const endsOf = (kills: Kill[]) => kills.map(({ worker, at }) => ({ worker, at }))
+
+/** The fault did happen: each of them held such a row when it died, or was at its first or last word about one. */
+function claimInFlight(kills: Kill[], taken: Takeover[]): void {
+  for (const { worker, work, moment } of kills) {
+    const held = taken.filter((row) => row.worker === worker && row.table === tables[work]).length
+    claim(held > 0 || !moment.holds, `${worker} died at ${moment.says} and held nothing to ${work}`)
+  }
+}
+
+function spread(values: (number | null)[]) {
+  const sorted = values.map((value) => value ?? 0).sort((a, b) => a - b)
+  const at = (share: number) =>
+    Number((sorted.at(Math.ceil(share * sorted.length) - 1) ?? 0).toFixed(1))
+  return { p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+async function claimTakenOver(world: World, taken: Takeover[]): Promise<string> {
+  const never = taken.filter((row) => row.lent === null || row.taken === null).length
+  claim(never === 0, `${never} rows of killed workers were taken over by nobody`)
+  const [lent, begun] = [
+    spread(taken.map((row) => row.lent)),
+    spread(taken.map((row) => row.taken)),
+  ]
+  const waited = await longestLent(world.db)
+  const words = `after ${begun.p50} s in the median, ${begun.p99} s at p99, ${begun.max} s at most`
+  // Whoever takes it over may be killed as well: each of the two waits has its own bound then.
+  const late = Math.max(lent.max, begun.p50, waited)
+  world.claimWithin(
+    `the takeover of rows of killed workers (queued anew within ${lent.max} s, taken within ${waited} s of that; ${words})`,
+    late * 1_000,
+    TAKEN_OVER_WITHIN_MS,
+  )
+  return `${words} (queued anew within ${lent.max} s, taken from the queue within ${waited} s)`
+}
+
+/** On top of the invariants; returns what was done twice because it had to be. */
+async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string> {
+  const { db, sink } = world
+  const { rows } = await sql<{ breach: string }>`
+    select format('user %s was deleted %s times', user_id, count(*)) as breach from chaos.log
+    where table_name = 'users' and operation = 'DELETE' group by user_id having count(*) > 1
+    union all
+    select format('export %s was offered %s times', is_now->>'id', count(*)) from chaos.log
+    where table_name = 'exports' and is_now->>'status' = 'ready' and was->>'status' <> 'ready'
+    group by is_now->>'id' having count(*) > 1
+    union all
+    select format('deletion %s has %s exports', deletion_id, count(*)) from public.exports
+    group by deletion_id having count(*) > 1`.execute(db)
+  const copied = await needlessCopies(db, endsOf(kills))
+  claim(rows.length + copied.length === 0, [...rows.map((row) => row.breach), ...copied].join('\n'))
+
+  const taken = sink.offers.filter(({ verdict }) => verdict === 'accepted')
+  const copies = taken.length - new Set(taken.map(({ messageId }) => messageId)).size
+  return `${copies} mails of ${taken.length} came twice`
+}
+
+/**
+ * What killed workers left, whole or begun, stays for a day. Each of these files is recorded as a try of this database; and
+ * once the exports are over and the files a day old, the next worker leaves nothing.
+ */
+async function claimCollected(world: World, kills: Kill[]): Promise<string> {
+  const { db, exportDir } = world
+  const { rows } = await sql<{ name: string; isNamed: boolean }>`
+    select a.export_id || '.' || a.lease || '.zip.age' as name,
+      e.file_name is not distinct from a.export_id || '.' || a.lease || '.zip.age' as "isNamed"
+    from lethe.archive_attempts a join public.exports e on e.id = a.export_id`.execute(db)
+  const recorded = new Map(rows.map(({ name, isNamed }) => [name, isNamed]))
+  const names = (await archivesIn(exportDir)).map((file) => file.replace(/\.part$/, ''))
+  const unknown = names.filter((name) => !recorded.has(name))
+  claim(unknown.length === 0, `${unknown.length} archives were written without a record of the try`)
+  const dead = names.filter((name) => !recorded.get(name)).length
+  claim(dead <= kills.length * archivesAtOnce, `${dead} archives are there that no export names`)
+
+  await sql`update public.exports set expires_at = now() where status = 'ready'`.execute(db)
+  const areOver = async () => {
+    const ready = db.selectFrom('exports').select('id').where('status', '=', 'ready')
+    return (await ready.execute()).length === 0
+  }
+  await until('the exports are over', areOver)
+  const longAgo = new Date(Date.now() - 2 * 24 * 60 * 60 * 1_000)
+  // One that has expired may be removed at this moment.
+  for (const file of await archivesIn(exportDir))
+    await utimes(path.join(exportDir, file), longAgo, longAgo).catch(() => {})
+  await sql`update lethe.archive_attempts
+    set begun_at = now() - interval '2 days', next_check_at = now()`.execute(db)
+  await world.startWorker()
+  const isEmpty = async () => (await archivesIn(exportDir)).length === 0
+  await until('no archive is left', isEmpty)
+  return `${dead} archives of dead tries were left, and went after a day`
+}
+
+async function archivesIn(exportDir: string): Promise<string[]> {
+  return (await readdir(exportDir)).filter((name) => !name.startsWith('.'))
+}

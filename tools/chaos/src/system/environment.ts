@@ -1,0 +1,267 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { connect, type Db } from '@lethe/db'
+import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/dev-env'
+import { deriveKeys, type Keys } from '@lethe/lifecycle'
+import { inWords, judge, startStopwatch, until } from '@lethe/machine-speed'
+import { sql } from 'kysely'
+import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
+import { type Client, createClient } from './client.ts'
+import { type MailSink, startMailSink } from './mail-sink.ts'
+import { ownPort } from './own-port.ts'
+import { makePeople, type Person } from './people.ts'
+import { type FaultProxy, startFaultProxy } from './proxy.ts'
+import { type RedisServer, startRedisServer } from './redis-server.ts'
+
+export type Queue = 'redis' | 'postgres'
+
+export interface WorldOptions {
+  queue: Queue
+  /** The server of PostgreSQL, with `lethe_template` and `track_commit_timestamp` on it. */
+  server: string
+  gracePeriod?: string
+  /** Nothing is to happen on the ways: the services go past the proxies, which cost a fifth of a processor. */
+  direct?: boolean
+  /** More settings for both services. */
+  env?: Record<string, string>
+}
+
+export interface Running extends Service {
+  url: string
+  kill(): Promise<void>
+}
+
+/** To the database and the mail server. */
+export interface OwnWays {
+  toDatabase: FaultProxy
+  toMail: FaultProxy
+  /** For `startWorker`; what that worker changes stands in the record under this name. */
+  env(name: string): Record<string, string>
+}
+
+/** One whole system: both services as processes, a database of its own, a mail server, each behind a proxy. */
+export interface World {
+  queue: Queue
+  db: Db
+  /** Of the database itself, with no proxy in between. */
+  databaseUrl: string
+  keys: Keys
+  sink: MailSink
+  /** None when the queue lives in PostgreSQL. */
+  redis: RedisServer | undefined
+  /** Between the services and what they use; the API and the workers go their own ways to PostgreSQL. */
+  ways: {
+    apiToDatabase: FaultProxy
+    workerToDatabase: FaultProxy
+    toRedis: FaultProxy | undefined
+    toMail: FaultProxy
+  }
+  recorder: Recorder
+  apiUrl: string
+  client: Client
+  uploadDir: string
+  exportDir: string
+  /** Every line that the services log. */
+  lines: string[]
+  /** The one that `client` asks; with a PORT of its own, one beside it. */
+  startApi(env?: Record<string, string>): Promise<Running>
+  startWorker(env?: Record<string, string>): Promise<Running>
+  /** Ways for one worker alone. */
+  openWays(): Promise<OwnWays>
+  /** People with sessions, saved passwords and pictures, remembered as they are. */
+  people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<Person[]>
+  /** The same, to whom nothing may happen. */
+  bystanders(count: number): Promise<void>
+  /** Waits until no mail, no export and no due deletion is left and the chain is sealed. */
+  settle(seconds: number): Promise<void>
+  /** What is open, for the message of a failure. */
+  left(): Promise<string>
+  /** Asks every invariant; `bound` in seconds as in I4. */
+  check(rest: { partsBack?: Date; bound: number }): Promise<Checked>
+  /** Throws where it took longer than the bound; where this machine was too slow to judge that, it is noted instead. */
+  claimWithin(what: string, ms: number, boundMs: number): void
+  /** The same for a condition that a slow machine may break; two times slower than the reference is slow. */
+  claimUnlessSlow(condition: boolean, otherwise: string): void
+  /** Claims that this machine was too slow for, each in a sentence. */
+  unjudged: string[]
+  close(): Promise<void>
+}
+
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const { queue, server, gracePeriod = 'PT3S' } = options
+  const stops: (() => unknown)[] = []
+  const machine = startStopwatch()
+  stops.push(machine.stop)
+  const unjudged: string[] = []
+  const folder = await makeTestFolder('lethe-chaos-')
+  stops.push(() => rm(folder, { recursive: true, force: true }))
+  const { db, url } = await makeDatabase(server, stops)
+  const sink = await startMailSink()
+  stops.push(sink.close)
+  const redis = queue === 'redis' ? await startRedisServer(folder) : undefined
+  if (redis) stops.push(redis.kill)
+  const ways = {
+    apiToDatabase: await startFaultProxy(url, 'postgres'),
+    workerToDatabase: await startFaultProxy(url, 'postgres'),
+    toRedis: redis && (await startFaultProxy(redis.url, 'redis')),
+    toMail: await startFaultProxy(sink.url, 'smtp'),
+  }
+  for (const way of Object.values(ways)) if (way) stops.push(way.close)
+  const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
+  await mkdir(uploadDir, { mode: 0o700 })
+  const secret = randomBytes(32)
+  const keys = deriveKeys(secret)
+  const recorder = await startRecorder({ db, keys, uploadDir, exportDir, offers: sink.offers })
+
+  const lines: string[] = []
+  const apiPort = await ownPort()
+  const api = `http://127.0.0.1:${apiPort}`
+  const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
+  const shared = {
+    PATH: process.env.PATH ?? '',
+    NODE_COMPILE_CACHE: compileCache,
+    ...(ways.toRedis && redis && { REDIS_URL: through(ways.toRedis, redis.url) }),
+    SMTP_URL: through(ways.toMail, sink.url),
+    SECRET_KEY: secret.toString('base64url'),
+    PUBLIC_URL: api,
+    EXPORT_DIR: exportDir,
+    UPLOAD_DIR: uploadDir,
+    GRACE_PERIOD: gracePeriod,
+    RATE_LIMITS: 'off',
+    // Everybody of a run may be due at once.
+    ERASE_AT_ONCE_SHARE: '1',
+    ...options.env,
+  }
+  const start = async (name: 'api' | 'worker', at: string, env: Record<string, string>) => {
+    const [service] = await startServices([
+      { name, url: at, env: { ...shared, ...env }, onLine: (line) => void lines.push(line) },
+    ])
+    if (!service) throw new Error(`the ${name} was not started`)
+    stops.push(service.stop)
+    const kill = async () => {
+      process.kill(service.pid, 'SIGKILL')
+      await service.ended
+    }
+    return { ...service, url: at, kill }
+  }
+  const people: World['people'] = async (count, wish) => {
+    const made = await makePeople(db, uploadDir, count, wish)
+    await recorder.remember(made)
+    return made
+  }
+
+  return {
+    ...{ queue, db, databaseUrl: url, keys, sink, redis, ways, recorder },
+    ...{ uploadDir, exportDir, lines, people },
+    ...{ apiUrl: api, client: createClient(api, recorder) },
+    startApi: (env = {}) => {
+      const { PORT = String(apiPort) } = env
+      const own = { DATABASE_URL: through(ways.apiToDatabase, url), PORT }
+      return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
+    },
+    async startWorker(env = {}) {
+      const port = await ownPort()
+      const own = {
+        DATABASE_URL: through(ways.workerToDatabase, url),
+        WORKER_PORT: String(port),
+      }
+      return start('worker', `http://127.0.0.1:${port}`, { ...own, ...env })
+    },
+    async openWays() {
+      const toDatabase = await startFaultProxy(url, 'postgres')
+      const toMail = await startFaultProxy(sink.url, 'smtp')
+      stops.push(toDatabase.close, toMail.close)
+      const env = (name: string) => ({
+        DATABASE_URL: toDatabase.through(`${url}?application_name=${name}`),
+        SMTP_URL: toMail.through(sink.url),
+      })
+      return { toDatabase, toMail, env }
+    },
+    async bystanders(count) {
+      await recorder.remember(await makePeople(db, uploadDir, count), true)
+    },
+    async settle(seconds) {
+      await until('the end of all work', () => isSettled(db), seconds * 1_000).catch(
+        async (error) => {
+          throw new Error(`${error.message}; left: ${await whatIsLeft(db)}`)
+        },
+      )
+    },
+    left: () => whatIsLeft(db),
+    async check({ partsBack, bound }) {
+      const slower = machine.slowestOver(bound * 1_000)
+      const checked = await recorder.check({ partsBack, bound, slower })
+      unjudged.push(...checked.unjudged)
+      return checked
+    },
+    claimWithin(what, ms, boundMs) {
+      const timed = { ms, boundMs, slower: machine.slowestOver(boundMs) }
+      const verdict = judge(timed)
+      if (verdict === 'broken') throw new Error(`${what} took ${inWords(timed)}`)
+      if (verdict === 'cannot be judged') unjudged.push(`${what} took ${inWords(timed)}`)
+    },
+    claimUnlessSlow(condition, otherwise) {
+      if (condition) return
+      const slower = machine.slowestOver(SLOW_STRETCH_MS)
+      if (slower < SLOW) throw new Error(otherwise)
+      unjudged.push(`${otherwise}, on a machine ${slower.toFixed(1)} times slower`)
+    },
+    unjudged,
+    async close() {
+      for (const stop of stops.reverse()) await stop()
+    },
+  }
+}
+
+const SLOW = 2
+const SLOW_STRETCH_MS = 10_000
+
+async function makeDatabase(server: string, stops: (() => unknown)[]) {
+  const name = `chaos_${randomBytes(6).toString('hex')}`
+  // On a busy machine it is the services that must answer soon, not the ones who look.
+  const patience = 120_000
+  const admin = connect(server, { max: 1, patience })
+  // A copy of the files is made in a quarter of the time that a copy by the log takes.
+  await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
+    admin,
+  )
+  const url = new URL(server)
+  url.pathname = name
+  const db = connect(url.href, { max: 6, patience })
+  stops.push(async () => {
+    await db.destroy()
+    await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+    await admin.destroy()
+  })
+  return { db, url: url.href }
+}
+
+/** Kinds of open rows with how often the most tried of them was tried, and when the last of them may be tried again. */
+async function whatIsLeft(db: Db): Promise<string> {
+  const { rows } = await sql<{ left: string }>`
+    with open as (
+      select 'mails' as what, attempts, next_attempt_at from public.outbox where status = 'pending'
+      union all select 'exports', attempts, next_attempt_at from public.exports where status = 'pending'
+      union all select 'deletions', attempts, next_attempt_at from public.deletions
+        where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '10 seconds'
+    )
+    select format('%s %s (tried up to %s times, the last again in %s s)', count(*), what, max(attempts),
+      extract(epoch from max(next_attempt_at) - now())::int) as left
+    from open group by what
+    union all
+    select format('%s events to seal', count(*)) from public.audit_events where position is null having count(*) > 0`.execute(
+    db,
+  )
+  return rows.map(({ left }) => left).join(', ')
+}
+
+/** Whoever is due in a moment is no more at rest than who is due. */
+async function isSettled(db: Db): Promise<boolean> {
+  const { rows } = await sql<{ open: number }>`
+    select (select count(*) from public.outbox where status = 'pending')
+         + (select count(*) from public.exports where status = 'pending')
+         + (select count(*) from public.deletions where status = 'erasing' or status = 'pending' and erase_after <= now() + interval '10 seconds')
+         + (select count(*) from public.audit_events where position is null) as open`.execute(db)
+  return rows[0]?.open === 0
+}

@@ -1,0 +1,122 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Client, createClient, type Reply, type Send } from './client.ts'
+import type { World } from './environment.ts'
+import { sendOverKept } from './kept-connections.ts'
+import { password } from './people.ts'
+import type { Random } from './random.ts'
+
+/** How some part of the load asks. */
+interface Manner {
+  name: string
+  connections: number
+  /** So many requests at a time over them, then a pause of so many milliseconds. */
+  atOnce: number
+  pauseMs(): number
+  /** How long a body stops half-way. */
+  bodyPauseMs?: () => number
+  /** Looks at /readyz, as a balancer does, and sends nothing where it says no. */
+  balanced: boolean
+}
+
+/** What became of requests. */
+export interface Tally {
+  answered: number
+  /** Connections that were refused: nobody listened, and the next one is asked. */
+  refused: number
+  /** Every 5xx, and everything else that was no answer. */
+  failures: { at: Date; who: string; what: string; status: number | undefined }[]
+}
+
+/** Sends, and enters into the tally what became of it. */
+export function counting(tally: Tally, who: string, send: Send): Send {
+  return async (base, ask) => {
+    const reply = await send(base, ask)
+    const { status, failure } = reply
+    if (failure?.startsWith('ECONNREFUSED')) tally.refused++
+    else if (status === undefined || status >= 500)
+      tally.failures.push({ at: new Date(), who, what: failure ?? String(status), status })
+    else tally.answered++
+    return reply
+  }
+}
+
+const READY_EVERY_MS = 500
+
+/** Keeps the API busy in several manners until `stop` fires. Its people keep their accounts. */
+export async function loadApi(
+  world: World,
+  random: Random,
+  tally: Tally,
+  stop: AbortSignal,
+): Promise<void> {
+  const { apiUrl, recorder } = world
+  const people = await Promise.all([1, 2, 3, 4].map((n) => signUp(world, `load-${n}`)))
+  const isReady = watchReadiness(apiUrl, stop)
+  const often = () => random.between(5, 60)
+  const manners: Manner[] = [
+    { name: 'balancer', connections: 6, atOnce: 1, pauseMs: often, balanced: true },
+    { name: 'plain client', connections: 3, atOnce: 1, pauseMs: often, balanced: false },
+    {
+      ...{ name: 'client in bursts', connections: 6, atOnce: 6, balanced: false },
+      pauseMs: () => random.between(300, 1_800),
+    },
+    {
+      ...{ name: 'slow client', connections: 3, atOnce: 1, pauseMs: often, balanced: false },
+      bodyPauseMs: () => random.between(0, 4_000),
+    },
+  ]
+  const run = async (manner: Manner) => {
+    const kept = sendOverKept(manner.connections, manner.bodyPauseMs)
+    const send = counting(tally, manner.name, kept)
+    const client = createClient(apiUrl, recorder, send)
+    const loop = async () => {
+      while (!stop.aborted) {
+        if (!manner.balanced || isReady()) {
+          await Promise.all(
+            Array.from({ length: manner.atOnce }, () => ask(client, random, people)),
+          )
+        }
+        await wait(manner.pauseMs())
+      }
+    }
+    await Promise.all(Array.from({ length: manner.connections / manner.atOnce }, loop))
+  }
+  await Promise.all(manners.map(run))
+}
+
+interface Caller {
+  id: number
+  token: string
+}
+
+/** Through the API: what they save is really sealed. */
+async function signUp({ client }: World, name: string): Promise<Caller> {
+  const body = { email: `${name}@load.example`, password }
+  const made = await client.ask('sign-up', { method: 'POST', path: '/v1/users', body })
+  const entered = await client.ask('enter', { method: 'POST', path: '/v1/tokens', body })
+  const { id } = made.body.user as { id: number }
+  return { id, token: entered.body.accessToken as string }
+}
+
+function ask(client: Client, random: Random, people: Caller[]): Promise<Reply> {
+  const { id, token } = random.pick(people)
+  const path = `/v1/users/${id}`
+  if (random.chance(0.6)) return client.ask('look', { method: 'GET', path, token })
+  const body = { site: 'https://load.example', username: 'me', password: 'x'.repeat(200) }
+  return client.ask('save', { method: 'POST', path: `${path}/passwords`, token, body })
+}
+
+/** As a balancer finds out, by asking time and again on connections of its own. */
+function watchReadiness(url: string, stop: AbortSignal): () => boolean {
+  let ready = true
+  const watch = async () => {
+    while (!stop.aborted) {
+      const headers = { connection: 'close' }
+      const answer = await fetch(`${url}/readyz`, { headers }).catch(() => undefined)
+      ready = answer?.ok ?? false
+      await wait(READY_EVERY_MS)
+    }
+  }
+  void watch()
+  return () => ready
+}

@@ -1,0 +1,17 @@
+import { glob, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+
+const root = path.join(import.meta.dirname, '../../..')
+const places = ['{packages,services}/*/{test,testing}/**/*.ts', 'tools/*/{src,test}/**/*.ts']
+
+/** A loop that asks again until the answer is right, and another helper for that. */
+const polling = /\bwhile \([!(]*await\b|\bfunction (until|eventually|waitFor)\b/
+
+t.test('tests wait by the one `until`, which has a bound', async (t) => {
+  const found: string[] = []
+  for (const place of places)
+    for await (const file of glob(place, { cwd: root, exclude: (name) => name === 'node_modules' }))
+      if (polling.test(await readFile(path.join(root, file), 'utf8'))) found.push(file)
+  t.strictSame(found, [])
+})

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { compileCache, makeTestFolder, Sentence } from '@lethe/dev-env'
+import { startStopwatch } from '@lethe/machine-speed'
+import { hostileTests } from './hostile-tests.ts'
+import { type Counts, inWords, report } from './test-report.ts'
+import { startParts } from './test-servers.ts'
+
+const root = path.join(import.meta.dirname, '../../..')
+const testFiles = path.join(import.meta.dirname, 'test-files.ts')
+const given = process.argv.slice(2).filter((argument) => argument !== '--')
+const hostile = given.includes('--hostile')
+const named = given.filter((argument) => argument !== '--hostile')
+const chosen = hostile && named.length === 0 ? hostileTests : named
+const strict = process.env.CI === 'true'
+const folder = await makeTestFolder('lethe-test-')
+const stops: (() => Promise<void>)[] = []
+let tap: ChildProcess | undefined
+let interrupted = false
+/** From here on the report says how slow the machine was. */
+const SLOW = 2
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A second one does not wait for tests that do not end.
+    endTap(interrupted ? 'SIGKILL' : 'SIGTERM')
+    interrupted = true
+  })
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  // What ends half-way because somebody wanted it to is no finding.
+  if (!interrupted) console.error(error instanceof Sentence ? error.message : error)
+  process.exitCode = interrupted ? 130 : 1
+} finally {
+  endTap('SIGKILL')
+  for (const stop of stops.reverse()) await stop()
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** Returns the exit code. */
+async function main(): Promise<number> {
+  const { env, missing } = await startParts(process.env, folder, stops, { hostile })
+  for (const sentence of missing) console.log(sentence)
+  if (strict && missing.length > 0) {
+    console.error('With CI=true nothing may be left out.')
+    return 1
+  }
+  if (interrupted) return 130
+  const before = await installation()
+  const watch = startStopwatch()
+  const { code, counts } = await runTap(env)
+  for (const sentence of missing) console.log(sentence)
+  const slower = watch.ms() / watch.referenceMs()
+  if (slower > SLOW)
+    console.log(
+      `The machine was ${slower.toFixed(1)} times slower than the reference: bounds were longer by as much.`,
+    )
+  console.log(inWords(counts))
+  if (interrupted) return 130
+  if ((await installation()) !== before) {
+    console.error('A test marked the folders in .data, which belong to `pnpm start`.')
+    return 1
+  }
+  return strict && counts.skipped > 0 ? code || 1 : code
+}
+
+/** The marks of the folders that `pnpm start` uses: a test that started a service here would have made them its own. */
+async function installation(): Promise<string> {
+  const marks = ['exports', 'uploads'].map((name) =>
+    path.join(root, '.data', name, '.lethe-database'),
+  )
+  return (await Promise.all(marks.map((mark) => readFile(mark, 'utf8').catch(() => '')))).join()
+}
+
+async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
+  const child = spawn(process.execPath, [testFiles, ...chosen], {
+    cwd: root,
+    // What the tests make for themselves lies in the folder too, and goes with it.
+    env: { ...process.env, ...env, TMPDIR: folder, NODE_COMPILE_CACHE: compileCache },
+    // A group of its own, so that whatever the tests started ends with it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  tap = child
+  const exit = once(child, 'exit')
+  const counts = await report(child.stdout, console.log)
+  const [code] = await exit
+  return { code: code ?? 1, counts }
+}
+
+function endTap(signal: NodeJS.Signals): void {
+  if (tap?.pid === undefined) return
+  try {
+    process.kill(-tap.pid, signal)
+  } catch {
+    // Nobody of that group is left.
+  }
+}

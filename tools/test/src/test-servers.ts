@@ -1,0 +1,118 @@
+import path from 'node:path'
+import {
+  findFaketime,
+  findProgram,
+  findSwift,
+  makeHostileTemplate,
+  makeTemplate,
+  startPostgres,
+  startRedis,
+} from '@lethe/dev-env'
+
+export interface Parts {
+  /** What the tests read from the environment. */
+  env: Record<string, string>
+  /** What this machine lacks, each a sentence. */
+  missing: string[]
+}
+
+type Stop = () => Promise<void>
+type Environment = Record<string, string | undefined>
+
+/** Durability is of no use to a database that is thrown away. */
+const throwAway = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  // For whoever has to tell which of two transactions was first.
+  track_commit_timestamp: 'on',
+  max_connections: '300',
+  shared_buffers: '256MB',
+}
+
+/**
+ * Finds or starts what the tests run against; `hostile` is about the database (`hostile-database.ts`). Whatever was started is in `stops`,
+ * even if a later one fails.
+ */
+export async function startParts(
+  given: Environment,
+  folder: string,
+  stops: Stop[],
+  { hostile = false } = {},
+): Promise<Parts> {
+  const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
+  const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
+  const redisServer = await findProgram(['redis-server', 'valkey-server'], given.PATH)
+  const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
+  const openssl = await findProgram(['openssl'], given.PATH)
+  const pgbouncer = await findProgram(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
+  const chromium = await findChromium(given.PATH)
+  const faketime = await findFaketime()
+  const swift = await findSwift()
+  return {
+    env: {
+      ...databases,
+      ...(redis && { TEST_REDIS_URL: redis }),
+      ...(redisServer && { REDIS_SERVER_PATH: redisServer }),
+      ...(openssl && { OPENSSL_PATH: openssl }),
+      ...(pgbouncer && { PGBOUNCER_PATH: pgbouncer }),
+      ...(chromium && { CHROMIUM_PATH: chromium }),
+      ...(swift && { SWIFT_PYTHON_PATH: swift }),
+    },
+    missing: [
+      ...(redis ? [] : [withoutRedis]),
+      ...(redisServer ? [] : [withoutRedisServer]),
+      ...(openssl ? [] : [withoutOpenssl]),
+      ...(pgbouncer ? [] : [withoutPgbouncer]),
+      ...(chromium ? [] : [withoutChromium]),
+      ...(faketime ? [] : [withoutFaketime]),
+      ...(swift ? [] : [withoutSwift]),
+    ],
+  }
+}
+
+const withoutRedis =
+  'The tests of the queue on Redis are not run: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
+const withoutRedisServer =
+  'The tests of users, TLS and failovers of Redis are not run: there is no redis-server or valkey-server on PATH.'
+const withoutOpenssl =
+  'The test of TLS to Redis is not run: there is no openssl on PATH that makes its certificate.'
+const withoutPgbouncer =
+  'The tests of connection poolers are not run: there is no pgbouncer on PATH.'
+const withoutChromium =
+  'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
+const withoutFaketime =
+  'No service of the tests has a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
+const withoutSwift =
+  'The tests of archives on S3 are not run: there is no OpenStack Swift under /usr/lib (the package python3-swift).'
+
+async function ordinary(server: string): Promise<Record<string, string>> {
+  await makeTemplate(server)
+  return { TEST_DATABASE_URL: server }
+}
+
+async function hostileDatabases(server: string): Promise<Record<string, string>> {
+  return { TEST_DATABASE_URL: await makeHostileTemplate(server), TEST_ADMIN_URL: server }
+}
+
+async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
+  const postgres = await startPostgres({
+    dataDir: path.join(folder, 'postgres'),
+    settings: throwAway,
+  })
+  stops.push(postgres.stop)
+  return postgres.url
+}
+
+async function startQueue(program: string, folder: string, stops: Stop[]): Promise<string> {
+  const redis = await startRedis(program, folder)
+  stops.push(redis.stop)
+  return redis.url
+}
+
+function findChromium(searchPath = ''): Promise<string | undefined> {
+  return findProgram(
+    ['chromium', 'google-chrome', 'chromium-browser'],
+    `/usr/bin${path.delimiter}${searchPath}`,
+  )
+}
