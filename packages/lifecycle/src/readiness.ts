@@ -10,6 +10,14 @@ export type Readiness = () => Promise<string | undefined>
 export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
   // Neither is undone while the process runs, so both are asked for only until they hold.
   let settled = false
+  let asking: Promise<string | undefined> | undefined
+  // Requests that arrive together share one look, so they do not take all connections for it.
+  const askOnce = () => {
+    asking ??= ask().finally(() => {
+      asking = undefined
+    })
+    return asking
+  }
   const ask = async () => {
     // A database can become read-only under connections that are open.
     const { rows } = await sql<{ readOnly: string }>`
@@ -26,7 +34,7 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     const late = Promise.withResolvers<string>()
     const timer = setTimeout(() => late.resolve('The database does not answer.'), PATIENCE_MS)
     try {
-      return await Promise.race([ask(), late.promise])
+      return await Promise.race([askOnce(), late.promise])
     } catch (error) {
       if (error instanceof DatabaseReadOnlyError) return error.message
       return asUnusable(error)?.message ?? 'The database cannot be reached.'

@@ -3,7 +3,11 @@ import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq'
 /** What is used of a BullMQ queue, wherever it lives. */
 export type JobQueue = Reports &
   Pick<Queue, 'addBulk' | 'close' | 'getFailed' | 'getJobCounts' | 'waitUntilReady'>
-export type JobWorker = Reports & Pick<Worker, 'close'>
+export type JobWorker = Reports &
+  Pick<Worker, 'close'> & {
+    /** Stops renewing the locks of its jobs; the timer for that would keep the process alive. */
+    stopRenewing(): Promise<void>
+  }
 interface Reports {
   on(event: 'error', listener: (error: Error) => void): unknown
 }

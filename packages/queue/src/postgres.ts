@@ -1,13 +1,8 @@
 import { openPool } from '@lethe/db'
-import {
-  createPostgresBackend,
-  type PostgresConnectionOptions,
-  Queue,
-  runMigrations,
-  Worker,
-} from 'bullmq'
+import { createPostgresBackend, type PostgresConnectionOptions, Queue, runMigrations } from 'bullmq'
 import type pg from 'pg'
 import type { Backend } from './backend.ts'
+import { ClosableWorker } from './closable-worker.ts'
 
 const SCHEMA = 'bullmq'
 const LOOK_EVERY_SECONDS = 5
@@ -30,7 +25,7 @@ export async function postgresBackend(
   return {
     queue: (name, options) => new Queue(name, { ...options, connection }, createPostgresBackend),
     async worker(name, run, options) {
-      const worker = new Worker(
+      const worker = new ClosableWorker(
         name,
         run,
         { ...options, connection, autorun: false },

@@ -1,5 +1,6 @@
-import { Queue, Worker } from 'bullmq'
+import { Queue } from 'bullmq'
 import type { Backend } from './backend.ts'
+import { ClosableWorker } from './closable-worker.ts'
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from './connect-redis.ts'
 
 const RETRY_AT_MOST_MS = 1_000
@@ -47,7 +48,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
       return new Queue(tagged(name), { ...options, connection: producer })
     },
     async worker(name, run, options) {
-      const worker = new Worker(tagged(name), run, {
+      const worker = new ClosableWorker(tagged(name), run, {
         ...{ ...options, connection: consumer },
         autorun: false,
       })

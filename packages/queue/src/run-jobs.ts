@@ -85,4 +85,5 @@ async function closed(worker: JobWorker, work: ReturnType<typeof tracked>): Prom
     await Promise.race([closing, setTimeout(LAST_WORD_MS)])
     // A job that was on its way when we began to close has come by now.
   } while (!work.isIdle())
+  await worker.stopRenewing()
 }

@@ -51,7 +51,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     trustProxy: proxyTrust(config.trustProxy),
     bodyLimit: 64 * 1024,
     requestTimeout: 60_000,
-    // No plugin waits for anything outside of the process, so a slow start is only a busy machine.
+    // It would also cut off the drain at the end. No plugin waits for anything outside of the process.
     pluginTimeout: 0,
     // Requests that come on open connections while we shut down are still served.
     return503OnClosing: false,

@@ -52,8 +52,10 @@ t.test('not ready, and not kept waiting, where the database does not answer', as
     folders: anyFolders,
   })
   t.teardown(() => app.close())
-  const blocked = sql`select pg_sleep(1.5)`.execute(db)
+  const held = Promise.withResolvers<void>()
+  const blocked = db.connection().execute(() => held.promise)
   t.match(await notReady(app), /does not answer/)
+  held.resolve()
   await blocked
   t.equal((await app.inject('/readyz')).statusCode, 200, 'and ready again once it answers')
   await db.destroy()

@@ -3,6 +3,7 @@ import { type FolderGuard, openStorage } from '@lethe/archive'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { deriveKeys } from '@lethe/lifecycle'
+import { until } from '@lethe/machine-speed'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../src/app.ts'
@@ -42,7 +43,7 @@ export async function testApp(
   t.teardown(() => app.close())
   await app.ready()
   // The first look at the database may take a busy machine longer than the gate waits.
-  for (let look = 0; !fresh && look < 20; look++)
-    if ((await app.inject('/readyz')).statusCode === 200) break
+  const isReady = async () => (await app.inject('/readyz')).statusCode === 200
+  if (!fresh) await until('the API is ready', isReady)
   return { app, db, databaseUrl: url }
 }

@@ -192,7 +192,7 @@ async function claimNothingLeft(world: World, workers: StoppedWorker[]): Promise
     world.claimWithin(`the end of ${worker} (${round})`, seconds * 1_000, ENDS_WITHIN_MS)
   }
   const left = await takeoversAfter(db, workers)
-  claim(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
+  world.claimUnlessSlow(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
   const busy = await heldWhenAsked(db, workers)
   claim(busy.length > workers.length / 4, `only ${busy.length} workers were at work when stopped`)
   const cut = workers.filter(({ round }) => round === hangs)
