@@ -23,8 +23,8 @@ export {
   findSession,
   findSessionByToken,
   findSessionOfAccessToken,
-  forgetExpiredSessions,
   listSessions,
   logIn,
+  purgeExpiredSessions,
 } from './sessions.ts'
 export { addressOf, getUser, setRole, signUp, type User } from './users.ts'

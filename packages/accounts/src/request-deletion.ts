@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
-import { checkShown, isFresh } from './step-up.ts'
+import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
 
 export interface DeletionRules {
   /** ISO 8601 durations. */
@@ -40,7 +40,7 @@ export async function requestDeletion(
     throw new AccountError('not-authorized')
   if (request.eraseNow && request.password === undefined)
     throw new AccountError('reauthentication-required')
-  const shownHash = await checkShown(db, hasher, session.userId, request.password)
+  const shownHash = await verifyPassword(db, hasher, session.userId, request.password)
   return db.transaction().execute(async (tx) => {
     const newAccount = await authorize(tx, session, request.userId, rules, shownHash)
     const grace = request.eraseNow ? 'PT0S' : rules.gracePeriod
@@ -74,7 +74,7 @@ async function authorize(
     .forNoKeyUpdate()
     .execute()
   const actor = people.find(({ id, active }) => id === session.userId && active)
-  const fresh = await isFresh(tx, session, reauthenticationWindow)
+  const fresh = await isRecentlyAuthenticated(tx, session, reauthenticationWindow)
   if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
   if (actor.id !== userId && actor.role !== 'administrator')
     throw new AccountError('not-authorized')

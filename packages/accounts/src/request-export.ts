@@ -3,7 +3,7 @@ import { type Keys, type OwnExport, requestOwnExport } from '@lethe/lifecycle'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
-import { checkShown, isFresh } from './step-up.ts'
+import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
 
 export interface ExportRules {
   /** How recent the log-in must be where the request brings no password; ISO 8601. */
@@ -25,7 +25,7 @@ export async function requestExport(
   password: string | undefined,
   { reauthenticationWindow, perDay }: ExportRules,
 ): Promise<OwnExport> {
-  const shownHash = await checkShown(db, hasher, session.userId, password)
+  const shownHash = await verifyPassword(db, hasher, session.userId, password)
   return db.transaction().execute(async (tx) => {
     // Held until it is written: nothing is asked for past a deletion, and nobody counts at the same moment.
     const actor = await tx
@@ -34,7 +34,7 @@ export async function requestExport(
       .where('id', '=', session.userId)
       .forNoKeyUpdate()
       .executeTakeFirst()
-    const fresh = await isFresh(tx, session, reauthenticationWindow)
+    const fresh = await isRecentlyAuthenticated(tx, session, reauthenticationWindow)
     if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
     const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
     if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')

@@ -122,7 +122,7 @@ export async function endSession(db: Db, userId: number, sessionId: string): Pro
 }
 
 /** Forgets up to `limit` sessions that are over of themselves; returns how many. */
-export async function forgetExpiredSessions(db: Db, limit = 1_000): Promise<number> {
+export async function purgeExpiredSessions(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from public.sessions where id in (
       select id from public.sessions where expires_at <= now() limit ${limit} for update skip locked)`.execute(

@@ -8,7 +8,7 @@ import type { Session } from './session.ts'
  * The hash that the shown password was checked against, outside of any lock: argon2 is slow on purpose. Undefined where
  * none was shown. Errors: `wrong-password`, `unauthenticated`.
  */
-export async function checkShown(
+export async function verifyPassword(
   db: Db,
   hasher: Hasher,
   userId: number,
@@ -26,7 +26,7 @@ export async function checkShown(
 }
 
 /** Whether the log-in of this session is more recent than `window` (ISO 8601); undefined where the session has ended. */
-export async function isFresh(
+export async function isRecentlyAuthenticated(
   tx: Tx,
   session: Session,
   window: string,

@@ -3,7 +3,7 @@ import { cancelDeletionByToken, deletionStatus, stageReminders } from '@lethe/li
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { cancelDeletionByPassword } from '../src/index.ts'
-import { type Fixture, fixture, password } from '../testing/index.ts'
+import { createTestContext, password, type TestContext } from '../testing/index.ts'
 
 t.test('a cancel gives back exactly what was there, and the old sessions stay dead', async (t) => {
   const f = await setup(t)
@@ -70,7 +70,7 @@ t.test('reminders: seven days before, one day before, none for a short grace per
   )
 })
 
-async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {
+async function setup(t: Test, gracePeriod?: string): Promise<TestContext> {
   const { db } = await testDb(t)
-  return fixture(db, gracePeriod)
+  return createTestContext(db, gracePeriod)
 }

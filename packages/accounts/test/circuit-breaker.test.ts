@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import {
-  type BlastRadius,
+  type BreakerLimits,
   beginRelease,
   cancelDeletionByToken,
   claimDeletions,
   finishErasure,
   openTrips,
-  readHeld,
+  readHeldDeletions,
   releaseBatch,
   type Trip,
   tripBreaker,
@@ -17,7 +17,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { planErasure } from '../src/index.ts'
-import { fixture } from '../testing/index.ts'
+import { createTestContext } from '../testing/index.ts'
 
 /** More than three, and more than half of all. */
 const limits = { floor: 3, share: 0.5 }
@@ -128,7 +128,7 @@ t.test('once tripped it stays so, though fewer are due', async (t) => {
     db,
   )
   t.strictSame(await claim(db), [])
-  t.match(await readHeld(db), [{ held: 1, since: 0 }])
+  t.match(await readHeldDeletions(db), [{ held: 1, since: 0 }])
 })
 
 t.test('a release takes the number that is held, and covers those alone', async (t) => {
@@ -137,12 +137,14 @@ t.test('a release takes the number that is held, and covers those alone', async 
   await makeDue(db, 7)
   await trip(db, strict)
   await makeDue(db, 9)
-  t.match(await readHeld(db), [{ held: 4, since: 2, trip: { atOnce: 7, users: 12, passed: 3 } }])
+  t.match(await readHeldDeletions(db), [
+    { held: 4, since: 2, trip: { atOnce: 7, users: 12, passed: 3 } },
+  ])
 
   for (const wrong of [3, 5, 7, 0]) t.equal(await release(db, wrong), 4)
   t.equal((await claim(db, strict)).length, 3, 'a wrong number releases nothing')
   t.equal(await release(db, 4), 4)
-  t.strictSame(await readHeld(db), [], 'closed')
+  t.strictSame(await readHeldDeletions(db), [], 'closed')
   t.match(await db.selectFrom('breaker_trips').selectAll().execute(), [
     { released: 4, marked: 4, released_at: Date },
   ])
@@ -151,7 +153,7 @@ t.test('a release takes the number that is held, and covers those alone', async 
   await makeDue(db, 12)
   t.match(await trip(db, strict), { atOnce: 5 }, 'the others are counted anew')
   t.equal((await eraseDue(db)).length, 3 + 4 + 3, 'and the released go on, tripped again or not')
-  t.match(await readHeld(db), [{ held: 2 }])
+  t.match(await readHeldDeletions(db), [{ held: 2 }])
 })
 
 t.test('of two operators at once one releases', async (t) => {
@@ -202,9 +204,9 @@ t.test(
     await sql`update public.deletions set erase_after = now() + interval '26 days'`.execute(db)
     await sql`update public.breaker_trips set tripped_at = now() + interval '27 days',
       held_until = now() + interval '27 days'`.execute(db)
-    t.match(await readHeld(db), [{ held: 0, since: 0 }])
+    t.match(await readHeldDeletions(db), [{ held: 0, since: 0 }])
     t.equal(await release(db, 0), 0)
-    t.strictSame(await readHeld(db), [])
+    t.strictSame(await readHeldDeletions(db), [])
 
     await sql`update public.breaker_trips set released_at = now() + interval '27 days'`.execute(db)
     await makeDue(db, 3)
@@ -216,14 +218,14 @@ t.test(
 
 t.test('a person who is held back can cancel, and is not released for the next time', async (t) => {
   const { db } = await testDb(t)
-  const f = await fixture(db, 'PT0S')
+  const f = await createTestContext(db, 'PT0S')
   const ada = await f.person('ada@example.com')
   const { id } = await f.request(ada)
   await f.offerArchive(id)
   await trip(db, { floor: 0, share: 0 })
   t.strictSame(await claim(db), [])
   await cancelDeletionByToken(db, await f.cancelToken(id))
-  t.match(await readHeld(db), [{ held: 0 }])
+  t.match(await readHeldDeletions(db), [{ held: 0 }])
   await f.request(await f.logIn('ada@example.com'))
   t.equal(await release(db, 0), 0)
   t.match(await db.selectFrom('deletions').select('released_at').execute(), [
@@ -290,7 +292,7 @@ t.test('lets the oldest requests go on, and holds the rest', async (t) => {
   const { rows } = await sql<{ id: string }>`
     select id from public.deletions order by requested_at limit 4`.execute(db)
   t.strictSame(new Set(claimed), new Set(rows.map(({ id }) => id)))
-  t.match(await readHeld(db), [{ held: 5 }])
+  t.match(await readHeldDeletions(db), [{ held: 5 }])
 })
 
 t.test(
@@ -325,14 +327,14 @@ t.test(
     t.equal((await claim(db, tight)).length, 3, 'the same: this hour takes no more')
     await anHourLater(db)
     t.equal((await claim(db, tight)).length, 5, 'two more')
-    t.match(await readHeld(db), [{ held: 3, since: 0 }])
+    t.match(await readHeldDeletions(db), [{ held: 3, since: 0 }])
 
     await makeDue(db, 15)
     t.match(await trip(db, tight), { passed: 4 }, 'one more has passed')
     t.equal((await openTrips(db)).length, 1)
     await claim(db, tight)
     const { pending = 0 } = await statuses(db)
-    const [{ held } = { held: 0 }] = await readHeld(db)
+    const [{ held } = { held: 0 }] = await readHeldDeletions(db)
     t.ok(held > 3 && held <= pending, `${held} of ${pending} are held`)
   },
 )
@@ -345,7 +347,7 @@ t.test('counts and holds deletions of new accounts apart', async (t) => {
   t.match(await tripBreaker(db, { floor: 5, share: 0 }), [
     { newAccounts: true, atOnce: 8, passed: 5 },
   ])
-  t.match(await readHeld(db), [{ held: 3, trip: { newAccounts: true } }])
+  t.match(await readHeldDeletions(db), [{ held: 3, trip: { newAccounts: true } }])
   t.equal((await claim(db, { floor: 5, share: 0 })).length, 9, 'five that passed, and all others')
 })
 
@@ -374,7 +376,7 @@ t.test(
   'an account younger than seven days is new, and known as such once it is gone',
   async (t) => {
     const { db } = await testDb(t)
-    const f = await fixture(db, 'PT0S')
+    const f = await createTestContext(db, 'PT0S')
     for (const [age, isNew] of [
       ['6 days 23 hours', true],
       ['7 days 1 hour', false],
@@ -400,7 +402,11 @@ t.test('a release that was cut off between two batches goes on where it stopped'
   const made = await trip(db, { floor: 2, share: 0 })
   t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
   t.equal(await releaseBatch(db, 3), true)
-  t.match(await readHeld(db), [{ held: 5, trip: { released: 8 } }], 'the process ends here')
+  t.match(
+    await readHeldDeletions(db),
+    [{ held: 5, trip: { released: 8 } }],
+    'the process ends here',
+  )
 
   await makeDue(db, 10)
   t.match(await beginRelease(db, made?.id ?? 0, 5), { begun: false, held: 8 }, 'not compared again')
@@ -473,7 +479,7 @@ async function lend(db: Db, limit = 1_000): Promise<string> {
   return lease
 }
 
-async function claim(db: Db, by: BlastRadius = limits): Promise<string[]> {
+async function claim(db: Db, by: BreakerLimits = limits): Promise<string[]> {
   const { deletions } = await claimDeletions(db, await lend(db), by)
   return deletions.map(({ id }) => id)
 }
@@ -489,7 +495,7 @@ async function statuses(db: Db): Promise<Record<string, number>> {
 }
 
 /** The trip that this makes, of one kind of account. */
-async function trip(db: Db, by: BlastRadius): Promise<Trip | undefined> {
+async function trip(db: Db, by: BreakerLimits): Promise<Trip | undefined> {
   const [made] = await tripBreaker(db, by)
   return made
 }

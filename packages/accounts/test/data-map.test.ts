@@ -1,5 +1,5 @@
 import { testDb } from '@lethe/db/testing'
-import { countRows, eraseRows, makePlan, type NoPlan } from '@lethe/erasure'
+import { countRows, eraseRows, type IncompleteDataMapError, makePlan } from '@lethe/erasure'
 import { sql } from 'kysely'
 import t from 'tap'
 import { dataMap } from '../src/index.ts'
@@ -77,11 +77,11 @@ t.test('an erasure takes what the count promised, of these people and nobody els
   t.match(await countRows(db, plan, bob), { users: 0, saved_passwords: 0 })
 })
 
-async function refused(plan: Promise<unknown>): Promise<NoPlan> {
+async function refused(plan: Promise<unknown>): Promise<IncompleteDataMapError> {
   return plan.then(
     () => {
       throw new Error('a plan was made')
     },
-    (error: unknown) => error as NoPlan,
+    (error: unknown) => error as IncompleteDataMapError,
   )
 }

@@ -5,12 +5,12 @@ import {
   claimDeletions,
   deletionStatus,
   finishErasure,
-  finishExports,
+  publishArchives,
 } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { planErasure } from '../src/index.ts'
-import { blastRadius, type Fixture, fixture } from '../testing/index.ts'
+import { breakerLimits, createTestContext, type TestContext } from '../testing/index.ts'
 
 const lease = randomUUID()
 
@@ -63,7 +63,7 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
   const before = await rowsOf(f, bob.user.id)
 
   await sql`update public.deletions set lease = ${lease} where id = ${deletion.id}`.execute(f.db)
-  const claimed = await claimDeletions(f.db, lease, blastRadius)
+  const claimed = await claimDeletions(f.db, lease, breakerLimits)
   await t.rejects(cancelDeletionByToken(f.db, token), {
     code: 'deletion-not-pending',
     members: { deletionStatus: 'erasing' },
@@ -119,7 +119,7 @@ t.test(
     await finishErasure(
       f.db,
       await planErasure(f.db),
-      await claimDeletions(f.db, lease, blastRadius),
+      await claimDeletions(f.db, lease, breakerLimits),
     )
     const mails = await f.db
       .selectFrom('outbox')
@@ -144,7 +144,11 @@ t.test('no row names an erased user any more', async (t) => {
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  await finishErasure(f.db, await planErasure(f.db), await claimDeletions(f.db, lease, blastRadius))
+  await finishErasure(
+    f.db,
+    await planErasure(f.db),
+    await claimDeletions(f.db, lease, breakerLimits),
+  )
   for (const table of ['exports', 'deletions'] as const)
     t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
 })
@@ -159,7 +163,7 @@ t.test(
     )
     const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
     const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-    t.strictSame(await finishExports(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [false])
+    t.strictSame(await publishArchives(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [false])
   },
 )
 
@@ -168,27 +172,27 @@ t.test('a worker that lost its lease erases nothing', async (t) => {
   const { id } = await f.request(await f.person())
   await f.offerArchive(id)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const lost = await claimDeletions(f.db, lease, blastRadius)
+  const lost = await claimDeletions(f.db, lease, breakerLimits)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const taken = await claimDeletions(f.db, lease, blastRadius)
+  const taken = await claimDeletions(f.db, lease, breakerLimits)
   t.strictSame(await finishErasure(f.db, await planErasure(f.db), lost), [])
   t.equal((await f.db.selectFrom('users').select('id').execute()).length, 1)
   t.strictSame(await finishErasure(f.db, await planErasure(f.db), taken), [id])
 })
 
-async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {
+async function setup(t: Test, gracePeriod?: string): Promise<TestContext> {
   const { db } = await testDb(t)
-  return fixture(db, gracePeriod)
+  return createTestContext(db, gracePeriod)
 }
 
-async function claim(f: Fixture, id: string): Promise<string[]> {
+async function claim(f: TestContext, id: string): Promise<string[]> {
   const lease = randomUUID()
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-  const { deletions } = await claimDeletions(f.db, lease, blastRadius)
+  const { deletions } = await claimDeletions(f.db, lease, breakerLimits)
   return deletions.map((claimed) => claimed.id)
 }
 
-async function rowsOf(f: Fixture, userId: number) {
+async function rowsOf(f: TestContext, userId: number) {
   return {
     users: await f.db.selectFrom('users').selectAll().where('id', '=', userId).execute(),
     sessions: await f.db.selectFrom('sessions').selectAll().where('user_id', '=', userId).execute(),

@@ -6,7 +6,12 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { planErasure } from '../src/index.ts'
-import { blastRadius, type Fixture, fixture, type Person } from '../testing/index.ts'
+import {
+  breakerLimits,
+  createTestContext,
+  type Person,
+  type TestContext,
+} from '../testing/index.ts'
 
 t.test(
   'from the claim on the database takes no late row of theirs, whoever writes it',
@@ -120,13 +125,13 @@ t.test(
 
 const nothing = { 'vault.person_keys': 1, saved_passwords: 0, sessions: 0, avatars: 0 }
 
-interface Setup extends Fixture {
+interface Setup extends TestContext {
   url: string
 }
 
 async function setup(t: Test): Promise<Setup> {
   const { db, url } = await testDb(t)
-  return { ...(await fixture(db)), url }
+  return { ...(await createTestContext(db)), url }
 }
 
 /** As another service would, that does not know our rules. */
@@ -144,7 +149,7 @@ async function due(f: Setup, person: Person) {
 async function claimed(f: Setup, id: string) {
   const lease = randomUUID()
   await f.db.updateTable('deletions').set({ lease }).where('id', '=', id).execute()
-  return claimDeletions(f.db, lease, blastRadius)
+  return claimDeletions(f.db, lease, breakerLimits)
 }
 
 async function counts(db: Db, id: string): Promise<Record<string, number> | undefined> {

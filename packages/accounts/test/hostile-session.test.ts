@@ -2,7 +2,7 @@ import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { fixture } from '../testing/index.ts'
+import { createTestContext } from '../testing/index.ts'
 
 /** Whatever a function of ours could take for what it means, if it asked the session's search_path. */
 const decoys = `
@@ -26,7 +26,7 @@ const decoys = `
 
 t.test('the functions of the database mean the same whatever a session finds first', async (t) => {
   const { db: own, url } = await testDb(t)
-  const f = await fixture(own)
+  const f = await createTestContext(own)
   const [ada, bob] = [await f.person(), await f.person()]
   await sql.raw(decoys).execute(own)
   const db = connect(url, { max: 1 })

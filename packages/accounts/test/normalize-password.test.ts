@@ -4,7 +4,7 @@ import t from 'tap'
 import { createHasher, normalizing } from '../src/hashing.ts'
 import { logIn, signUp } from '../src/index.ts'
 import { normalizePassword } from '../src/normalize-password.ts'
-import { fixture } from '../testing/index.ts'
+import { createTestContext } from '../testing/index.ts'
 
 // Typed on one keyboard as one character, on another as two; and with the space that macOS makes of Option and Space.
 const composed = 'Gr\u00fc\u00dfe aus \u00c5rhus'
@@ -27,7 +27,7 @@ t.test('no password takes long to normalize', async (t) => {
 
 t.test('one signs up with the one form and logs in with the other', async (t) => {
   const { db } = await testDb(t)
-  const { keys } = await fixture(db)
+  const { keys } = await createTestContext(db)
   const hasher = await createHasher()
   const enter = (email: string, password: string) =>
     logIn(db, keys, hasher, { email, password, kind: 'cookie', ttl: 'P1D' })

@@ -16,12 +16,18 @@ import {
   refresh,
   savePassword,
 } from '../src/index.ts'
-import { blastRadius, type Fixture, fixture, type Person, password } from '../testing/index.ts'
+import {
+  breakerLimits,
+  createTestContext,
+  type Person,
+  password,
+  type TestContext,
+} from '../testing/index.ts'
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 
 /** Each is a write of the person's own that was under way when the deletion came. */
-const writes: Record<string, (f: Fixture, who: Person, dir: string) => Promise<unknown>> = {
+const writes: Record<string, (f: TestContext, who: Person, dir: string) => Promise<unknown>> = {
   'a log-in': (f, who) => f.logIn(who.user.email),
   'a refresh': (f, who) => refresh(f.db, f.keys, who.token),
   'a saved password': (f, who) =>
@@ -32,7 +38,7 @@ const writes: Record<string, (f: Fixture, who: Person, dir: string) => Promise<u
 for (const [name, write] of Object.entries(writes)) {
   t.test(`${name} under way when the deletion comes leaves nothing behind`, async (t) => {
     const { db } = await testDb(t)
-    const f = await fixture(db)
+    const f = await createTestContext(db)
     const dir = await folder(t)
     await f.person('ada@example.com')
     const ada = await f.logIn('ada@example.com', 'refresh')
@@ -62,7 +68,7 @@ t.test(
   'a session of before is refused from the moment of the answer, and after a cancel too',
   async (t) => {
     const { db } = await testDb(t)
-    const f = await fixture(db)
+    const f = await createTestContext(db)
     const ada = await f.person()
     const api = await f.logIn(ada.user.email, 'refresh')
     const { id } = await f.request(ada)
@@ -81,7 +87,7 @@ t.test(
   'of a cancel and a claim at the same moment exactly one wins, two hundred times',
   async (t) => {
     const { db } = await testDb(t)
-    const f = await fixture(db, 'PT0S')
+    const f = await createTestContext(db, 'PT0S')
     const { user } = await f.person()
     const outcomes = { cancelled: 0, claimed: 0 }
     for (let round = 0; round < 200; round++) {
@@ -97,7 +103,7 @@ t.test(
           () => true,
           () => false,
         ),
-        claimDeletions(db, lease, blastRadius).then(({ deletions }) => deletions.length === 1),
+        claimDeletions(db, lease, breakerLimits).then(({ deletions }) => deletions.length === 1),
       ])
       if (cancel === claim) t.fail(`both or neither won in round ${round}`)
       const { active } = await db
@@ -119,7 +125,7 @@ t.test(
 
 t.test('two administrators who delete each other at once do not block each other', async (t) => {
   const { db } = await testDb(t)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   await f.person('a@example.com')
   await f.person('b@example.com')
   await sql`update public.users set role = 'administrator'`.execute(db)
@@ -135,7 +141,7 @@ t.test('two administrators who delete each other at once do not block each other
 
 t.test('a saved password survives a cancel', async (t) => {
   const { db } = await testDb(t)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   const ada = await f.person()
   await savePassword(db, f.keys, ada.user.id, { site: 'x', username: 'y', password: 'z' })
   const { id } = await f.request(ada, { password })
@@ -174,7 +180,7 @@ async function waiting(db: Db, connections: number): Promise<void> {
   })
 }
 
-async function enter(f: Fixture, userId: number) {
+async function enter(f: TestContext, userId: number) {
   const { email } = await f.db
     .selectFrom('users')
     .select('email')

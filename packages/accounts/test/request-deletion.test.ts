@@ -1,7 +1,7 @@
 import { testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { type Fixture, fixture, password } from '../testing/index.ts'
+import { createTestContext, password, type TestContext } from '../testing/index.ts'
 
 t.test('a request deactivates, ends all sessions and writes everything that follows', async (t) => {
   const f = await setup(t)
@@ -67,7 +67,7 @@ t.test('an old log-in needs the password, and eraseNow always does', async (t) =
   t.strictSame(deletion.eraseAfter, deletion.requestedAt)
 })
 
-async function setup(t: Test, gracePeriod?: string): Promise<Fixture> {
+async function setup(t: Test, gracePeriod?: string): Promise<TestContext> {
   const { db } = await testDb(t)
-  return fixture(db, gracePeriod)
+  return createTestContext(db, gracePeriod)
 }

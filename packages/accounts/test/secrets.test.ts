@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { testDb } from '@lethe/db/testing'
 import {
   adoptSecretKey,
+  consumeMailLimit,
   countHit,
   deletionToken,
   deriveKeys,
   exportToken,
-  forgetOldHits,
-  spendMailAllowance,
+  purgeRateLimits,
 } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -17,7 +17,7 @@ import {
   removeSavedPassword,
   savePassword,
 } from '../src/index.ts'
-import { fixture } from '../testing/index.ts'
+import { createTestContext } from '../testing/index.ts'
 
 const entry = { site: 'bank.example', username: 'ada', password: 'hunter2 ünï' }
 
@@ -25,7 +25,7 @@ t.test(
   'a saved password opens for its owner, lies encrypted, and is removed by its owner alone',
   async (t) => {
     const { db } = await testDb(t)
-    const f = await fixture(db)
+    const f = await createTestContext(db)
     const [ada, eve] = [await f.person(), await f.person()]
     const { id } = await savePassword(db, f.keys, ada.user.id, entry)
     t.match(await listSavedPasswords(db, f.keys, ada.user.id), [{ id, ...entry }])
@@ -40,7 +40,7 @@ t.test(
 
 t.test('an account holds two thousand saved passwords, and not one more', async (t) => {
   const { db } = await testDb(t)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   const ada = await f.person()
   await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     select gen_random_uuid(), ${ada.user.id}, 's', 'u', repeat('x', 30)::bytea from generate_series(1, 1999)`.execute(
@@ -54,7 +54,7 @@ t.test('an account holds two thousand saved passwords, and not one more', async 
 
 t.test('a secret moved to another row, another person or another bit does not open', async (t) => {
   const { db } = await testDb(t)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   const ada = await f.person()
   await savePassword(db, f.keys, ada.user.id, entry)
   const { id } = await savePassword(db, f.keys, ada.user.id, { ...entry, password: 'other' })
@@ -108,7 +108,7 @@ t.test('hits are counted in windows, under names that nobody can read', async (t
   t.notMatch(rows[0]?.all, 'example')
   await sql`update public.rate_limits set ends_at = now()`.execute(db)
   t.match(await countHit(db, keys, 'ada@example.com', 60), { hits: 1 }, 'a new window')
-  await forgetOldHits(db)
+  await purgeRateLimits(db)
   t.equal((await db.selectFrom('rate_limits').selectAll().execute()).length, 1)
 })
 
@@ -117,9 +117,7 @@ t.test('an address gets ten mails of a kind a day, in whatever case it is writte
   const keys = deriveKeys(randomBytes(32))
   const allowed = []
   for (let n = 0; n < 11; n++)
-    allowed.push(
-      await spendMailAllowance(db, keys, 'deletion-scheduled', n % 2 ? 'A@b.c' : 'a@B.c'),
-    )
+    allowed.push(await consumeMailLimit(db, keys, 'deletion-scheduled', n % 2 ? 'A@b.c' : 'a@B.c'))
   t.strictSame(allowed, [...Array(10).fill(true), false])
-  t.equal(await spendMailAllowance(db, keys, 'account-erased', 'a@b.c'), true)
+  t.equal(await consumeMailLimit(db, keys, 'account-erased', 'a@b.c'), true)
 })

@@ -6,15 +6,15 @@ import {
   endSession,
   findSession,
   findSessionByToken,
-  forgetExpiredSessions,
   getUser,
   listSessions,
   logIn,
+  purgeExpiredSessions,
   refresh,
   setRole,
   signUp,
 } from '../src/index.ts'
-import { fixture, password } from '../testing/index.ts'
+import { createTestContext, password } from '../testing/index.ts'
 
 t.test(
   'an address is taken whatever its case, and while its account waits to be erased',
@@ -101,7 +101,7 @@ t.test('a session ends: by its owner, by time, by a change of the password', asy
     f.db,
   )
   t.equal(await findSessionByToken(f.db, eve.token), undefined)
-  await forgetExpiredSessions(f.db)
+  await purgeExpiredSessions(f.db)
   t.strictSame(
     (await f.db.selectFrom('sessions').select('id').execute()).map(({ id }) => id),
     [ada.session.id],
@@ -127,5 +127,5 @@ t.test('a role is set for an active user alone', async (t) => {
 
 async function setup(t: Test) {
   const { db } = await testDb(t)
-  return fixture(db)
+  return createTestContext(db)
 }

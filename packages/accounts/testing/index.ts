@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
-import type { BlastRadius, Deletion } from '@lethe/lifecycle'
-import { deletionToken, deriveKeys, finishExports, type Keys } from '@lethe/lifecycle'
+import type { BreakerLimits, Deletion } from '@lethe/lifecycle'
+import { deletionToken, deriveKeys, type Keys, publishArchives } from '@lethe/lifecycle'
 import { hash, verify } from '@node-rs/argon2'
 import { type Hasher, normalizing } from '../src/hashing.ts'
 import {
@@ -18,7 +18,7 @@ export { makeManyDue } from './make-many-due.ts'
 export const password = 'correct horse battery staple'
 
 /** No test meets these unless it wants to. */
-export const blastRadius: BlastRadius = { floor: 1_000, share: 0.1 }
+export const breakerLimits: BreakerLimits = { floor: 1_000, share: 0.1 }
 
 /** argon2id at the least that it takes, for tests, which hash thousands of times: it tells right from wrong, and guards nothing. */
 export const cheapHasher: Hasher = normalizing({
@@ -32,7 +32,7 @@ export interface Person {
   token: string
 }
 
-export interface Fixture {
+export interface TestContext {
   db: Db
   keys: Keys
   hasher: Hasher
@@ -51,13 +51,13 @@ export interface Fixture {
 type Wish = Pick<DeletionRequest, 'password' | 'eraseNow'>
 
 /** Everything that the rules need, on a test's own database. */
-export async function fixture(db: Db, gracePeriod = 'P27D'): Promise<Fixture> {
+export async function createTestContext(db: Db, gracePeriod = 'P27D'): Promise<TestContext> {
   const keys = deriveKeys(randomBytes(32))
   const hasher = cheapHasher
   const enter = (email: string, kind: 'cookie' | 'refresh' = 'cookie') =>
     logIn(db, keys, hasher, { email, password, kind, ttl: 'P14D' })
   const rules = { gracePeriod, reauthenticationWindow: 'PT15M' }
-  const requestFor: Fixture['requestFor'] = (who, userId, wish = {}, grace = gracePeriod) =>
+  const requestFor: TestContext['requestFor'] = (who, userId, wish = {}, grace = gracePeriod) =>
     requestDeletion(
       db,
       keys,
@@ -102,6 +102,6 @@ async function offerArchive(db: Db, deletionId: string): Promise<void> {
     .returning('id')
     .executeTakeFirstOrThrow()
   const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-  const [offered] = await finishExports(db, lease, [{ exportId: id, ...archive }], 'P7D')
+  const [offered] = await publishArchives(db, lease, [{ exportId: id, ...archive }], 'P7D')
   if (!offered) throw new Error('the export was not made')
 }

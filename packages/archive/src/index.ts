@@ -10,9 +10,9 @@ export {
   openMarkedFolders,
 } from './marks/folder-mark.ts'
 export { type FolderGuard, guardFolders } from './marks/guard-folders.ts'
-export { ArchiveDamaged, openArchive } from './open-archive.ts'
+export { ArchiveDamagedError, openArchive } from './open-archive.ts'
 export { type PreparedArchive, prepareArchives } from './prepare-archives.ts'
-export { removeDead } from './remove-orphaned-archives.ts'
+export { removeOrphanedArchives } from './remove-orphaned-archives.ts'
 export { type Bucket, openBucket } from './storage/bucket.ts'
 export { openStorage } from './storage/open-storage.ts'
 export type { Storage } from './storage/storage.ts'

@@ -1,12 +1,12 @@
-import type { Readers } from '@lethe/db'
-import { type GatherOptions, gather } from './collect/collect.ts'
+import type { SnapshotPool } from '@lethe/db'
+import { type CollectOptions, collect } from './collect/collect.ts'
 import { personReader, type ReadPerson } from './collect/read-person.ts'
 import { sealInto } from './crypto/seal-into.ts'
 import { archiveName } from './names.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Written, writeZip } from './zip/zip.ts'
 
-export interface ArchiveOptions extends GatherOptions {
+export interface ArchiveOptions extends CollectOptions {
   exportId: string
   /** The lease under which this try runs: each try stores under a name of its own. */
   lease: string
@@ -26,7 +26,7 @@ export interface MadeArchive extends Written {
  * the meantime. `bytes` and `sha256` are of the ZIP, as it is when it is opened.
  */
 export async function makeArchive(
-  readers: Readers,
+  readers: SnapshotPool,
   storage: Storage,
   options: ArchiveOptions,
 ): Promise<MadeArchive> {
@@ -47,7 +47,7 @@ export async function storeArchive(
   try {
     await storage.put(fileName, signal, (sink) =>
       sealInto(sink, key, signal, async (plain) => {
-        made = await writeZip(plain, (zipOf) => gather(readPerson, options, zipOf))
+        made = await writeZip(plain, (zipOf) => collect(readPerson, options, zipOf))
       }),
     )
   } catch (error) {

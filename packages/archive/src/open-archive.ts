@@ -19,8 +19,8 @@ interface ByteRange {
 }
 
 /** What lies there is not what was stored. */
-export class ArchiveDamaged extends Error {
-  override name = 'ArchiveDamaged'
+export class ArchiveDamagedError extends Error {
+  override name = 'ArchiveDamagedError'
   readonly code = 'EDAMAGED'
 }
 
@@ -76,13 +76,13 @@ async function lookAt(stored: Stored, key: Buffer, bytes: number): Promise<Seale
   const from = headerEnd + NONCE
   const pieces = Math.ceil(bytes / PIECE)
   if (headerEnd === 0 || stored.size !== from + bytes + pieces * TAG)
-    throw new ArchiveDamaged('the archive has another length than it had')
+    throw new ArchiveDamagedError('the archive has another length than it had')
   const header = begin.subarray(0, headerEnd)
   const nonce = begin.subarray(headerEnd, from)
   try {
     return { key: await readHeader(header, nonce, key), from, pieces }
   } catch {
-    throw new ArchiveDamaged('the header of the archive is not what it was')
+    throw new ArchiveDamagedError('the header of the archive is not what it was')
   }
 }
 
@@ -104,7 +104,7 @@ async function* unsealed(
     yield plain.subarray(Math.max(0, start - offset), end - offset + 1)
     number++
   }
-  if (number !== last + 1) throw new ArchiveDamaged('the archive ends too early')
+  if (number !== last + 1) throw new ArchiveDamagedError('the archive ends too early')
 }
 
 async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -127,6 +127,6 @@ function opened(...[key, number, isLast, piece]: Parameters<typeof openPiece>): 
   try {
     return openPiece(key, number, isLast, piece)
   } catch {
-    throw new ArchiveDamaged('a piece of the archive is not what it was')
+    throw new ArchiveDamagedError('a piece of the archive is not what it was')
   }
 }

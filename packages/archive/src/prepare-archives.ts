@@ -1,4 +1,4 @@
-import type { Readers } from '@lethe/db'
+import type { SnapshotPool } from '@lethe/db'
 import { readPeople } from './collect/read-people.ts'
 import { type ArchiveOptions, type MadeArchive, makeArchive, storeArchive } from './make-archive.ts'
 import type { Storage } from './storage/storage.ts'
@@ -18,7 +18,7 @@ export interface PreparedArchive {
  * while it is made, however much it is.
  */
 export async function prepareArchives(
-  readers: Readers,
+  readers: SnapshotPool,
   storage: Storage,
   shared: Shared,
   people: readonly Own[],

@@ -1,8 +1,8 @@
 import type { Db } from '@lethe/db'
 import {
-  type DeadAttempt,
-  findDeadAttempts,
-  forgetAttempt,
+  deleteAttempt,
+  findOrphanedAttempts,
+  type OrphanedAttempt,
   postponeAttempt,
 } from '@lethe/lifecycle'
 import { archiveName } from './names.ts'
@@ -22,7 +22,7 @@ interface Told {
  * each that the storage failed at: that one is tried again in a minute, and holds up no other.
  * Where nobody is told, a failure is thrown.
  */
-export async function removeDead(
+export async function removeOrphanedArchives(
   db: Db,
   storage: Storage,
   tell: Told = {
@@ -33,7 +33,7 @@ export async function removeDead(
   },
 ): Promise<number> {
   for (let removed = 0; ; ) {
-    const { dead, looked } = await findDeadAttempts(db, BATCH_SIZE)
+    const { dead, looked } = await findOrphanedAttempts(db, BATCH_SIZE)
     for (const attempt of dead) {
       const left = await remove(storage, attempt).catch((error: unknown) => {
         tell.failed(attempt.exportId, error)
@@ -43,7 +43,7 @@ export async function removeDead(
         tell.removed(attempt.exportId)
       }
       if (left === 'young') await postponeAttempt(db, attempt)
-      else if (left) await forgetAttempt(db, attempt)
+      else if (left) await deleteAttempt(db, attempt)
     }
     if (looked < BATCH_SIZE) return removed
   }
@@ -51,7 +51,7 @@ export async function removeDead(
 
 async function remove(
   storage: Storage,
-  { exportId, lease, now }: DeadAttempt,
+  { exportId, lease, now }: OrphanedAttempt,
 ): Promise<'nothing' | 'young' | 'removed'> {
   const name = archiveName(exportId, lease)
   const modifiedAt = await storage.modifiedAt(name)

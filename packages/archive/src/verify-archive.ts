@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import yauzl, { type ZipFile } from 'yauzl'
-import { readStamp, STAMP } from './zip/archive-digest.ts'
+import { readDigest, STAMP } from './zip/archive-digest.ts'
 import { meter } from './zip/meter.ts'
 
 export interface Verified {
@@ -43,7 +43,7 @@ async function isWhole(handle: FileHandle): Promise<boolean | undefined> {
   const { size } = await handle.stat()
   if (size <= STAMP) return undefined
   const end = await buffer(handle.createReadStream({ start: size - STAMP, autoClose: false }))
-  const stamped = readStamp(end)
+  const stamped = readDigest(end)
   if (!stamped) return undefined
   const hash = createHash('sha256')
   for await (const chunk of handle.createReadStream({

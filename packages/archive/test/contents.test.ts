@@ -4,7 +4,7 @@ import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { sql } from 'kysely'
 import t from 'tap'
-import { gatherKind } from '../src/collect/collect-tables.ts'
+import { collectDataset } from '../src/collect/collect-tables.ts'
 import { indexPage } from '../src/page/index-page.ts'
 import { deflateSmall } from '../src/zip/deflate.ts'
 import { writeZip } from '../src/zip/zip.ts'
@@ -268,7 +268,11 @@ t.test(
       )
       let shown: string[] = []
       await writeZip(new PassThrough().resume(), async (zipOf) => {
-        ;({ shown } = await gatherKind(kind, Readable.from(pieces), zipOf(new Date('2026-01-31'))))
+        ;({ shown } = await collectDataset(
+          kind,
+          Readable.from(pieces),
+          zipOf(new Date('2026-01-31')),
+        ))
       })
       return shown
     }

@@ -2,7 +2,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { openArchive, openStorage, removeDead } from '../src/index.ts'
+import { openArchive, openStorage, removeOrphanedArchives } from '../src/index.ts'
 import { anArchive } from './an-archive.ts'
 import { key, scene } from './setup.ts'
 import { holdsForAnyStorage, name, type Place } from './storage-claims.ts'
@@ -29,7 +29,7 @@ t.test('a folder that is not there holds nothing', async (t) => {
   t.equal(await nowhere.open(name()), undefined)
   await nowhere.remove([name()])
   t.equal(await nowhere.modifiedAt(name()), undefined)
-  t.equal(await removeDead(db, nowhere), 0)
+  t.equal(await removeOrphanedArchives(db, nowhere), 0)
 })
 
 async function aFolder(t: Test): Promise<Place> {

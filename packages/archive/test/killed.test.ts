@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { withClockAhead } from '@lethe/db/testing'
 import { until } from '@lethe/machine-speed'
 import t from 'tap'
-import { removeDead } from '../src/index.ts'
+import { removeOrphanedArchives } from '../src/index.ts'
 import { exportOf, recordAttempt } from './an-archive.ts'
 import { addUser, saveManyPasswords, scene } from './setup.ts'
 
@@ -42,7 +42,7 @@ t.test(`killed ${kills} times at any moment, it leaves nothing that could be rea
       await recordAttempt(db, name)
       for (const canary of canaries) t.notOk(bytes.includes(canary), `${canary} in ${name}`)
     }
-    await removeDead(tomorrow, storage)
+    await removeOrphanedArchives(tomorrow, storage)
     t.strictSame(await at.stored(), [], 'what it left is swept a day later')
   }
   t.ok(begun + whole > 0, `${begun} were begun, ${whole} were whole`)

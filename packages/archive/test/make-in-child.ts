@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { dataMap } from '@lethe/accounts'
-import { connect, connectReaders } from '@lethe/db'
+import { connect, openSnapshotPool } from '@lethe/db'
 import { makePlan } from '@lethe/erasure'
 import { makeArchive, openStorage } from '../src/index.ts'
 import { key } from './setup.ts'
@@ -10,7 +10,7 @@ const [url = '', userId, exportDir = '', uploadDir = ''] = process.argv.slice(2)
 const db = connect(url, { max: 1 })
 const plan = await makePlan(db, dataMap)
 await db.destroy()
-const readers = connectReaders(url, { max: 1 })
+const readers = openSnapshotPool(url, { max: 1 })
 const made = await makeArchive(readers, openStorage(exportDir), {
   ...{ plan, userId: Number(userId), uploadDir, key, eraseAfter: new Date() },
   ...{ exportId: randomUUID(), lease: randomUUID(), signal: new AbortController().signal },

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { Decrypter } from 'age-encryption'
 import t from 'tap'
 import { identityOf } from '../src/crypto/seal.ts'
-import { ArchiveDamaged, openArchive } from '../src/index.ts'
+import { ArchiveDamagedError, openArchive } from '../src/index.ts'
 import { anArchive } from './an-archive.ts'
 import { key } from './setup.ts'
 
@@ -39,7 +39,7 @@ t.test(
 
 t.test('another key opens nothing', async (t) => {
   const { storage, made } = await anArchive(t)
-  await t.rejects(openArchive(storage, { ...made, key: randomBytes(32) }), ArchiveDamaged)
+  await t.rejects(openArchive(storage, { ...made, key: randomBytes(32) }), ArchiveDamagedError)
 })
 
 t.test('a changed byte anywhere is found, and so is a missing end', async (t) => {
@@ -55,11 +55,11 @@ t.test('a changed byte anywhere is found, and so is a missing end', async (t) =>
     const changed = Buffer.from(sealed)
     changed[place] = (changed[place] ?? 0) ^ 1
     await writeFile(file, changed)
-    await t.rejects(read(), ArchiveDamaged, `byte ${place}`)
+    await t.rejects(read(), ArchiveDamagedError, `byte ${place}`)
   }
   for (const length of [0, 10, 180, 250, PIECE + 16 + 200, sealed.length - 1]) {
     await writeFile(file, sealed.subarray(0, length))
-    await t.rejects(read(), ArchiveDamaged, `only ${length} bytes`)
+    await t.rejects(read(), ArchiveDamagedError, `only ${length} bytes`)
   }
   await writeFile(file, sealed)
   t.ok(whole.equals((await read()) ?? Buffer.alloc(0)))
@@ -77,7 +77,7 @@ t.test('up to a damaged piece all is as it was, and nothing of it is given out',
   const reading = (async () => {
     for await (const chunk of opened?.stream ?? []) read.push(chunk as Buffer)
   })()
-  await t.rejects(reading, ArchiveDamaged)
+  await t.rejects(reading, ArchiveDamagedError)
   const all = Buffer.concat(read)
   t.ok(all.length <= PIECE && all.equals(whole.subarray(0, all.length)))
 })

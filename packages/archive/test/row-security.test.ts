@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { text } from 'node:stream/consumers'
-import { connect, connectReaders } from '@lethe/db'
+import { connect, openSnapshotPool } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { makePlan } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { kindsOf } from '../src/collect/datasets.ts'
+import { datasetsOf } from '../src/collect/datasets.ts'
 import { personReader } from '../src/collect/read-person.ts'
 
 const ada = 1
@@ -28,7 +28,7 @@ t.test('an archive that row-level security would leave rows out of is not made',
   theirs.username = role
   theirs.password = 'ordinary'
   const own = connect(theirs.href, { max: 1 })
-  const readers = connectReaders(theirs.href, { max: 1 })
+  const readers = openSnapshotPool(theirs.href, { max: 1 })
   t.teardown(async () => {
     await Promise.all([own.destroy(), readers.end()])
     await sql.raw(`drop owned by ${role}; drop role ${role}`).execute(db)
@@ -41,7 +41,7 @@ t.test('an archive that row-level security would leave rows out of is not made',
       ada,
       new AbortController().signal,
     )(async ({ next }) => {
-      for (let kinds = -1; kinds < kindsOf(plan).length; kinds++) await text(next())
+      for (let kinds = -1; kinds < datasetsOf(plan).length; kinds++) await text(next())
     })
   await read()
   await sql

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers'
-import { connect, connectReaders, type Db } from '@lethe/db'
+import { connect, type Db, openSnapshotPool } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { type DataMap, eraseRows, makePlan, type Plan } from '@lethe/erasure'
 import {
@@ -14,8 +14,8 @@ import {
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import { gatherKind } from '../src/collect/collect-tables.ts'
-import { kindsOf } from '../src/collect/datasets.ts'
+import { collectDataset } from '../src/collect/collect-tables.ts'
+import { datasetsOf } from '../src/collect/datasets.ts'
 import { readPeople } from '../src/collect/read-people.ts'
 import { personReader, type ReadPerson } from '../src/collect/read-person.ts'
 import type { Zip } from '../src/zip/zip.ts'
@@ -30,7 +30,7 @@ t.test(
   async (t) => {
     const { url } = await testDb(t)
     const db = connect(url, { max: 1 })
-    const readers = connectReaders(url, { max: 1 })
+    const readers = openSnapshotPool(url, { max: 1 })
     t.teardown(() => Promise.all([db.destroy(), readers.end()]))
     await sql`drop view lethe.people`.execute(db)
     let number = 0
@@ -46,7 +46,7 @@ t.test(
         const keyOf = keyIn(world)
         await raiseFences(db, map)
         const plan = await makePlan(db, map)
-        const kinds = kindsOf(plan)
+        const kinds = datasetsOf(plan)
         const exported = await personReader(
           readers,
           plan,
@@ -57,7 +57,7 @@ t.test(
           const all: Record<string, string[]> = {}
           for (const kind of kinds) {
             const files = new Map<string, string>()
-            await gatherKind(kind, next(), zipInto(files))
+            await collectDataset(kind, next(), zipInto(files))
             const rows = JSON.parse(files.get(`data/${kind.name}.json`) ?? '[]')
             all[kind.name] = rows.map(keyOf).sort(compare)
           }
@@ -76,7 +76,7 @@ t.test(
         for (const [table, rows] of Object.entries(before)) {
           const left = new Set(after[table]?.map((row) => JSON.stringify(row)))
           const still = new Set(after[table]?.map(keyOf))
-          const naming = plan.hangs
+          const naming = plan.parents
             .get(table)
             ?.filter(({ target }) => target === map.person.table)
             .map(({ columns: [column = ''], where }) => ({ column, where: Object.entries(where) }))

@@ -3,7 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { dataMap } from '@lethe/accounts'
-import { connectReaders, type Db, type Readers } from '@lethe/db'
+import { type Db, openSnapshotPool, type SnapshotPool } from '@lethe/db'
 import { type TestDb, testDb } from '@lethe/db/testing'
 import { makePlan } from '@lethe/erasure'
 import { sql } from 'kysely'
@@ -21,7 +21,7 @@ export const eraseAfter = new Date('2026-02-27T12:00:00Z')
 export const key = createHash('sha256').update('a key').digest()
 
 export interface Scene extends TestDb {
-  readers: Readers
+  readers: SnapshotPool
   storage: Storage
   exportDir: string
   uploadDir: string
@@ -37,7 +37,7 @@ export interface Scene extends TestDb {
 /** `where` as EXPORT_DIR names it; a folder where it is not told. */
 export async function scene(t: Test, where?: string): Promise<Scene> {
   const { db, url } = await testDb(t)
-  const readers = connectReaders(url, { max: 4 })
+  const readers = openSnapshotPool(url, { max: 4 })
   t.teardown(() => readers.end())
   const exportDir = path.join(t.testdir(), 'exports')
   const uploadDir = path.join(t.testdirName, 'uploads')

@@ -7,7 +7,13 @@ import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { withClockAhead } from '@lethe/db/testing'
 import type { Test } from 'tap'
-import { makeArchive, openArchive, openStorage, removeDead, type Storage } from '../src/index.ts'
+import {
+  makeArchive,
+  openArchive,
+  openStorage,
+  removeOrphanedArchives,
+  type Storage,
+} from '../src/index.ts'
 import { anArchive, exportRow, recordAttempt } from './an-archive.ts'
 import { key } from './setup.ts'
 
@@ -209,10 +215,10 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       for (const file of [...dead, `${live}.part`, 'notes.txt', stranger]) await lay(file)
       for (const file of [...dead, live, at.made.fileName]) await recordAttempt(db, file)
       const tomorrow = await withClockAhead(t, at, 2)
-      t.equal(await removeDead(db, storage), 0, 'nothing is a day old')
+      t.equal(await removeOrphanedArchives(db, storage), 0, 'nothing is a day old')
       const told: string[] = []
       t.equal(
-        await removeDead(tomorrow, storage, {
+        await removeOrphanedArchives(tomorrow, storage, {
           removed: (id) => told.push(id),
           failed: (id) => t.fail(id),
         }),
@@ -221,7 +227,7 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       t.strictSame(new Set(told), new Set(dead.map((file) => file.slice(0, 36))))
       const left = [at.made.fileName, `${live}.part`, 'notes.txt', stranger]
       t.strictSame(new Set(await lies()), new Set(left))
-      t.equal(await removeDead(tomorrow, storage), 0)
+      t.equal(await removeOrphanedArchives(tomorrow, storage), 0)
     },
   )
 
@@ -242,7 +248,7 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       await kill(killed)
       t.equal(await storage.open(one), undefined)
       t.strictSame(await lies(), [`${one}.part`])
-      t.equal(await removeDead(await withClockAhead(t, at, 2), storage), 1)
+      t.equal(await removeOrphanedArchives(await withClockAhead(t, at, 2), storage), 1)
       t.strictSame(await lies(), [])
       t.strictSame(await listed(storage), [])
     },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Readers } from '@lethe/db'
+import type { SnapshotPool } from '@lethe/db'
 import { sql } from 'kysely'
 import t from 'tap'
 import { type MadeArchive, prepareArchives } from '../src/index.ts'
@@ -68,7 +68,7 @@ t.test('of whoever has many rows no more are read than it takes to see that', as
       yield some
     }
   }
-  const snapshot: Readers['snapshot'] = (signal, queries, read) =>
+  const snapshot: SnapshotPool['snapshot'] = (signal, queries, read) =>
     at.readers.snapshot(signal, queries, ({ takenAt, next }) =>
       read({ takenAt, next: () => counted(next()) }),
     )

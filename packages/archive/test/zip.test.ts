@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { PassThrough, Transform, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { readStamp, STAMP } from '../src/zip/archive-digest.ts'
+import { readDigest, STAMP } from '../src/zip/archive-digest.ts'
 import { writeZip } from '../src/zip/zip.ts'
 import { unzip } from './unzip.ts'
 
@@ -136,7 +136,7 @@ t.test('an archive ends with the hash of all that comes before its comment', asy
   })
   const zip = await all
   const hashOf = (some: Buffer) => createHash('sha256').update(some).digest()
-  t.equal(readStamp(zip.subarray(-STAMP)), hashOf(zip.subarray(0, -STAMP)).toString('hex'))
+  t.equal(readDigest(zip.subarray(-STAMP)), hashOf(zip.subarray(0, -STAMP)).toString('hex'))
   t.equal(bytes, zip.length)
   t.ok(sha256.equals(hashOf(zip)))
 })

@@ -3,7 +3,7 @@
  * statement for many takes hardly longer than one for one. Nobody waits for others to come. Where a run fails, each of its
  * calls is tried once more by itself, so that none fails for another one's sake.
  */
-export function batched<Call, Answer>(
+export function batchCalls<Call, Answer>(
   run: (calls: Call[]) => Promise<Answer[]>,
 ): (call: Call) => Promise<Answer> {
   let waiting: Waiting<Call, Answer>[] = []

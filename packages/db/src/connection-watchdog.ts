@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { cutOff } from './destroy-connection.ts'
+import { destroyConnection } from './destroy-connection.ts'
 
 /** A timer that is so late was held up by its own process. */
 const HELD_UP_MS = 100
@@ -10,7 +10,7 @@ const HELD_UP_MS = 100
  * holds a connection a new one is tried every third of `silentAfter` milliseconds, and has the rest of them to be
  * answered on.
  */
-export function endOnSilence(pool: pg.Pool, silentAfter: number): void {
+export function watchConnection(pool: pg.Pool, silentAfter: number): void {
   const open = new Set<pg.PoolClient>()
   const watches = new Map<pg.PoolClient, NodeJS.Timeout>()
   let asking: Promise<boolean> | undefined
@@ -19,7 +19,8 @@ export function endOnSilence(pool: pg.Pool, silentAfter: number): void {
     asking ??= isSilent(pool, (silentAfter * 2) / 3).finally(() => {
       asking = undefined
     })
-    if (await asking) for (const client of open) cutOff(client, new DatabaseSilent())
+    if (await asking)
+      for (const client of open) destroyConnection(client, new DatabaseTimeoutError())
   }
   pool.on('connect', (client) => open.add(client))
   pool.on('remove', (client) => open.delete(client))
@@ -49,13 +50,13 @@ async function isSilent({ options }: pg.Pool, patience: number): Promise<boolean
   )
   const silent = await Promise.race([answered, late.promise])
   clearTimeout(timer)
-  if (silent) cutOff(client, new DatabaseSilent())
+  if (silent) destroyConnection(client, new DatabaseTimeoutError())
   else client.end().catch(() => {})
   return silent
 }
 
-class DatabaseSilent extends Error {
-  override name = 'DatabaseSilent'
+class DatabaseTimeoutError extends Error {
+  override name = 'DatabaseTimeoutError'
   readonly code = 'ETIMEDOUT'
 
   constructor() {

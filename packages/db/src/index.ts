@@ -1,5 +1,5 @@
 export { asUnusable } from './as-unusable.ts'
-export { batched } from './call-batcher.ts'
+export { batchCalls } from './call-batcher.ts'
 export { connect, type Db, type Tx } from './client.ts'
 export { exceedsLimit, isContended, isSerializationFailure, isUnavailable } from './errors.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
@@ -15,6 +15,6 @@ export type {
   Role,
   Schema,
 } from './schema.ts'
-export { describeError } from './serialize-error.ts'
+export { serializeError } from './serialize-error.ts'
 export { DatabaseReadOnlyError, UnusableDatabaseError } from './session.ts'
-export { connectReaders, type Readers, type Snapshot } from './snapshot-pool.ts'
+export { openSnapshotPool, type Snapshot, type SnapshotPool } from './snapshot-pool.ts'

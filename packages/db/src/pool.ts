@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { endOnSilence } from './connection-watchdog.ts'
+import { watchConnection } from './connection-watchdog.ts'
 import { prepareSession, type SessionOptions } from './session.ts'
 
 export interface ConnectOptions extends SessionOptions {
@@ -31,7 +31,7 @@ export function openPool(
   // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
-  if (patience !== undefined) endOnSilence(pool, patience)
+  if (patience !== undefined) watchConnection(pool, patience)
   return pool
 }
 

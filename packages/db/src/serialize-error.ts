@@ -6,7 +6,7 @@ interface ErrorLine {
 }
 
 /** What an operator needs to know of an error, without a value of a row, a body or a path, which may hold a person's id. */
-export function describeError(error: unknown): ErrorLine {
+export function serializeError(error: unknown): ErrorLine {
   if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
   const { code, schema, table, column, constraint } = error as Error & Facts
   return {
@@ -14,8 +14,8 @@ export function describeError(error: unknown): ErrorLine {
     message: messageOf(error),
     ...{ code, schema, table, column, constraint },
     stack: stackOf(error),
-    ...(error instanceof AggregateError && { errors: error.errors.map(describeError) }),
-    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+    ...(error instanceof AggregateError && { errors: error.errors.map(serializeError) }),
+    ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
   }
 }
 

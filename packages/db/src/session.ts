@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { cutOff } from './destroy-connection.ts'
+import { destroyConnection } from './destroy-connection.ts'
 
 export interface SessionOptions {
   /** Left out: none. Every name in SQL carries its schema, so that no session default can lead it elsewhere. */
@@ -60,7 +60,7 @@ export async function prepareSession(
     checkServer(client, server)
     await setSession(client, settingsOf(options, server.version), timeoutMs)
   } catch (error) {
-    cutOff(client)
+    destroyConnection(client)
     throw error
   }
 }

@@ -1,11 +1,11 @@
 import { text } from 'node:stream/consumers'
 import { createQueryId, PostgresQueryCompiler, type RawBuilder, sql } from 'kysely'
 import { copyOut } from './copy-out.ts'
-import { cutOff } from './destroy-connection.ts'
+import { destroyConnection } from './destroy-connection.ts'
 import { type ConnectOptions, openPool } from './pool.ts'
 
 /** Connections for long reads, apart from those that everything else waits for. */
-export interface Readers {
+export interface SnapshotPool {
   /**
    * Reads these queries as everything stands at one moment. When `signal` aborts, the connection is cut, whatever the server
    * is at.
@@ -28,7 +28,7 @@ export interface Snapshot {
   next(): AsyncIterable<Buffer>
 }
 
-export function connectReaders(connectionString: string, options: ConnectOptions): Readers {
+export function openSnapshotPool(connectionString: string, options: ConnectOptions): SnapshotPool {
   const pool = openPool(connectionString, {
     ...options,
     settings: {
@@ -42,7 +42,7 @@ export function connectReaders(connectionString: string, options: ConnectOptions
     async snapshot(signal, queries, read) {
       signal.throwIfAborted()
       const client = await pool.connect()
-      const cut = () => cutOff(client)
+      const cut = () => destroyConnection(client)
       signal.addEventListener('abort', cut, { once: true })
       try {
         signal.throwIfAborted()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { batched } from '../src/index.ts'
+import { batchCalls } from '../src/index.ts'
 
 t.test('what comes while a run is at work is answered by the next one, all of it', async (t) => {
   const { runs, double } = doubling()
@@ -20,7 +20,7 @@ t.test('what fails is tried alone, and fails for nobody else', async (t) => {
 
 function doubling(fails = (_calls: number[]) => false) {
   const runs: number[][] = []
-  const double = batched(async (calls: number[]) => {
+  const double = batchCalls(async (calls: number[]) => {
     runs.push(calls)
     if (fails(calls)) throw new Error(`not ${calls}`)
     return calls.map((call) => 2 * call)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
-import { asUnusable, connect, connectReaders, openClient, openPool } from '../src/index.ts'
+import { asUnusable, connect, openClient, openPool, openSnapshotPool } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
 import { startPgbouncer, withPgbouncer } from './start-pgbouncer.ts'
 
@@ -18,7 +18,7 @@ for (const mode of ['transaction', 'session', 'statement'])
       const before = await neighbor()
       const db = connect(pooled, { max: 1 })
       const pool = openPool(pooled, { searchPath: 'bullmq' })
-      const readers = connectReaders(pooled, { max: 1 })
+      const readers = openSnapshotPool(pooled, { max: 1 })
       t.teardown(() => Promise.all([db.destroy(), pool.end(), readers.end()]))
       const signal = new AbortController().signal
       for (const attempt of [

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { describeError } from '../src/index.ts'
+import { serializeError } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
 
 // Whatever an error quotes has this in it.
@@ -63,9 +63,9 @@ t.test('an error of a file names the call that failed, and no path', async (t) =
 
 t.test('other errors are told as they are, and lines of a message are no stack', async (t) => {
   const refused = new Error('connect ECONNREFUSED 127.0.0.1:5432')
-  t.equal(describeError(refused).message, refused.message)
+  t.equal(serializeError(refused).message, refused.message)
   const url = new Error('https://s3.test/bucket answered with text/html')
-  t.equal(describeError(url).message, url.message)
+  t.equal(serializeError(url).message, url.message)
   await describe(
     t,
     Promise.resolve().then(() => JSON.parse(secret)),
@@ -78,7 +78,7 @@ t.test('other errors are told as they are, and lines of a message are no stack',
 })
 
 async function describe(t: Test, failed: Promise<unknown>) {
-  const line = describeError(await failure(failed))
+  const line = serializeError(await failure(failed))
   t.notMatch(JSON.stringify(line), '4711')
   return line
 }

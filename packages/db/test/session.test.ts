@@ -3,11 +3,11 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import {
   connect,
-  connectReaders,
   DatabaseReadOnlyError,
   isUnavailable,
   openClient,
   openPool,
+  openSnapshotPool,
   UnusableDatabaseError,
 } from '../src/index.ts'
 import { serverFault } from '../src/session.ts'
@@ -78,7 +78,7 @@ t.test('sets its session, whatever database, role and URL have set', async (t) =
       statement_timeout: '1500ms',
     })
 
-    const readers = connectReaders(address, { max: 1 })
+    const readers = openSnapshotPool(address, { max: 1 })
     t.teardown(() => readers.end())
     const dates = sql`select timestamptz '2026-07-01 12:00:00+02' as at, bytea '\\x00ff' as bytes, 0.1::float8 as number`
     const signal = new AbortController().signal

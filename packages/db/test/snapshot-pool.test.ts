@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { until } from '@lethe/machine-speed'
 import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { connectReaders } from '../src/index.ts'
+import { openSnapshotPool } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
 import { wayTo } from './way-to.ts'
 
@@ -10,7 +10,7 @@ const never = new AbortController().signal
 
 t.test('rows of any length come whole, in pieces that end with a line', async (t) => {
   const { url } = await testDb(t)
-  const readers = connectReaders(url, { max: 1 })
+  const readers = openSnapshotPool(url, { max: 1 })
   t.teardown(() => readers.end())
   // Around the sizes in which a network hands them over, and far beyond.
   const lengths = [...Array(300).keys(), ...around(8_192), ...around(65_536), 5_000_000, 0]
@@ -25,7 +25,7 @@ t.test('rows of any length come whole, in pieces that end with a line', async (t
 
 t.test('so they do by a network that hands over a few bytes at a time', async (t) => {
   const { url } = await testDb(t)
-  const readers = connectReaders(await dripping(t, url), { max: 1 })
+  const readers = openSnapshotPool(await dripping(t, url), { max: 1 })
   t.teardown(() => readers.end())
   const lengths = [0, 1, 2, 3, 40, 5, 200, 0, 0]
   for (let times = 0; times < 3; times++)
@@ -39,7 +39,7 @@ t.test('what the server says between the rows is no row', async (t) => {
   const { db, url } = await testDb(t)
   await sql`create function public.told(n int) returns int language plpgsql as $$
     begin raise warning 'row %', n; return n; end $$`.execute(db)
-  const readers = connectReaders(url, { max: 1 })
+  const readers = openSnapshotPool(url, { max: 1 })
   t.teardown(() => readers.end())
   const telling = sql`select public.told(n) from generate_series(1, 1000) n`
   const text = await readers.snapshot(never, [telling], ({ next }) => read(t, next()))
@@ -53,7 +53,7 @@ t.test(
   'a statement that fails on its way fails whoever reads, and the next one works',
   async (t) => {
     const { url } = await testDb(t)
-    const readers = connectReaders(url, { max: 1 })
+    const readers = openSnapshotPool(url, { max: 1 })
     t.teardown(() => readers.end())
     for (const fails of [1, 3, 200_000]) {
       const failing = sql`select 1 / (n - ${fails}::int) from generate_series(1, 300000) n`
@@ -70,7 +70,7 @@ t.test(
 
 t.test('whoever reads slowly has the server wait, and no more is held', async (t) => {
   const { db, url } = await testDb(t)
-  const readers = connectReaders(url, { max: 1 })
+  const readers = openSnapshotPool(url, { max: 1 })
   t.teardown(() => readers.end())
   const many = sql`select repeat('x', 1000) from generate_series(1, 100000)`
   await readers.snapshot(never, [many], async ({ next }) => {

@@ -1,4 +1,4 @@
-export { erasePortion } from './execute/chunks.ts'
+export { eraseChunk } from './execute/chunks.ts'
 export { countRows } from './execute/count-rows.ts'
 export { eraseRows } from './execute/erase-rows.ts'
 export { countFiles, exportedFolders, personFolder, removeFiles } from './execute/files.ts'
@@ -9,12 +9,12 @@ export {
   readAllNamedFiles,
   readNamedFiles,
 } from './execute/named-files.ts'
-export { TooManyRows } from './execute/row-counts.ts'
+export { TooManyRowsError } from './execute/row-counts.ts'
 export { RowsKeptError } from './execute/rows-kept.ts'
 export type { Column } from './map/catalog.ts'
 export type { DataMap } from './map/data-map.ts'
-export { type Fault, faultLine } from './map/map-problem.ts'
+export { formatMapProblem, type MapProblem } from './map/map-problem.ts'
 export { type ExportedTable, exportedTables } from './plan/exported-tables.ts'
 export { personRows } from './plan/person-rows.ts'
-export { makePlan, NoPlan, type Plan } from './plan/plan.ts'
+export { IncompleteDataMapError, makePlan, type Plan } from './plan/plan.ts'
 export { type PlanLine, planLines, planPicture } from './render/draw-plan.ts'

@@ -1,7 +1,7 @@
 import { asSuperuser, testDb } from '@lethe/db/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { makePlan, NoPlan } from '../src/index.ts'
+import { IncompleteDataMapError, makePlan } from '../src/index.ts'
 import type { DataMap, TableEntry } from '../src/map/data-map.ts'
 import { forumMap, makeForum } from '../testing/index.ts'
 
@@ -286,7 +286,7 @@ t.test('whatever changes in the schema is noticed by the next plan', async (t) =
     ['alter schema forum rename to club', 'alter schema club rename to forum'],
   ] as const) {
     await sql.raw(change).execute(operator)
-    await t.rejects(makePlan(db, forumMap), { name: 'NoPlan' }, change)
+    await t.rejects(makePlan(db, forumMap), { name: 'IncompleteDataMapError' }, change)
     await sql.raw(back).execute(operator)
     await makePlan(db, forumMap)
   }
@@ -298,8 +298,8 @@ for (const { what, change, map = (map: DataMap) => map, says } of cases)
     await makeForum(db)
     if (change) await sql.raw(change).execute(db)
     const refusal = await makePlan(db, map(forumMap)).catch((error: unknown) => error)
-    t.ok(refusal instanceof NoPlan)
-    const lines = (refusal as NoPlan).message.split('\n')
+    t.ok(refusal instanceof IncompleteDataMapError)
+    const lines = (refusal as IncompleteDataMapError).message.split('\n')
     t.match(lines[0], says)
     t.equal(lines.length, 1, 'and nothing else is said to be wrong')
   })

@@ -7,8 +7,8 @@ import {
   countRows,
   type DataMap,
   eraseRows,
+  IncompleteDataMapError,
   makePlan,
-  NoPlan,
   type Plan,
   RowsKeptError,
 } from '../src/index.ts'
@@ -122,8 +122,8 @@ async function refusesUndeclared(db: Db, map: DataMap): Promise<void> {
   const error = await makePlan(db, { ...map, tables: Object.fromEntries(tables) }).catch(
     (error: unknown) => error,
   )
-  if (error instanceof NoPlan) equal(error.faults.length, 1, String(error))
-  if (error instanceof NoPlan && !error.message.includes('meddles')) throw error
+  if (error instanceof IncompleteDataMapError) equal(error.faults.length, 1, String(error))
+  if (error instanceof IncompleteDataMapError && !error.message.includes('meddles')) throw error
 }
 
 async function erase(

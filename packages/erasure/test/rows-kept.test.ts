@@ -142,7 +142,7 @@ t.test(
       create policy part on forum.logins using (token <> 'a')`)
       .execute(db)
     await t.rejects(makePlan(as.db, forumMap), {
-      name: 'NoPlan',
+      name: 'IncompleteDataMapError',
       message: `forum.logins: row-level security hides rows of it from the role ${as.role}; alter role ${as.role} bypassrls, or alter table forum.logins owner to ${as.role}`,
     })
     await t.rejects(countRows(as.db, plan, ada), { code: '42501' })

@@ -1,8 +1,8 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import { erasePortion } from '../src/execute/chunks.ts'
+import { eraseChunk } from '../src/execute/chunks.ts'
 import type { DataMap } from '../src/map/data-map.ts'
-import { makePlan, NoPlan, type Plan } from '../src/plan/plan.ts'
+import { IncompleteDataMapError, makePlan, type Plan } from '../src/plan/plan.ts'
 
 /** Does what the plan asks for, as somebody would who reads its lines. */
 export async function raiseFences(db: Db, map: DataMap): Promise<void> {
@@ -10,7 +10,7 @@ export async function raiseFences(db: Db, map: DataMap): Promise<void> {
     () => undefined,
     (error: unknown) => error,
   )
-  if (!(error instanceof NoPlan)) return
+  if (!(error instanceof IncompleteDataMapError)) return
   for (const { remedy } of error.faults)
     if (remedy.startsWith('create or replace trigger')) await sql.raw(remedy).execute(db)
 }
@@ -26,7 +26,7 @@ export async function eraseInPortions(
   for (let place = 0; ; ) {
     const portion = await db
       .transaction()
-      .execute((tx) => erasePortion(tx, plan, place, userId, atMost))
+      .execute((tx) => eraseChunk(tx, plan, place, userId, atMost))
     if (!portion) return erased
     const [[name, rows] = ['', 0]] = Object.entries(portion.tables)
     erased[name] = (erased[name] ?? 0) + rows

@@ -6,7 +6,7 @@ const VERIFIED_AT_ONCE = 1_000
 const genesis = Buffer.alloc(32)
 
 /** Notes what happened to each of these deletions, in the transaction in which it happened. */
-export async function noteEvents(
+export async function recordAuditEvents(
   tx: Tx,
   deletionIds: string[],
   event: AuditEventName,

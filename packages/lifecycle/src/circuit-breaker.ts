@@ -2,7 +2,7 @@ import { type Db, isContended, type Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
 /** The breaker trips when more deletions are due within an hour than both of these allow: one alone trips nothing. */
-export interface BlastRadius {
+export interface BreakerLimits {
   /** Deletions, however few users there are. */
   floor: number
   /** Of all users, from 0 to 1. */
@@ -10,7 +10,7 @@ export interface BlastRadius {
 }
 
 /** The breaker has tripped for one kind of account; it stays so until an operator releases what it holds. */
-export interface Trip extends BlastRadius {
+export interface Trip extends BreakerLimits {
   id: number
   /** Accounts that were younger than a week when they asked, or the others. */
   newAccounts: boolean
@@ -25,7 +25,7 @@ export interface Trip extends BlastRadius {
 }
 
 /** What an operator looks at before they release. */
-export interface Held {
+export interface HeldDeletions {
   trip: Trip
   /** Held by the trip, still pending, and due now: what a release is about. */
   held: number
@@ -85,7 +85,7 @@ const countsOf = (newAccounts: boolean) => sql`(
 ) as n`
 
 /** Users are counted only once the floor is exceeded, and only as far as it takes to know. */
-function exceeds({ floor, share }: BlastRadius, deletions: RawBuilder<unknown>) {
+function exceeds({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>) {
   if (share >= 1) return sql<boolean>`false`
   const enough = sql`select from lethe.people limit coalesce(ceil(${deletions} / nullif(${share}::numeric, 0)), 0)`
   return sql<boolean>`(
@@ -94,7 +94,7 @@ function exceeds({ floor, share }: BlastRadius, deletions: RawBuilder<unknown>) 
 }
 
 /** Whether more are due, or of this hour, than may go on without a release. */
-function isExceeded(limits: BlastRadius, newAccounts: boolean): RawBuilder<boolean> {
+function isExceeded(limits: BreakerLimits, newAccounts: boolean): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
   return sql`(select ${exceeds(limits, sql`(n.due + n.hour)`)} from ${countsOf(newAccounts)})`
 }
@@ -109,7 +109,7 @@ function isExceeded(limits: BlastRadius, newAccounts: boolean): RawBuilder<boole
  * What is counted depends on no row, so PostgreSQL works it out once for a statement, and only if some row needs it. What a
  * trip holds is not counted again.
  */
-export function holdsBack(limits: BlastRadius): RawBuilder<boolean> {
+export function isErasureBlocked(limits: BreakerLimits): RawBuilder<boolean> {
   const [established, fresh] = kinds.map(
     (newAccounts) => sql`
       d.erase_after <= (select ${heldUntil(newAccounts)}) or (select ${isExceeded(limits, newAccounts)})`,
@@ -122,7 +122,7 @@ export function holdsBack(limits: BlastRadius): RawBuilder<boolean> {
  * and of each kind those that its breaker does not hold. Whether one may be claimed is for `mayBeClaimed` to say.
  */
 export function claimableIds(
-  limits: BlastRadius,
+  limits: BreakerLimits,
   mayBeClaimed: RawBuilder<boolean>,
   limit: number,
 ) {
@@ -139,12 +139,12 @@ export function claimableIds(
 }
 
 /** Tripped already, and more than the limits allow have come due since: these are held as well. */
-const mustHold = (limits: BlastRadius, newAccounts: boolean) => sql<boolean>`
+const mustHold = (limits: BreakerLimits, newAccounts: boolean) => sql<boolean>`
   case when exists (select from ${openTripOf(newAccounts)}) then ${exceeds(limits, sql`n.due`)}
     else n.due > 0 and ${exceeds(limits, sql`(n.due + n.hour)`)} end`
 
 /** Whether a breaker is to trip. */
-export function mustTrip(limits: BlastRadius): RawBuilder<boolean> {
+export function mustTrip(limits: BreakerLimits): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
   const each = kinds.map(
     (newAccounts) => sql`(
@@ -165,7 +165,7 @@ const CLAIM_TIMEOUT_MS = 1_000
  * claimed by anybody else, and the oldest can be let through without going beyond the limits. A claim takes the opposite lock
  * before its snapshot (`claimDeletions`).
  */
-export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip[]> {
+export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]> {
   try {
     return await db.transaction().execute(async (tx) => {
       await sql`set local lock_timeout = ${sql.lit(CLAIM_TIMEOUT_MS)}`.execute(tx)
@@ -183,7 +183,7 @@ export async function tripBreaker(db: Db, limits: BlastRadius): Promise<Trip[]> 
 }
 
 /** Holds all that is due of this kind, by a new trip or by the open one. */
-async function hold(tx: Tx, limits: BlastRadius, newAccounts: boolean): Promise<boolean> {
+async function hold(tx: Tx, limits: BreakerLimits, newAccounts: boolean): Promise<boolean> {
   const { rows } = await sql`
     insert into public.breaker_trips as t (new_accounts, at_once, users, floor, share)
     select ${newAccounts}::boolean, n.due + n.hour, n.erased + (select count(*) from lethe.people),
@@ -238,7 +238,7 @@ export async function openTrips(db: Db): Promise<Trip[]> {
 }
 
 /** The rule, for a person to read. */
-export function describeLimits({ floor, share }: BlastRadius): string {
+export function describeLimits({ floor, share }: BreakerLimits): string {
   if (share >= 1) return 'the breaker is off, since ERASE_AT_ONCE_SHARE is 1'
   return `the breaker holds what is beyond ${floor} deletions, or beyond ${share} of all users if that is more, within an hour; the oldest requests go on, and accounts younger than 7 days are counted apart`
 }
@@ -258,11 +258,11 @@ export function describeKind({ newAccounts }: Pick<Trip, 'newAccounts'>): string
 export const isHeld = sql`(
   ${notReleased} and d.new_account = t.new_accounts and d.erase_after <= least(t.held_until, now()))`
 
-export async function readHeld(db: Db): Promise<Held[]> {
+export async function readHeldDeletions(db: Db): Promise<HeldDeletions[]> {
   const trips = await openTrips(db)
   return Promise.all(
     trips.map(async (trip) => {
-      const { rows } = await sql<Omit<Held, 'trip'>>`
+      const { rows } = await sql<Omit<HeldDeletions, 'trip'>>`
         select (select count(*) from public.deletions d where ${isHeld}) as held,
           (select count(*) from ${dueOf(trip.newAccounts)}) as since
         from public.breaker_trips t where t.id = ${trip.id}`.execute(db)

@@ -1,17 +1,22 @@
-export { hasUnsealedEvents, noteEvents, sealAuditEvents, verifyAuditChain } from './audit-log.ts'
 export {
-  type BlastRadius,
+  hasUnsealedEvents,
+  recordAuditEvents,
+  sealAuditEvents,
+  verifyAuditChain,
+} from './audit-log.ts'
+export {
+  type BreakerLimits,
   countedAtOnce,
   describeKind,
   describeLimits,
   describeTrip,
-  type Held,
+  type HeldDeletions,
   isHeld,
   isNewAccount,
   isStopped,
   mustTrip,
   openTrips,
-  readHeld,
+  readHeldDeletions,
   type Trip,
   tripBreaker,
 } from './circuit-breaker.ts'
@@ -26,7 +31,7 @@ export {
   mayBeClaimed,
 } from './deletions/claim.ts'
 export { finishErasure } from './deletions/erase.ts'
-export { erasePortions, type Pace } from './deletions/erase-in-chunks.ts'
+export { eraseInChunks, type Pace } from './deletions/erase-in-chunks.ts'
 export { type FoundFiles, recordFindings, retryErasure } from './deletions/file-findings.ts'
 export { findLatestDeletion } from './deletions/find-latest.ts'
 export { findOpenDeletion } from './deletions/find-open.ts'
@@ -35,25 +40,25 @@ export { type Deletion, scheduleDeletion } from './deletions/schedule.ts'
 export { deletionStatus } from './deletions/status.ts'
 export { LifecycleError, type LifecycleErrorCode } from './errors.ts'
 export {
-  type DeadAttempt,
-  findDeadAttempts,
-  forgetAttempt,
+  deleteAttempt,
+  findOrphanedAttempts,
+  type OrphanedAttempt,
   postponeAttempt,
   recordAttempts,
 } from './exports/archive-attempts.ts'
 export { archiveMissing, archivesChecked, archivesToCheck } from './exports/check-archives.ts'
-export { hasExportsToMake, lendExports } from './exports/dispatch.ts'
+export { dispatchExports, hasPendingExports } from './exports/dispatch.ts'
 export {
-  type Archive,
   destroyExport,
   findArchive,
-  noteDownload,
   openExport,
+  type ReadyArchive,
+  recordDownload,
 } from './exports/open.ts'
 export {
-  findWantedExports,
-  finishExports,
+  findPendingExports,
   giveUpExports,
+  publishArchives,
   type StoredExport,
 } from './exports/publish.ts'
 export {
@@ -66,21 +71,21 @@ export {
 export { listExports, type OwnExport, requestOwnExport } from './exports/request.ts'
 export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
 export {
-  giveBack,
-  hasFree,
-  keep,
-  LeaseLost,
-  lendEach,
-  lendTogether,
-  type Taken,
-  take,
-  takeEach,
-  whileLeased,
+  type AcquiredLease,
+  acquire,
+  acquireEach,
+  dispatchBatch,
+  dispatchEach,
+  hasUnleased,
+  LeaseLostError,
+  release,
+  renew,
+  withLease,
 } from './lease.ts'
 export { type MailFacts, readMails } from './outbox/mail-facts.ts'
 export { finishMail, type LeasedMail, type Outbox, openOutbox } from './outbox/outbox.ts'
-export { forgetMails } from './outbox/purge-mails.ts'
-export { countHit, forgetOldHits, spendMailAllowance } from './rate-limits.ts'
+export { purgeMails } from './outbox/purge-mails.ts'
+export { consumeMailLimit, countHit, purgeRateLimits } from './rate-limits.ts'
 export { type Alarms, readAlarms } from './read-alarms.ts'
 export { type BacklogCounts, MAX_COUNT, readCounts } from './read-counts.ts'
 export { foreignSecretKey, type Readiness, readiness } from './readiness.ts'

@@ -9,7 +9,7 @@ import { type RawBuilder, sql } from 'kysely'
 type LeasedTable = 'deletions' | 'exports' | 'outbox'
 const rowsOf = (table: LeasedTable) => sql.table(`public.${table}`)
 
-export interface Taken {
+export interface AcquiredLease {
   lease: string
   rows: { id: string; attempts: number }[]
 }
@@ -18,42 +18,42 @@ export interface Taken {
  * Work has this long to show that it is alive, and a queued job to be begun. No longer: whoever lent a row may have died
  * before it was queued, and whoever had fetched its job before it was taken.
  */
-const held = sql`now() + interval '10 seconds'`
-const HELD_MS = 10_000
-const KEEP_EVERY_MS = 3_000
+const leaseEnd = sql`now() + interval '10 seconds'`
+const LEASE_MS = 10_000
+const RENEW_INTERVAL_MS = 3_000
 
 /** Lends free rows that fit `where` (which calls the row `d`), each under a lease of its own; returns the leases. */
-export async function lendEach(
+export async function dispatchEach(
   db: Db,
   table: LeasedTable,
   where: RawBuilder<boolean>,
   limit: number,
 ): Promise<string[]> {
-  const rows = await lend(db, table, where, limit, sql`gen_random_uuid()`)
+  const rows = await dispatch(db, table, where, limit, sql`gen_random_uuid()`)
   return rows.map(({ lease }) => lease)
 }
 
 /** Lends up to `limit` free rows that fit `where` (as above) under one lease; undefined where there are none. */
-export async function lendTogether(
+export async function dispatchBatch(
   db: Db,
   table: LeasedTable,
   where: RawBuilder<boolean>,
   limit: number,
 ): Promise<string | undefined> {
-  const rows = await lend(db, table, where, limit, sql`${randomUUID()}::uuid`)
+  const rows = await dispatch(db, table, where, limit, sql`${randomUUID()}::uuid`)
   return rows[0]?.lease
 }
 
 /** Whether any row is free that fits `where` (as above). */
-export function hasFree(table: LeasedTable, where: RawBuilder<boolean>): RawBuilder<boolean> {
-  return sql`exists (select from ${freeRows(table, where)})`
+export function hasUnleased(table: LeasedTable, where: RawBuilder<boolean>): RawBuilder<boolean> {
+  return sql`exists (select from ${unleasedRows(table, where)})`
 }
 
-function freeRows(table: LeasedTable, where: RawBuilder<boolean>) {
+function unleasedRows(table: LeasedTable, where: RawBuilder<boolean>) {
   return sql`${rowsOf(table)} as d where d.next_attempt_at <= now() and (${where})`
 }
 
-async function lend(
+async function dispatch(
   db: Db,
   table: LeasedTable,
   where: RawBuilder<boolean>,
@@ -64,10 +64,10 @@ async function lend(
   // Materialized: inside a join the limited query could run more than once and lend more than the limit.
   const { rows } = await sql<{ lease: string }>`
     with free as materialized (
-      select d.id from ${freeRows(table, where)}
+      select d.id from ${unleasedRows(table, where)}
       order by d.next_attempt_at limit ${limit} for update skip locked
     )
-    update ${rowsOf(table)} as t set lease = ${lease}, next_attempt_at = ${held}
+    update ${rowsOf(table)} as t set lease = ${lease}, next_attempt_at = ${leaseEnd}
     from free where t.id = free.id
     returning t.lease`.execute(db)
   return rows
@@ -77,8 +77,12 @@ async function lend(
  * Exchanges the lease that a job carries for one of the caller's own. Waits for whoever has locked the rows.
  * Undefined: the rows are done, or lent or taken again since; the job is stale or a duplicate.
  */
-export async function take(db: Db, table: LeasedTable, lease: string): Promise<Taken | undefined> {
-  const [taken] = await takeUnder(db, table, [lease])
+export async function acquire(
+  db: Db,
+  table: LeasedTable,
+  lease: string,
+): Promise<AcquiredLease | undefined> {
+  const [taken] = await acquireUnder(db, table, [lease])
   return taken
 }
 
@@ -86,27 +90,29 @@ export async function take(db: Db, table: LeasedTable, lease: string): Promise<T
  * The same for several jobs at once, each for itself; of two with one lease one takes it. Waits for nobody: undefined as well
  * where somebody has locked the rows.
  */
-export function takeEach(
+export function acquireEach(
   db: Db,
   table: LeasedTable,
   leases: string[],
-): Promise<(Taken | undefined)[]> {
-  return takeUnder(db, table, leases, sql`skip locked`)
+): Promise<(AcquiredLease | undefined)[]> {
+  return acquireUnder(db, table, leases, sql`skip locked`)
 }
 
-async function takeUnder(
+async function acquireUnder(
   db: Db,
   table: LeasedTable,
   leases: string[],
   locked = sql``,
-): Promise<(Taken | undefined)[]> {
+): Promise<(AcquiredLease | undefined)[]> {
   const mine = leases.map(() => randomUUID())
-  const { rows } = await sql<Taken['rows'][number] & { lease: string }>`/* take ${sql.raw(table)} */
+  const { rows } = await sql<
+    AcquiredLease['rows'][number] & { lease: string }
+  >`/* take ${sql.raw(table)} */
     with lent as materialized (
       select t.id, job.mine from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
       join ${rowsOf(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
     )
-    update ${rowsOf(table)} t set lease = lent.mine, next_attempt_at = ${held}, attempts = attempts + 1
+    update ${rowsOf(table)} t set lease = lent.mine, next_attempt_at = ${leaseEnd}, attempts = attempts + 1
     from lent where t.id = lent.id
     returning t.id, attempts, t.lease`.execute(db)
   return mine.map((lease) => {
@@ -116,9 +122,9 @@ async function takeUnder(
 }
 
 /** Prolongs a lease; returns how many rows are still under it. */
-export async function keep(db: Db, table: LeasedTable, lease: string): Promise<number> {
+export async function renew(db: Db, table: LeasedTable, lease: string): Promise<number> {
   const { numAffectedRows } = await sql`
-    update ${rowsOf(table)} set next_attempt_at = ${held} where lease = ${lease}`.execute(db)
+    update ${rowsOf(table)} set next_attempt_at = ${leaseEnd} where lease = ${lease}`.execute(db)
   return Number(numAffectedRows)
 }
 
@@ -126,7 +132,7 @@ export async function keep(db: Db, table: LeasedTable, lease: string): Promise<n
  * Ends a lease without having done the work, on all of its rows or on these; they are free again after a while.
  * `delays` are the seconds after the first attempt, the second, and so on; the last one for all that follow.
  */
-export async function giveBack(
+export async function release(
   db: Db | Tx,
   table: LeasedTable,
   lease: string,
@@ -146,7 +152,7 @@ export async function giveBack(
  * fires too and the promise is rejected with its reason, without waiting for work that does not listen:
  * what that work may still do is guarded by the lease in its own statements.
  */
-export async function whileLeased<T>(
+export async function withLease<T>(
   db: Db,
   table: LeasedTable,
   lease: string,
@@ -158,7 +164,7 @@ export async function whileLeased<T>(
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', onAbort)
-  const letGo = keepAlive(db, table, lease, () => lost.abort(new LeaseLost()))
+  const letGo = startRenewing(db, table, lease, () => lost.abort(new LeaseLostError()))
   try {
     signal.throwIfAborted()
     return await Promise.race([work(signal), aborted])
@@ -169,19 +175,19 @@ export async function whileLeased<T>(
 }
 
 /** Until it is let go of. */
-function keepAlive(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
+function startRenewing(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
   let kept = performance.now()
   let done = false
-  let timer = setTimeout(keepOn, KEEP_EVERY_MS)
+  let timer = setTimeout(keepOn, RENEW_INTERVAL_MS)
   async function keepOn() {
     const began = performance.now()
     // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
-    const rows = await keep(db, table, lease).catch(() => undefined)
+    const rows = await renew(db, table, lease).catch(() => undefined)
     if (rows) kept = began
-    else if (rows === 0 || began - kept >= HELD_MS - KEEP_EVERY_MS) onLost()
+    else if (rows === 0 || began - kept >= LEASE_MS - RENEW_INTERVAL_MS) onLost()
     if (done) return
     // However long it took, the lease has run since it began.
-    timer = setTimeout(keepOn, Math.max(0, KEEP_EVERY_MS - (performance.now() - began)))
+    timer = setTimeout(keepOn, Math.max(0, RENEW_INTERVAL_MS - (performance.now() - began)))
   }
   return () => {
     done = true
@@ -190,6 +196,6 @@ function keepAlive(db: Db, table: LeasedTable, lease: string, onLost: () => void
 }
 
 /** The rows belong to somebody else by now. */
-export class LeaseLost extends Error {
-  override name = 'LeaseLost'
+export class LeaseLostError extends Error {
+  override name = 'LeaseLostError'
 }

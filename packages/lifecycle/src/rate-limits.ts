@@ -28,21 +28,21 @@ export async function countHit(db: Db, keys: Keys, name: string, seconds: number
   return rows[0] as Hit
 }
 
-const MAILS_A_DAY = 10
+const MAX_MAILS_PER_DAY = 10
 
 /** False once an address has had ten mails of this kind within a day, whatever accounts they were about. */
-export async function spendMailAllowance(
+export async function consumeMailLimit(
   db: Db,
   keys: Keys,
   mail: string,
   address: string,
 ): Promise<boolean> {
   const { hits } = await countHit(db, keys, `mail ${mail} ${address.toLowerCase()}`, 24 * 60 * 60)
-  return hits <= MAILS_A_DAY
+  return hits <= MAX_MAILS_PER_DAY
 }
 
 /** Forgets up to `limit` windows that are over; returns how many. */
-export async function forgetOldHits(db: Db, limit = 1_000): Promise<number> {
+export async function purgeRateLimits(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from public.rate_limits where bucket in (
       select bucket from public.rate_limits where ends_at <= now() limit ${limit} for update skip locked)`.execute(

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { asSuperuser, testDb } from '@lethe/db/testing'
-import { noteEvents, sealAuditEvents, verifyAuditChain } from '@lethe/lifecycle'
+import { recordAuditEvents, sealAuditEvents, verifyAuditChain } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import t from 'tap'
 
@@ -11,7 +11,7 @@ t.test(
     const note = () =>
       db
         .transaction()
-        .execute((tx) => noteEvents(tx, [randomUUID(), randomUUID()], 'deletion.claimed'))
+        .execute((tx) => recordAuditEvents(tx, [randomUUID(), randomUUID()], 'deletion.claimed'))
     await Promise.all(Array.from({ length: 20 }, note))
     t.match(await verifyAuditChain(db), { sealed: 0, unsealed: 40 })
     const sealed = await Promise.all([1, 2, 3].map(() => sealAuditEvents(db)))
@@ -29,7 +29,7 @@ t.test(
 
 t.test('events cannot be changed, deleted or truncated', async (t) => {
   const { db } = await testDb(t)
-  await db.transaction().execute((tx) => noteEvents(tx, [randomUUID()], 'deletion.claimed'))
+  await db.transaction().execute((tx) => recordAuditEvents(tx, [randomUUID()], 'deletion.claimed'))
   await t.rejects(
     sql`update public.audit_events set event = 'deletion.erased'`.execute(db),
     /append-only/,
@@ -44,7 +44,7 @@ t.test('whoever gets round the triggers is found by the chain', async (t) => {
   const { db, url } = await testDb(t)
   const forger = asSuperuser(t, { url })
   const ids = Array.from({ length: 5 }, () => randomUUID())
-  await db.transaction().execute((tx) => noteEvents(tx, ids, 'deletion.claimed'))
+  await db.transaction().execute((tx) => recordAuditEvents(tx, ids, 'deletion.claimed'))
   await sealAuditEvents(db)
   const forge = (statement: ReturnType<typeof sql>) =>
     forger.transaction().execute(async (tx) => {

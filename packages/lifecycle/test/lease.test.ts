@@ -5,17 +5,24 @@ import { testDb } from '@lethe/db/testing'
 import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
-import { giveBack, LeaseLost, lendEach, lendTogether, take, whileLeased } from '../src/index.ts'
+import {
+  acquire,
+  dispatchBatch,
+  dispatchEach,
+  LeaseLostError,
+  release,
+  withLease,
+} from '../src/index.ts'
 
 const pending = sql<boolean>`d.status = 'pending'`
 const never = new AbortController().signal
 
 t.test('a lent row is not lent again until its lease runs out', async (t) => {
   const db = await withMails(t, 3)
-  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 3)
-  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 0)
+  t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
+  t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 0)
   await expire(db)
-  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 3)
+  t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
 })
 
 t.test('whoever dies with a row holds it up for ten seconds, whether lent or taken', async (t) => {
@@ -27,9 +34,9 @@ t.test('whoever dies with a row holds it up for ten seconds, whether lent or tak
     )
     return rows[0]?.seconds ?? 0
   }
-  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
+  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
   const lent = await seconds()
-  await take(db, 'outbox', lease)
+  await acquire(db, 'outbox', lease)
   for (const left of [lent, await seconds()]) t.ok(left > 7 && left <= 10, `${left} s`)
 })
 
@@ -37,17 +44,17 @@ t.test('only free rows that fit are lent, and no more than asked for', async (t)
   const db = await withMails(t, 10)
   await sql`update public.outbox set status = 'sent', finished_at = now()
     where id in (select id from public.outbox limit 3)`.execute(db)
-  t.equal((await lendEach(db, 'outbox', pending, 5)).length, 5)
-  t.equal((await lendEach(db, 'outbox', pending, 5)).length, 2)
+  t.equal((await dispatchEach(db, 'outbox', pending, 5)).length, 5)
+  t.equal((await dispatchEach(db, 'outbox', pending, 5)).length, 2)
 })
 
 t.test('workers that lend at the same moment never lend the same row', async (t) => {
   const db = await withMails(t, 500)
   const lent = await Promise.all(
-    Array.from({ length: 10 }, () => lendEach(db, 'outbox', pending, 100)),
+    Array.from({ length: 10 }, () => dispatchEach(db, 'outbox', pending, 100)),
   )
   t.equal(lent.flat().length, new Set(lent.flat()).size)
-  const taken = await Promise.all(lent.flat().map((lease) => take(db, 'outbox', lease)))
+  const taken = await Promise.all(lent.flat().map((lease) => acquire(db, 'outbox', lease)))
   const ids = taken.flatMap((each) => each?.rows.map(({ id }) => id) ?? [])
   t.equal(ids.length, lent.flat().length, 'every lease holds one row')
   t.equal(new Set(ids).size, ids.length, 'and no row is held twice')
@@ -55,41 +62,41 @@ t.test('workers that lend at the same moment never lend the same row', async (t)
 
 t.test('a duplicate of a job finds nothing to do', async (t) => {
   const db = await withMails(t, 1)
-  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
-  const taken = await Promise.all([1, 2, 3].map(() => take(db, 'outbox', lease)))
+  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  const taken = await Promise.all([1, 2, 3].map(() => acquire(db, 'outbox', lease)))
   t.equal(taken.filter(Boolean).length, 1)
-  t.equal(await take(db, 'outbox', lease), undefined)
-  t.equal(await take(db, 'outbox', randomUUID()), undefined)
+  t.equal(await acquire(db, 'outbox', lease), undefined)
+  t.equal(await acquire(db, 'outbox', randomUUID()), undefined)
 })
 
 t.test('a lease that has run out is taken over, and the late job finds nothing', async (t) => {
   const db = await withMails(t, 1)
-  const [late = ''] = await lendEach(db, 'outbox', pending, 1)
+  const [late = ''] = await dispatchEach(db, 'outbox', pending, 1)
   await expire(db)
-  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
-  t.equal(await take(db, 'outbox', late), undefined)
-  t.match(await take(db, 'outbox', lease), { rows: [{ attempts: 1 }] })
+  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  t.equal(await acquire(db, 'outbox', late), undefined)
+  t.match(await acquire(db, 'outbox', lease), { rows: [{ attempts: 1 }] })
 })
 
 t.test('work begun by a worker that died is lent again', async (t) => {
   const db = await withMails(t, 1)
-  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
-  await take(db, 'outbox', lease)
-  t.strictSame(await lendEach(db, 'outbox', pending, 1), [], 'not while it may be alive')
+  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  await acquire(db, 'outbox', lease)
+  t.strictSame(await dispatchEach(db, 'outbox', pending, 1), [], 'not while it may be alive')
   await expire(db)
-  const [again = ''] = await lendEach(db, 'outbox', pending, 1)
-  t.match(await take(db, 'outbox', again), { rows: [{ attempts: 2 }] })
+  const [again = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  t.match(await acquire(db, 'outbox', again), { rows: [{ attempts: 2 }] })
 })
 
 t.test('one lease can hold many rows, and part of them be given back', async (t) => {
   const db = await withMails(t, 4)
-  const lease = await lendTogether(db, 'outbox', pending, 3)
-  const taken = await take(db, 'outbox', lease ?? '')
+  const lease = await dispatchBatch(db, 'outbox', pending, 3)
+  const taken = await acquire(db, 'outbox', lease ?? '')
   t.equal(taken?.rows.length, 3)
   const [first] = taken?.rows ?? []
-  await giveBack(db, 'outbox', taken?.lease ?? '', [0], [first?.id ?? ''])
-  t.equal((await lendEach(db, 'outbox', pending, 10)).length, 2, 'that one and the fourth')
-  t.equal(await lendTogether(db, 'outbox', pending, 3), undefined)
+  await release(db, 'outbox', taken?.lease ?? '', [0], [first?.id ?? ''])
+  t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 2, 'that one and the fourth')
+  t.equal(await dispatchBatch(db, 'outbox', pending, 3), undefined)
 })
 
 t.test(
@@ -98,9 +105,9 @@ t.test(
     const db = await withMails(t, 1)
     const waits: number[] = []
     for (let attempt = 1; attempt <= 4; attempt++) {
-      const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
-      const taken = await take(db, 'outbox', lease)
-      await giveBack(db, 'outbox', taken?.lease ?? '', [5, 30, 120])
+      const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+      const taken = await acquire(db, 'outbox', lease)
+      await release(db, 'outbox', taken?.lease ?? '', [5, 30, 120])
       const row = await db
         .selectFrom('outbox')
         .select(sql<number>`extract(epoch from next_attempt_at - now())::float8`.as('seconds'))
@@ -115,17 +122,17 @@ t.test(
 
 t.test('only the holder of a lease can give it back', async (t) => {
   const db = await withMails(t, 1)
-  const [late = ''] = await lendEach(db, 'outbox', pending, 1)
-  await take(db, 'outbox', late)
-  await giveBack(db, 'outbox', late, [0])
-  t.strictSame(await lendEach(db, 'outbox', pending, 1), [])
+  const [late = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  await acquire(db, 'outbox', late)
+  await release(db, 'outbox', late, [0])
+  t.strictSame(await dispatchEach(db, 'outbox', pending, 1), [])
 })
 
 t.test('a lease is kept for as long as the work runs, and not longer', async (t) => {
   const db = await withMails(t, 1)
   const lease = await takeOne(db)
   const end = Promise.withResolvers<string>()
-  const working = whileLeased(db, 'outbox', lease, () => end.promise)
+  const working = withLease(db, 'outbox', lease, () => end.promise)
   await expire(db)
   await kept(db)
   end.resolve('done')
@@ -135,20 +142,20 @@ t.test('a lease is kept for as long as the work runs, and not longer', async (t)
 t.test('work ends when its lease is lost', async (t) => {
   const db = await withMails(t, 1)
   const lease = await takeOne(db)
-  const working = whileLeased(db, 'outbox', lease, async (signal) => {
+  const working = withLease(db, 'outbox', lease, async (signal) => {
     await sql`update public.outbox set lease = gen_random_uuid()`.execute(db)
     await once(signal, 'abort')
     throw signal.reason
   })
   const watch = startStopwatch()
-  await t.rejects(working, LeaseLost)
+  await t.rejects(working, LeaseLostError)
   await holdsWithin(t, watch, 5_000, 'long before anybody else may begin')
 })
 
 t.test('work that does not listen is not waited for when it has to stop', async (t) => {
   const db = await withMails(t, 1)
   const stop = new AbortController()
-  const working = whileLeased(
+  const working = withLease(
     db,
     'outbox',
     await takeOne(db),
@@ -158,14 +165,14 @@ t.test('work that does not listen is not waited for when it has to stop', async 
   stop.abort(new Error('stopping'))
   await t.rejects(working, { message: 'stopping' })
   await t.rejects(
-    whileLeased(db, 'outbox', randomUUID(), async () => t.fail('it began'), stop.signal),
+    withLease(db, 'outbox', randomUUID(), async () => t.fail('it began'), stop.signal),
     { message: 'stopping' },
   )
 })
 
 t.test('an error of the work is the error of the whole', async (t) => {
   const db = await withMails(t, 1)
-  const working = whileLeased(
+  const working = withLease(
     db,
     'outbox',
     await takeOne(db),
@@ -193,8 +200,8 @@ async function withMails(t: Parameters<typeof testDb>[0], count: number): Promis
 }
 
 async function takeOne(db: Db): Promise<string> {
-  const [lease = ''] = await lendEach(db, 'outbox', pending, 1)
-  const taken = await take(db, 'outbox', lease)
+  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+  const taken = await acquire(db, 'outbox', lease)
   return taken?.lease ?? ''
 }
 

@@ -18,7 +18,7 @@ import { cancelRoute } from './pages/cancel-route.ts'
 import { pages } from './pages/index.ts'
 import { restoreLinks } from './pages/restore-links.ts'
 import { passwordLimits, rateLimits } from './rate-limits.ts'
-import { keepClosedUntilReady } from './readiness-guard.ts'
+import { rejectUntilReady } from './readiness-guard.ts'
 import { retrySerializationFailures } from './retry.ts'
 import { avatarRoutes } from './routes/avatars.ts'
 import { compatProfileRoutes } from './routes/compat-profiles.ts'
@@ -74,20 +74,20 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   const isStopping = drainBeforeClosing(app, lingerMs)
   const whyNotDatabase = readiness(deps)
   const whyNotReady = async () => (await whyNotDatabase()) ?? (await deps.folders.whyNot())
-  keepClosedUntilReady(app, whyNotReady, deps)
+  rejectUntilReady(app, whyNotReady, deps)
   refuseCrossSite(app, config.publicUrl)
   restoreLinks(app)
   app.register(cookie)
   serveDocs(app, config.sessionCookieName)
 
-  const spend = rateLimits(app, { db, keys, on: config.rateLimits })
+  const consumeLimit = rateLimits(app, { db, keys, on: config.rateLimits })
   const routeDeps: RouteDeps = {
     ...deps,
     isStopping,
     whyNotReady,
     auth: authentication(app, deps),
-    spend,
-    spendPassword: passwordLimits(spend),
+    consumeLimit,
+    consumePasswordLimit: passwordLimits(consumeLimit),
   }
   for (const routes of [
     healthRoutes,

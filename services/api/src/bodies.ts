@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { unstorableViolations } from './find-unstorable-text.ts'
+import { findUnstorableText } from './find-unstorable-text.ts'
 import { problem } from './problems.ts'
 import { violationMembers } from './violations.ts'
 
@@ -28,7 +28,7 @@ export function readBodies(app: FastifyInstance): void {
   })
 
   app.addHook('preHandler', async (request) => {
-    const errors = unstorableViolations(request.body)
+    const errors = findUnstorableText(request.body)
     if (errors.length > 0) throw problem('invalid-request', { members: violationMembers(errors) })
   })
 }

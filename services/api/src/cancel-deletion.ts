@@ -12,9 +12,9 @@ export async function cancelDeletion(
   request: FastifyRequest,
   wish: CancelWish,
 ): Promise<Pick<Cancelled, 'id' | 'status'>> {
-  const { db, hasher, spend, spendPassword } = deps
-  if ('token' in wish) await spend(request, 'linkPerCaller')
-  else await spendPassword(request, wish.email)
+  const { db, hasher, consumeLimit, consumePasswordLimit } = deps
+  if ('token' in wish) await consumeLimit(request, 'linkPerCaller')
+  else await consumePasswordLimit(request, wish.email)
   const { exportId, archive, id, status } =
     'token' in wish
       ? await cancelDeletionByToken(db, wish.token)

@@ -5,7 +5,7 @@ import type { Keys, Readiness } from '@lethe/lifecycle'
 import type { Auth } from './auth.ts'
 import type { ApiConfig } from './config.ts'
 import type { IsStopping } from './drain.ts'
-import type { Spend, SpendPassword } from './rate-limits.ts'
+import type { ConsumeLimit, ConsumePasswordLimit } from './rate-limits.ts'
 
 /** All that the API works with; `main.ts` makes it, and tests make their own. */
 export interface Deps {
@@ -24,6 +24,6 @@ export interface RouteDeps extends Deps {
   isStopping: IsStopping
   whyNotReady: Readiness
   auth: Auth
-  spend: Spend
-  spendPassword: SpendPassword
+  consumeLimit: ConsumeLimit
+  consumePasswordLimit: ConsumePasswordLimit
 }

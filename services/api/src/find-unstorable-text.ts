@@ -20,7 +20,7 @@ function unstorable(body: unknown): string[] {
 }
 
 /** The same as faults of a request. */
-export function unstorableViolations(body: unknown): Violation[] {
+export function findUnstorableText(body: unknown): Violation[] {
   return unstorable(body).map((pointer) => ({
     in: 'body',
     pointer,

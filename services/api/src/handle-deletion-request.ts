@@ -6,8 +6,8 @@ import type { RouteDeps } from './deps.ts'
 import { clearSessionCookie } from './session-cookie.ts'
 
 /** What all three routes do: one deletion, whoever asks in whichever shape. */
-export async function askForDeletion(
-  { db, keys, hasher, config, spend, spendPassword }: RouteDeps,
+export async function handleDeletionRequest(
+  { db, keys, hasher, config, consumeLimit, consumePasswordLimit }: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   asked: { userId: number; password?: string | undefined; eraseNow?: boolean | undefined },
@@ -16,8 +16,9 @@ export async function askForDeletion(
   const isOwn = session.userId === asked.userId
   // A stranger must not use up the owner's tries.
   if (!isOwn && session.role !== 'administrator') throw new AccountError('not-authorized')
-  await spend(request, 'deletionPerAccount', asked.userId)
-  if (asked.password !== undefined) await spendPassword(request, await addressOf(db, session))
+  await consumeLimit(request, 'deletionPerAccount', asked.userId)
+  if (asked.password !== undefined)
+    await consumePasswordLimit(request, await addressOf(db, session))
   const deletion = await requestDeletion(db, keys, hasher, session, asked, {
     gracePeriod: config.gracePeriod.iso,
     reauthenticationWindow: config.reauthenticationWindow.iso,
@@ -27,7 +28,7 @@ export async function askForDeletion(
 }
 
 /** For the routes on which anyone else's account, and none, look the same. */
-export function hideOthers(error: unknown): never {
+export function maskAsNotFound(error: unknown): never {
   if (error instanceof AccountError && error.code === 'not-authorized')
     throw new AccountError('user-not-found')
   throw error

@@ -1,4 +1,4 @@
-import { describeError } from '@lethe/db'
+import { serializeError } from '@lethe/db'
 import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { LogController } from 'fastify'
 
@@ -11,7 +11,7 @@ export function logging(level: string, stream?: { write(line: string): void }) {
     logger: {
       level,
       ...(stream && { stream }),
-      serializers: { req, res, err: describeError },
+      serializers: { req, res, err: serializeError },
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), remove: true },
     },
     logController: new OneLinePerRequest(),

@@ -1,8 +1,8 @@
 import { AccountError } from '@lethe/accounts'
 import { exceedsLimit, isUnavailable } from '@lethe/db'
-import { NoPlan } from '@lethe/erasure'
+import { IncompleteDataMapError } from '@lethe/erasure'
 import { LifecycleError } from '@lethe/lifecycle'
-import { unstorableViolations } from './find-unstorable-text.ts'
+import { findUnstorableText } from './find-unstorable-text.ts'
 import { type ProblemCode, problemTypes } from './problem-types.ts'
 import { violationMembers, violations } from './violations.ts'
 
@@ -55,7 +55,7 @@ export function toProblem(error: unknown, body?: unknown): Problem {
     const headers = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }
     return describe(error.code, { members, headers })
   }
-  if (error instanceof NoPlan)
+  if (error instanceof IncompleteDataMapError)
     return describe('unavailable', {
       detail:
         'What an erasure would take cannot be told until an operator has mended the data map.',
@@ -65,7 +65,7 @@ export function toProblem(error: unknown, body?: unknown): Problem {
     return describe('invalid-request', {
       members: violationMembers([
         ...violations(validation, validationContext),
-        ...(validationContext === 'body' ? unstorableViolations(body) : []),
+        ...(validationContext === 'body' ? findUnstorableText(body) : []),
       ]),
     })
   const known = byFastifyCode[code ?? ''] ?? byStatus[statusCode ?? 0]

@@ -26,19 +26,19 @@ export type LimitName = keyof typeof limits
  * Counts the request against a limit; beyond it throws `too-many-requests`.
  * `whose` is the account, as id or address, for a limit per account; the caller's network otherwise.
  */
-export type Spend = (
+export type ConsumeLimit = (
   request: FastifyRequest,
   limit: LimitName,
   whose?: string | number,
 ) => Promise<void>
 
 /** Counts a try at a password of the account with this address: all routes that check one share the two limits. */
-export type SpendPassword = (request: FastifyRequest, email: string) => Promise<void>
+export type ConsumePasswordLimit = (request: FastifyRequest, email: string) => Promise<void>
 
-export function passwordLimits(spend: Spend): SpendPassword {
+export function passwordLimits(consumeLimit: ConsumeLimit): ConsumePasswordLimit {
   return async (request, email) => {
-    await spend(request, 'passwordPerCaller')
-    await spend(request, 'passwordPerAccount', storedAddress(email).toLowerCase())
+    await consumeLimit(request, 'passwordPerCaller')
+    await consumeLimit(request, 'passwordPerAccount', storedAddress(email).toLowerCase())
   }
 }
 
@@ -46,7 +46,7 @@ export function passwordLimits(spend: Spend): SpendPassword {
 export function rateLimits(
   app: FastifyInstance,
   { db, keys, on }: { db: Db; keys: Keys; on: boolean },
-): Spend {
+): ConsumeLimit {
   app.register(rateLimit, { global: false, store: sharedStore(db, keys) })
   return async (request, limit, whose) => {
     if (!on) return

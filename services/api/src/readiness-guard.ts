@@ -9,7 +9,7 @@ const always = new Set<string | undefined>(['/healthz', '/readyz'])
  * Nothing but the health routes is served until the database was once seen migrated and set up with our SECRET_KEY:
  * what another key sealed or signed would be lost to the right one. Once open it stays open.
  */
-export function keepClosedUntilReady(
+export function rejectUntilReady(
   app: FastifyInstance,
   whyNotReady: Readiness,
   { db, keys }: Pick<Deps, 'db' | 'keys'>,

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { planErasure } from '@lethe/accounts'
 import { makeArchive, openStorage } from '@lethe/archive'
-import { connectReaders, type Db } from '@lethe/db'
-import { findWantedExports, finishExports } from '@lethe/lifecycle'
+import { type Db, openSnapshotPool } from '@lethe/db'
+import { findPendingExports, publishArchives } from '@lethe/lifecycle'
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
@@ -293,15 +293,15 @@ async function archived(t: Test, { db, databaseUrl }: Databases, ada: Person): P
     .returning('id')
     .executeTakeFirstOrThrow()
   const uploadDir = await exportDirOf(t)
-  const [wanted] = await findWantedExports(db, keys, [exportId])
+  const [wanted] = await findPendingExports(db, keys, [exportId])
   if (!wanted) throw new Error('nobody wants it')
-  const readers = connectReaders(databaseUrl, { max: 1 })
+  const readers = openSnapshotPool(databaseUrl, { max: 1 })
   const made = await makeArchive(readers, openStorage(uploadDir), {
     ...{ lease, uploadDir, plan: await planErasure(db), ...wanted },
     signal: new AbortController().signal,
   })
   await readers.end()
-  await finishExports(db, lease, [{ exportId, ...made }], 'P7D')
+  await publishArchives(db, lease, [{ exportId, ...made }], 'P7D')
   return archiveToken(db, keys, ada.id)
 }
 

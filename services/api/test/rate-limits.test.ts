@@ -116,12 +116,12 @@ async function limited(t: Parameters<typeof testApp>[0], env: NodeJS.ProcessEnv 
   const { app, db } = await testApp(t, {
     env: { ...env, RATE_LIMITS: on ? 'on' : 'off' },
     routes: async (app, { db, keys }) => {
-      const spend = rateLimits(app, { db, keys, on })
-      app.get('/password', (request) => spend(request, 'passwordPerCaller'))
+      const consumeLimit = rateLimits(app, { db, keys, on })
+      app.get('/password', (request) => consumeLimit(request, 'passwordPerCaller'))
       app.get('/password/:account', (request: FastifyRequest<{ Params: { account: string } }>) =>
-        spend(request, 'passwordPerAccount', request.params.account),
+        consumeLimit(request, 'passwordPerAccount', request.params.account),
       )
-      app.get('/sign-up', (request) => spend(request, 'signUpPerCaller'))
+      app.get('/sign-up', (request) => consumeLimit(request, 'signUpPerCaller'))
     },
   })
   return { db, call: (request: object = {}) => app.inject({ url: '/password', ...request }) }

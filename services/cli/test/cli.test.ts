@@ -1,4 +1,4 @@
-import { fixture } from '@lethe/accounts/testing'
+import { createTestContext } from '@lethe/accounts/testing'
 import { testDb } from '@lethe/db/testing'
 import { sealAuditEvents, tripBreaker } from '@lethe/lifecycle'
 import { sql } from 'kysely'
@@ -136,7 +136,7 @@ t.test('anything else prints what there is', async (t) => {
 
 async function setup(t: Test) {
   const { db } = await testDb(t)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   return {
     f,
     async lethe(...args: string[]) {

@@ -5,7 +5,7 @@ import { asSuperuser, emptyDb } from '@lethe/db/testing'
 import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { rightsByTable } from '../src/doctor/rights.ts'
-import { lookAtRole } from '../src/doctor/role.ts'
+import { checkRole } from '../src/doctor/role.ts'
 import { healthy } from './healthy.ts'
 
 const plan = (change: RawBuilder<unknown>, line: RegExp) => ({ change, about: 'plan', line })
@@ -87,7 +87,7 @@ t.test('every right on every table of Lethe is missed, and usage of a schema apa
 t.test('a database without our users has no rights on them to miss', async (t) => {
   const { db } = await emptyDb(t)
   await migrate(db, { withoutUsers: true })
-  const findings = await lookAtRole({ db })
+  const findings = await checkRole({ db })
   t.notOk(
     findings.some(({ grade }) => grade === 'wrong'),
     JSON.stringify(findings),

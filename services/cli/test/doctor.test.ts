@@ -6,7 +6,7 @@ import { connect, type Db, pendingMigrations } from '@lethe/db'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { checks } from '../src/doctor/checks.ts'
-import { lookAtClocks } from '../src/doctor/clocks.ts'
+import { checkClocks } from '../src/doctor/clocks.ts'
 import { weaknessOf } from '../src/doctor/secret-key.ts'
 import { asProcess } from './as-process.ts'
 import { healthy } from './healthy.ts'
@@ -205,7 +205,7 @@ t.test('names clocks more than two seconds apart, and which one is ahead', async
          return pg_catalog.clock_timestamp() + interval '${offset}'`,
       )
       .execute(db)
-    const [finding] = await lookAtClocks({ db: odd })
+    const [finding] = await checkClocks({ db: odd })
     t.equal(finding?.grade, line ? 'wrong' : 'ok')
     if (line) t.match(finding?.text, line)
   }
@@ -223,7 +223,7 @@ t.test('a slow way to the database is not taken for a wrong clock', async (t) =>
       return now;
     end $$;
   `.execute(db)
-  const [finding] = await lookAtClocks({ db: withClock(t, env) })
+  const [finding] = await checkClocks({ db: withClock(t, env) })
   t.equal(finding?.grade, 'ok')
 })
 

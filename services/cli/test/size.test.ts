@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { fixture, makeManyDue } from '@lethe/accounts/testing'
+import { createTestContext, makeManyDue } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { cancelDeletionByToken, tripBreaker } from '@lethe/lifecycle'
@@ -14,7 +14,7 @@ const CANCELS = 40
 
 t.test('with very many due', async (t) => {
   const { db: impatient, url } = await testDb(t)
-  const f = await fixture(impatient, 'PT0S')
+  const f = await createTestContext(impatient, 'PT0S')
   const people = await Promise.all(Array.from({ length: CANCELS }, () => f.person()))
   await sql`update public.users set created_at = now() - interval '1 year'`.execute(impatient)
   const asked = await Promise.all(people.map((person) => f.request(person)))

@@ -30,7 +30,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     exportDir: exportDir(env),
     uploadDir: path.resolve(optional(env, 'UPLOAD_DIR') ?? '.data/uploads'),
     exportTtl: duration(env, 'EXPORT_TTL', 'P7D'),
-    blastRadius: {
+    breakerLimits: {
       floor: eraseAtOnceFloor(env),
       share: eraseAtOnceShare(env),
     },

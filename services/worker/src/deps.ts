@@ -1,7 +1,7 @@
 import type { FolderGuard, Storage } from '@lethe/archive'
-import type { Db, Readers } from '@lethe/db'
+import type { Db, SnapshotPool } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
-import type { BlastRadius, Keys, Outbox } from '@lethe/lifecycle'
+import type { BreakerLimits, Keys, Outbox } from '@lethe/lifecycle'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
 
@@ -13,7 +13,7 @@ export interface Deps {
   mailer: Mailer
   publicUrl: string
   /** Connections for exports, which hold one for as long as they take. */
-  readers: Readers
+  readers: SnapshotPool
   /** Where archives lie. */
   storage: Storage
   /** Whether EXPORT_DIR and UPLOAD_DIR are this database's. */
@@ -24,9 +24,9 @@ export interface Deps {
   /** ISO 8601, counted from the date of the erasure. */
   exportTtl: string
   /** Beyond it erasure stops. */
-  blastRadius: BlastRadius
+  breakerLimits: BreakerLimits
   /** Sessions belong to whoever brings the people: forgets up to `limit` that have ended, and returns how many. */
-  forgetExpiredSessions(db: Db, limit: number): Promise<number>
+  purgeExpiredSessions(db: Db, limit: number): Promise<number>
   /** Whether mails of one kind to one address are limited. */
   rateLimits: boolean
 }

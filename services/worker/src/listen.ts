@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { openClient } from '@lethe/db'
-import { nap } from './loop.ts'
+import { sleep } from './loop.ts'
 
 const RECONNECT_MS = 1_000
 
@@ -27,6 +27,6 @@ export async function listen(
       if (!stop.aborted) onError(error)
     }
     await client?.end().catch(() => {})
-    await nap(RECONNECT_MS, stop)
+    await sleep(RECONNECT_MS, stop)
   }
 }

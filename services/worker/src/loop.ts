@@ -16,10 +16,10 @@ export async function loop({ everyMs, run, onError }: Loop, stop: AbortSignal): 
     } catch (error) {
       onError(error)
     }
-    if (!more) await nap(everyMs, stop)
+    if (!more) await sleep(everyMs, stop)
   }
 }
 
-export async function nap(ms: number, until: AbortSignal): Promise<void> {
+export async function sleep(ms: number, until: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, { signal: until }).catch(() => {})
 }

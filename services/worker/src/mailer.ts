@@ -59,9 +59,9 @@ export function openMailer(
 
   return {
     async send({ id, to, date, subject, text, html }, signal) {
-      if (!isOneAddress(to)) throw new AddressRefused()
+      if (!isOneAddress(to)) throw new AddressRefusedError()
       const patience = new AbortController()
-      const timer = setTimeout(() => patience.abort(new ServerSilent()), patienceMs)
+      const timer = setTimeout(() => patience.abort(new MailServerTimeoutError()), patienceMs)
       const leaving: Leaving = { leaves: () => clearTimeout(timer) }
       const sent = transport.sendMail({
         ...leaving,
@@ -96,8 +96,8 @@ interface Leaving {
   leaves(): void
 }
 
-class ServerSilent extends Error {
-  override name = 'ServerSilent'
+class MailServerTimeoutError extends Error {
+  override name = 'MailServerTimeoutError'
   readonly code = 'ETIMEDOUT'
 }
 
@@ -106,8 +106,8 @@ function isOneAddress(text: string): boolean {
   return /^[^\s\p{Cc}<>,;]+@[^\s\p{Cc}<>,;@]+$/u.test(text)
 }
 
-class AddressRefused extends Error {
-  override name = 'AddressRefused'
+class AddressRefusedError extends Error {
+  override name = 'AddressRefusedError'
   readonly code = 'EADDRESS'
 }
 
@@ -120,7 +120,7 @@ const aboutLogIn = [530, 534, 535, 538]
  * (nodemailer's EENVELOPE too), is about this service and not about the mail.
  */
 export function isRefusedForGood(error: unknown): boolean {
-  if (error instanceof AddressRefused) return true
+  if (error instanceof AddressRefusedError) return true
   const { code, command, permanent, responseCode } = error as NodemailerError
   if (permanent !== true || aboutLogIn.includes(responseCode ?? 0)) return false
   return code === 'EMESSAGE' || (code === 'EENVELOPE' && command === 'RCPT TO')

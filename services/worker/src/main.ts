@@ -1,10 +1,10 @@
-import { dataMap, forgetExpiredSessions } from '@lethe/accounts'
+import { dataMap, purgeExpiredSessions } from '@lethe/accounts'
 import { guardFolders, openMarkedFolders, openStorage } from '@lethe/archive'
 import { configOrExit, exit } from '@lethe/config'
-import { asUnusable, connect, connectReaders } from '@lethe/db'
+import { asUnusable, connect, openSnapshotPool } from '@lethe/db'
 import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
 import { readConfig } from './config.ts'
-import { createLog, seldom } from './logging.ts'
+import { createLog, throttleErrors } from './logging.ts'
 import { openMailer } from './mailer.ts'
 import { databaseConnections, exportJobsAtOnce, startWorker } from './worker.ts'
 
@@ -16,10 +16,10 @@ const keys = deriveKeys(config.secretKey)
 const connecting = {
   // Work that is under way can wait for a database that stalls; a lease lasts for ten seconds.
   patience: 5_000,
-  onError: seldom((err) => log.warn({ err }, 'database.connection-lost')),
+  onError: throttleErrors((err) => log.warn({ err }, 'database.connection-lost')),
 }
 const db = connect(config.databaseUrl, { max: databaseConnections, ...connecting })
-const readers = connectReaders(config.databaseUrl, { max: exportJobsAtOnce, ...connecting })
+const readers = openSnapshotPool(config.databaseUrl, { max: exportJobsAtOnce, ...connecting })
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(event, (err) => {
@@ -44,13 +44,13 @@ const folders = guardFolders({ db, map: dataMap, folders: openMarkedFolders(conf
 const foreignFolder = await folders.start()
 if (foreignFolder) exit(foreignFolder)
 
-const { publicUrl, uploadDir, exportTtl, blastRadius, rateLimits } = config
+const { publicUrl, uploadDir, exportTtl, breakerLimits, rateLimits } = config
 const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
   {
-    ...{ db, readers, keys, log, mailer, publicUrl, uploadDir, blastRadius, rateLimits },
+    ...{ db, readers, keys, log, mailer, publicUrl, uploadDir, breakerLimits, rateLimits },
     ...{ dataMap, exportTtl: exportTtl.iso, storage: openStorage(config.exportDir), folders },
-    forgetExpiredSessions,
+    purgeExpiredSessions,
   },
   { ...config, refuse: exit },
 ).catch(({ code }: NodeJS.ErrnoException) =>

@@ -1,5 +1,5 @@
 import type { Db } from '@lethe/db'
-import { hasFree, lendEach } from '@lethe/lifecycle'
+import { dispatchEach, hasUnleased } from '@lethe/lifecycle'
 import type { OpenQueue } from '@lethe/queue'
 import { type RawBuilder, sql } from 'kysely'
 
@@ -12,14 +12,14 @@ const WAITING_AT_MOST = 200
 
 const unsent = sql<boolean>`d.status = 'pending'`
 
-export const hasMailsToRelay: RawBuilder<boolean> = hasFree('outbox', unsent)
+export const hasMailsToRelay: RawBuilder<boolean> = hasUnleased('outbox', unsent)
 
 /** Lends mails that are to leave and queues a job for each. True when there may be more. */
 export async function relayMails(db: Db, queue: OpenQueue): Promise<boolean> {
   // Asked first: while the queue is away this throws, and nothing is lent in vain.
   const { waiting } = await queue.counts('send-mail')
   if (waiting >= WAITING_AT_MOST) return false
-  const leases = await lendEach(db, 'outbox', unsent, BATCH)
+  const leases = await dispatchEach(db, 'outbox', unsent, BATCH)
   await queue.publish('send-mail', leases)
   return leases.length === BATCH
 }

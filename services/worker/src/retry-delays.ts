@@ -12,11 +12,11 @@ export const retryDelays = {
   /** Erasure is promised: it is never given up. */
   erasure: [5, 30, 2 * MINUTE, 10 * MINUTE, HOUR],
   /** Too much to be done together with others: next it is done alone. */
-  alone: [0],
+  individually: [0],
   /** The worker stops: another one may begin at once. */
   stopped: [0],
   /** The database was away, or somebody was using the rows: that says nothing about them, however often they were tried. */
-  away: [5],
+  databaseUnavailable: [5],
 } as const
 
 /** Those of this work, unless it failed for a reason that lies elsewhere. */
@@ -26,5 +26,7 @@ export function delaysAfter(
   work: 'export' | 'erasure',
 ): readonly number[] {
   if (stop.aborted) return retryDelays.stopped
-  return isUnavailable(error) || isContended(error) ? retryDelays.away : retryDelays[work]
+  return isUnavailable(error) || isContended(error)
+    ? retryDelays.databaseUnavailable
+    : retryDelays[work]
 }

@@ -1,4 +1,4 @@
-import { removeDead } from '@lethe/archive'
+import { removeOrphanedArchives } from '@lethe/archive'
 import type { Db } from '@lethe/db'
 import {
   archiveMissing,
@@ -6,21 +6,21 @@ import {
   archivesChecked,
   archivesToCheck,
   archivesToRemove,
+  dispatchBatch,
+  dispatchExports,
   expireExports,
-  forgetMails,
-  forgetOldHits,
   giveUpExports,
   hasArchivesToRemove,
   hasClaimable,
   hasDueReminders,
   hasExportsToExpire,
-  hasExportsToMake,
+  hasPendingExports,
   hasReleaseToFinish,
   hasUnsealedEvents,
   isClaimable,
-  lendExports,
-  lendTogether,
   mustTrip,
+  purgeMails,
+  purgeRateLimits,
   releaseBatch,
   sealAuditEvents,
   stageReminders,
@@ -61,15 +61,15 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
 }
 
 export function conditionalTasks(deps: Deps, queue: OpenQueue) {
-  const { db, blastRadius } = deps
+  const { db, breakerLimits } = deps
   return {
     relay: { when: hasMailsToRelay, run: () => relayMails(db, queue) },
-    'lend-exports': { when: hasExportsToMake, run: () => queueExports(deps, queue) },
-    'lend-deletions': {
-      when: hasClaimable(blastRadius),
+    'dispatch-exports': { when: hasPendingExports, run: () => queueExports(deps, queue) },
+    'dispatch-deletions': {
+      when: hasClaimable(breakerLimits),
       run: () => queueDeletions(deps, queue),
     },
-    'trip-breaker': { when: mustTrip(blastRadius), run: once(() => watchBlastRadius(deps)) },
+    'trip-breaker': { when: mustTrip(breakerLimits), run: once(() => reportTrips(deps)) },
     'finish-release': { when: hasReleaseToFinish, run: () => releaseBatch(db) },
     'stage-reminders': { when: hasDueReminders, run: inBatches(db, stageReminders) },
     'expire-exports': { when: hasExportsToExpire, run: inBatches(db, expireExports) },
@@ -79,14 +79,14 @@ export function conditionalTasks(deps: Deps, queue: OpenQueue) {
 }
 
 export function periodicTasks(deps: Deps) {
-  const { db, forgetExpiredSessions } = deps
+  const { db, purgeExpiredSessions } = deps
   return {
-    'forget-old-hits': { everyMs: MINUTE, run: inBatches(db, forgetOldHits) },
-    'forget-expired-sessions': { everyMs: MINUTE, run: inBatches(db, forgetExpiredSessions) },
-    'forget-mails': { everyMs: 10 * MINUTE, run: inBatches(db, forgetMails) },
+    'purge-rate-limits': { everyMs: MINUTE, run: inBatches(db, purgeRateLimits) },
+    'purge-expired-sessions': { everyMs: MINUTE, run: inBatches(db, purgeExpiredSessions) },
+    'purge-mails': { everyMs: 10 * MINUTE, run: inBatches(db, purgeMails) },
     'give-up-exports': { everyMs: 10 * MINUTE, run: once(() => giveUpExports(db)) },
     'check-archives': { everyMs: MINUTE, run: () => checkArchives(deps) },
-    'remove-dead': { everyMs: MINUTE, run: once(() => collectArchives(deps)) },
+    'remove-orphaned-archives': { everyMs: MINUTE, run: once(() => collectArchives(deps)) },
   } satisfies Record<string, PeriodicTask>
 }
 
@@ -104,24 +104,29 @@ function inBatches(db: Db, run: (db: Db, limit: number) => Promise<number>): Tas
 async function queueExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('export-accounts')
   if (waiting >= BATCHES_WAITING) return false
-  const leases = await lendExports(db)
+  const leases = await dispatchExports(db)
   await queue.publish('export-accounts', leases)
   return leases.length > 0
 }
 
 /** Those that are due, and those that a worker had claimed before it died. */
-async function queueDeletions({ db, blastRadius }: Deps, queue: OpenQueue): Promise<boolean> {
+async function queueDeletions({ db, breakerLimits }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('erase-accounts')
   if (waiting >= BATCHES_WAITING) return false
-  const lease = await lendTogether(db, 'deletions', isClaimable(blastRadius, DELETIONS), DELETIONS)
+  const lease = await dispatchBatch(
+    db,
+    'deletions',
+    isClaimable(breakerLimits, DELETIONS),
+    DELETIONS,
+  )
   if (!lease) return false
   await queue.publish('erase-accounts', [lease])
   return true
 }
 
 /** Lending and claiming stop by themselves; that it is so is noted and told here, once. */
-async function watchBlastRadius({ db, blastRadius, log }: Deps): Promise<void> {
-  for (const { id: _, ...trip } of await tripBreaker(db, blastRadius))
+async function reportTrips({ db, breakerLimits, log }: Deps): Promise<void> {
+  for (const { id: _, ...trip } of await tripBreaker(db, breakerLimits))
     log.error(trip, 'erasure.stopped')
 }
 
@@ -164,7 +169,7 @@ async function checkArchives({ db, storage, folders, log }: Deps): Promise<boole
 
 async function collectArchives({ db, storage, folders, log }: Deps): Promise<void> {
   if (await folders.whyNot()) return
-  await removeDead(db, storage, {
+  await removeOrphanedArchives(db, storage, {
     removed: (exportId) => log.info({ export: exportId }, 'archive.collected'),
     failed: (exportId, error) =>
       log.error(storageFailure(exportId, error), 'archive.not-collected'),

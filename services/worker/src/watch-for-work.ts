@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import { nap } from './loop.ts'
+import { sleep } from './loop.ts'
 import type { ConditionalTask } from './sweep.ts'
 
 /** An idle worker looks once a second: one transaction, whatever the number of tasks. */
@@ -33,7 +33,7 @@ export function watchForWork<Name extends string>(
         return []
       })
       for (const name of found) runners[name].ask()
-      await nap(found.length > 0 ? BUSY_MS : IDLE_MS, stop)
+      await sleep(found.length > 0 ? BUSY_MS : IDLE_MS, stop)
     }
     await Promise.all(names.map((name) => runners[name].idle()))
   }

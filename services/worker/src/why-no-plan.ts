@@ -1,4 +1,4 @@
-import { faultLine, makePlan, NoPlan } from '@lethe/erasure'
+import { formatMapProblem, IncompleteDataMapError, makePlan } from '@lethe/erasure'
 import type { Deps } from './deps.ts'
 
 /** Why nobody may be erased: a line for each thing that would be forgotten, with the remedy. Nothing where all is well. */
@@ -10,7 +10,7 @@ export async function whyNoPlan({
     await makePlan(db, dataMap)
     return undefined
   } catch (error) {
-    if (error instanceof NoPlan) return error.faults.map(faultLine)
+    if (error instanceof IncompleteDataMapError) return error.faults.map(formatMapProblem)
     throw error
   }
 }

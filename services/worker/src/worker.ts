@@ -13,8 +13,8 @@ import type { Deps } from './deps.ts'
 import { handlersWith } from './handlers/index.ts'
 import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
-import { seldom } from './logging.ts'
-import { loop, nap } from './loop.ts'
+import { throttleErrors } from './logging.ts'
+import { loop, sleep } from './loop.ts'
 import { mailsAtOnce } from './mailer.ts'
 import { conditionalTasks, periodicTasks } from './sweep.ts'
 import { watchForWork } from './watch-for-work.ts'
@@ -131,7 +131,7 @@ async function begin(
       } catch (err) {
         deps.log.error({ err }, 'worker.not-started')
       }
-    await nap(1_000, stop)
+    await sleep(1_000, stop)
   }
   return undefined
 }
@@ -153,7 +153,7 @@ async function open(
   if (!(await adoptSecretKey(db, keys))) throw new Error(foreignSecretKey)
   const queue = await openQueue({
     ...{ databaseUrl, redisUrl, name: queueName },
-    onError: seldom((err) => log.error({ err }, 'queue.failed')),
+    onError: throttleErrors((err) => log.error({ err }, 'queue.failed')),
   })
   try {
     const handlers = handlersWith({ ...deps, outbox: openOutbox(db), stop: stopWork })
@@ -167,9 +167,9 @@ async function open(
 }
 
 function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSignal) {
-  const away = seldom((err: unknown) => deps.log.error({ err }, 'database.unavailable'))
+  const away = throttleErrors((err: unknown) => deps.log.error({ err }, 'database.unavailable'))
   const failed = (task: string) => {
-    const tell = seldom((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
+    const tell = throttleErrors((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
     return (error: unknown) => (isUnavailable(error) ? away(error) : tell(error))
   }
   const watch = watchForWork(deps.db, conditionalTasks(deps, queue), failed, stop)
@@ -180,7 +180,7 @@ function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSign
     watch.ended,
     listen(
       databaseUrl,
-      { outbox: () => watch.ask('relay'), exports: () => watch.ask('lend-exports') },
+      { outbox: () => watch.ask('relay'), exports: () => watch.ask('dispatch-exports') },
       failed('listen'),
       stop,
     ),

@@ -65,11 +65,11 @@ function checked(
   hash: Buffer | null,
 ): string {
   const token = nonce && make(keys, nonce)
-  if (!token || !hash || !tokenHash(token).equals(hash)) throw new TokenMismatch()
+  if (!token || !hash || !tokenHash(token).equals(hash)) throw new TokenMismatchError()
   return token
 }
 
-class TokenMismatch extends Error {
-  override name = 'TokenMismatch'
+class TokenMismatchError extends Error {
+  override name = 'TokenMismatchError'
   readonly code = 'ETOKEN'
 }

@@ -10,13 +10,13 @@ import { startWorker } from '../src/worker.ts'
 import { type Setup, setup } from './setup.ts'
 
 /** More than two. */
-const blastRadius = { floor: 2, share: 0 }
+const breakerLimits = { floor: 2, share: 0 }
 /** More than none, so that none passes. */
 const closed = { floor: 0, share: 0 }
 
 t.test('too many at once stop erasure, and nothing else, until the operator goes on', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius: closed })
+  Object.assign(s.deps, { breakerLimits: closed })
   const [ada, ...others] = [await s.person('ada@example.com'), await s.person(), await s.person()]
   const port = await start(t, s)
   const first = await s.deletion(ada)
@@ -63,7 +63,7 @@ t.test('too many at once stop erasure, and nothing else, until the operator goes
 
 t.test('a worker that starts while erasure is stopped does all the rest', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius: closed })
+  Object.assign(s.deps, { breakerLimits: closed })
   await s.deletion(await s.person('ada@example.com'))
   await sql`insert into public.breaker_trips (new_accounts, at_once, users, floor, share) values (true, 3, 3, 0, 0)`.execute(
     s.db,
@@ -78,11 +78,11 @@ t.test(
   'of what a bad UPDATE makes due, as much is lent as passes, and no job lent before claims more',
   async (t) => {
     const s = await setup(t)
-    Object.assign(s.deps, { blastRadius })
+    Object.assign(s.deps, { breakerLimits })
     for (let i = 0; i < 5; i++) await s.deletion(await s.person())
     await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
     await badUpdate(s, 2)
-    const lent = await s.lendDeletions()
+    const lent = await s.dispatchDeletions()
     t.ok(lent)
     await badUpdate(s)
 
@@ -92,32 +92,32 @@ t.test(
     t.teardown(() => queue.close())
     const tasks = sweepTasks(s.deps, queue)
     await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
-    t.equal(await tasks['lend-deletions'].run(), false)
+    t.equal(await tasks['dispatch-deletions'].run(), false)
     t.match(await queue.counts('erase-accounts'), { waiting: 0 })
     await Promise.all([tasks['trip-breaker'].run(), tasks['trip-breaker'].run()])
     t.equal(s.lines.filter((line) => line.includes('erasure.stopped')).length, 1)
-    t.equal(await tasks['lend-deletions'].run(), true)
+    t.equal(await tasks['dispatch-deletions'].run(), true)
     t.equal(await lentDeletions(s), 2)
-    t.equal(await tasks['lend-deletions'].run(), false)
+    t.equal(await tasks['dispatch-deletions'].run(), false)
     const [trip] = await openTrips(s.db)
     await beginRelease(s.db, trip?.id ?? 0, 3)
     t.equal(await tasks['finish-release'].run(), true)
     t.equal(await tasks['finish-release'].run(), false)
-    t.equal(await tasks['lend-deletions'].run(), true)
+    t.equal(await tasks['dispatch-deletions'].run(), true)
     t.equal(await lentDeletions(s), 5)
   },
 )
 
 t.test('what was claimed before is erased all the same', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius })
+  Object.assign(s.deps, { breakerLimits })
   for (let i = 0; i < 4; i++) await s.deletion(await s.person())
   await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
   await badUpdate(s, 2)
   const stopped = new AbortController()
   stopped.abort(new Error('the worker dies'))
   await eraseAccounts(
-    { lease: (await s.lendDeletions()) ?? '' },
+    { lease: (await s.dispatchDeletions()) ?? '' },
     { ...s.deps, stop: stopped.signal },
   )
   await badUpdate(s)

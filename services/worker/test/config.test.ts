@@ -15,7 +15,7 @@ t.test('three values are enough', async (t) => {
     mailFrom: { name: 'Lethe', address: 'no-reply@localhost' },
     publicUrl: 'http://localhost:3000',
     exportTtl: { iso: 'P7D' },
-    blastRadius: { floor: 20, share: 0.01 },
+    breakerLimits: { floor: 20, share: 0.01 },
     rateLimits: true,
     logLevel: 'info',
   })
@@ -29,7 +29,7 @@ t.test('links lead to the API by default', async (t) => {
 
 t.test('what may be erased at once is the floor and the share that are set', async (t) => {
   const set = { ERASE_AT_ONCE_FLOOR: '25', ERASE_AT_ONCE_SHARE: '0.5' }
-  t.strictSame(readConfig({ ...least, ...set }).blastRadius, { floor: 25, share: 0.5 })
+  t.strictSame(readConfig({ ...least, ...set }).breakerLimits, { floor: 25, share: 0.5 })
 })
 
 t.test('a wrong value is named, a secret never shown', async (t) => {

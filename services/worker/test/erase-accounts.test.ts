@@ -2,7 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Person } from '@lethe/accounts/testing'
 import { removeFiles } from '@lethe/erasure'
-import { lendTogether } from '@lethe/lifecycle'
+import { dispatchBatch } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -43,10 +43,10 @@ t.test('nobody is erased before their date, nor after a cancel', async (t) => {
   await s.deletion(await s.person())
   await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
   // As if the sweep had lent what is not due.
-  const lease = await lendTogether(s.db, 'deletions', sql`true`, 10)
+  const lease = await dispatchBatch(s.db, 'deletions', sql`true`, 10)
   t.equal(lease, undefined, 'it is not even free')
   await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
-  const forced = await lendTogether(s.db, 'deletions', sql`true`, 10)
+  const forced = await dispatchBatch(s.db, 'deletions', sql`true`, 10)
   await eraseAccounts({ lease: forced ?? '' }, s.deps)
   t.equal((await s.db.selectFrom('users').select('id').execute()).length, 1)
   t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'pending' }])
@@ -101,7 +101,7 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
     s.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'deletion.failed'),
     [{ deletion: open?.id, err: { code: '23514', message: '23514' } }],
   )
-  t.strictSame(await s.lendDeletions(), undefined, 'it waits')
+  t.strictSame(await s.dispatchDeletions(), undefined, 'it waits')
 
   await sql`drop function public.stays cascade`.execute(s.db)
   await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
@@ -206,7 +206,7 @@ t.test('a schema that changes between two portions stops them', async (t) => {
   t.strictSame(await ids(s), [large.user.id])
   t.match(await open(s), { lease: null, attempts: 1 })
   const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deletion.failed')
-  t.match(told?.err, { type: 'NoPlan' })
+  t.match(told?.err, { type: 'IncompleteDataMapError' })
 })
 
 t.test('while a table of theirs is not in the data map, nobody is even claimed', async (t) => {
@@ -290,7 +290,7 @@ t.test('a worker that stops gives the batch back, claimed as it is', async (t) =
   t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
     { status: 'erasing', lease: null },
   ])
-  t.ok(await s.lendDeletions(), 'and free')
+  t.ok(await s.dispatchDeletions(), 'and free')
 })
 
 async function open({ db }: Setup) {
@@ -309,7 +309,7 @@ async function saveMany({ db }: Setup, { user }: Person, rows: number): Promise<
 }
 
 async function lend(s: Setup): Promise<string> {
-  return (await s.lendDeletions()) ?? ''
+  return (await s.dispatchDeletions()) ?? ''
 }
 
 /** Erasure waits for the promised export. */

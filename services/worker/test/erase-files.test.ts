@@ -48,7 +48,7 @@ t.test('a picture in another UPLOAD_DIR is not left behind', async (t) => {
   const person = await s.person()
   await upload(s, person)
   await due(s, person)
-  const lease = (await s.lendDeletions()) ?? ''
+  const lease = (await s.dispatchDeletions()) ?? ''
   // Its own first start has marked this folder, which was empty.
   await eraseAccounts({ lease }, { ...s.deps, uploadDir: `${s.deps.uploadDir}-of-the-worker` })
   t.strictSame(await ids(s), [person.user.id], 'nobody is told that it is gone')
@@ -168,7 +168,11 @@ t.test('many files are looked for page by page, and counted together', async (t)
   t.strictSame(pages, [1_000, 1_000, 400])
 
   const deletions = [await due(s, whole), await due(s, lost)]
-  const claim = await claimDeletions(s.db, (await s.lendDeletions()) ?? '', s.deps.blastRadius)
+  const claim = await claimDeletions(
+    s.db,
+    (await s.dispatchDeletions()) ?? '',
+    s.deps.breakerLimits,
+  )
   let looks = 0
   const afterOnePage = {
     throwIfAborted() {
@@ -210,7 +214,7 @@ async function due(s: Setup, person: Person) {
 }
 
 async function eraseOnce(s: Setup): Promise<void> {
-  await eraseAccounts({ lease: (await s.lendDeletions()) ?? '' }, s.deps)
+  await eraseAccounts({ lease: (await s.dispatchDeletions()) ?? '' }, s.deps)
 }
 
 async function later({ db }: Setup): Promise<void> {

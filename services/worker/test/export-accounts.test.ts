@@ -3,7 +3,7 @@ import path from 'node:path'
 import { cancelDeletionByPassword, requestExport } from '@lethe/accounts'
 import { type Person, password } from '@lethe/accounts/testing'
 import { openStorage, type Storage } from '@lethe/archive'
-import { exportToken, lendEach, lendExports, openExport } from '@lethe/lifecycle'
+import { dispatchEach, dispatchExports, exportToken, openExport } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -43,7 +43,7 @@ t.test('many are exported together, and what is not made with others is made alo
     select gen_random_uuid(), ${max.user.id}, 'https://a.example', 'me', decode(repeat('00', 40), 'hex') from generate_series(1, 1001)`.execute(
     s.db,
   )
-  const [lease = '', ...others] = await lendExports(s.db)
+  const [lease = '', ...others] = await dispatchExports(s.db)
   t.strictSame(others, [], 'one job for all')
   await exportAccounts({ lease }, s.deps)
   const exportOf = ({ user }: Person) =>
@@ -58,7 +58,7 @@ t.test('many are exported together, and what is not made with others is made alo
   await sql`update public.exports set next_attempt_at = now() where user_id = ${eve.user.id}`.execute(
     s.db,
   )
-  const alone = await lendExports(s.db)
+  const alone = await dispatchExports(s.db)
   t.equal(alone.length, 2, 'a job for each')
   for (const lease of alone) await exportAccounts({ lease }, s.deps)
   for (const person of [eve, max]) t.match(await exportOf(person), { status: 'ready' })
@@ -80,7 +80,7 @@ t.test('of many, one whose archive takes long keeps no other waiting', async (t)
     if (name.startsWith(slowId)) await disk
     return storage.put(name, ...more)
   }
-  const [lease = ''] = await lendExports(s.db)
+  const [lease = ''] = await dispatchExports(s.db)
   const running = exportAccounts({ lease }, { ...s.deps, storage: { ...storage, put } })
   const ready = () =>
     s.db.selectFrom('exports').select('id').where('status', '=', 'ready').execute()
@@ -94,7 +94,7 @@ t.test('of many, who cancels while they are made gets nothing, and the others do
   const s = await setup(t)
   const [ada, eve] = [await s.person(), await s.person()]
   for (const person of [ada, eve]) await s.deletion(person)
-  const [lease = ''] = await lendExports(s.db)
+  const [lease = ''] = await dispatchExports(s.db)
   await exportWhileCancelling(s, lease, ada)
   const rows = await s.db.selectFrom('exports').selectAll().orderBy('status').execute()
   t.match(rows, [
@@ -199,7 +199,7 @@ t.test(
     for (let lease = await lend(s); lease; lease = await lend(s))
       await exportAccounts({ lease }, s.deps)
     t.equal((await s.stored()).length, 3)
-    await eraseAccounts({ lease: (await s.lendDeletions()) ?? '' }, s.deps)
+    await eraseAccounts({ lease: (await s.dispatchDeletions()) ?? '' }, s.deps)
     const rows = await s.db
       .selectFrom('exports')
       .select(['status', 'user_id', 'deletion_id'])
@@ -236,7 +236,7 @@ t.test(
 const rules = { reauthenticationWindow: 'PT15M', perDay: 5 }
 
 async function lend({ db }: Setup): Promise<string> {
-  const [lease = ''] = await lendEach(db, 'exports', sql`d.status = 'pending'`, 1)
+  const [lease = ''] = await dispatchEach(db, 'exports', sql`d.status = 'pending'`, 1)
   return lease
 }
 

@@ -7,7 +7,13 @@ import { text } from 'node:stream/consumers'
 import { dataMap } from '@lethe/accounts'
 import { guardFolders, openArchive, openMarkedFolders } from '@lethe/archive'
 import { connect } from '@lethe/db'
-import { adoptSecretKey, deriveKeys, exportToken, lendExports, openExport } from '@lethe/lifecycle'
+import {
+  adoptSecretKey,
+  deriveKeys,
+  dispatchExports,
+  exportToken,
+  openExport,
+} from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -90,7 +96,7 @@ t.test('a running worker writes and removes nothing in a folder of another datab
   const reason = 'EXPORT_DIR belongs to another database'
   const foreign = { ...s.deps, folders: { start: async () => reason, whyNot: async () => reason } }
   await s.deletion(await s.person())
-  const [lease = ''] = await lendExports(s.db)
+  const [lease = ''] = await dispatchExports(s.db)
   await exportAccounts({ lease }, foreign)
   t.strictSame(await s.stored(), [])
   await sql`update public.exports set next_attempt_at = now()`.execute(s.db)
@@ -99,7 +105,7 @@ t.test('a running worker writes and removes nothing in a folder of another datab
     s.db,
   )
   const tasks = sweepTasks(foreign, noQueue)
-  for (const name of ['remove-archives', 'check-archives', 'remove-dead'] as const)
+  for (const name of ['remove-archives', 'check-archives', 'remove-orphaned-archives'] as const)
     await tasks[name].run()
   t.equal((await s.stored()).length, 1)
 })
@@ -112,7 +118,7 @@ function guardOf(s: Setup) {
 }
 
 async function makeExports(s: Setup): Promise<void> {
-  for (const lease of await lendExports(s.db)) await exportAccounts({ lease }, s.deps)
+  for (const lease of await dispatchExports(s.db)) await exportAccounts({ lease }, s.deps)
 }
 
 /** `create database … template`, as a restore beside production would be. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { lifecycleTables } from '@lethe/accounts'
-import { blastRadius } from '@lethe/accounts/testing'
+import { breakerLimits } from '@lethe/accounts/testing'
 import {
   guardFolders,
   openArchive,
@@ -12,7 +12,7 @@ import {
   openStorage,
   type Storage,
 } from '@lethe/archive'
-import { connectReaders, type Db, migrate } from '@lethe/db'
+import { type Db, migrate, openSnapshotPool } from '@lethe/db'
 import { emptyDb } from '@lethe/db/testing'
 import type { DataMap } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
@@ -90,7 +90,7 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
 /** A database without our users, the forum in it, and a worker for it. */
 async function forum(t: Test) {
   const { db, url } = await emptyDb(t)
-  const readers = connectReaders(url, { max: 2 })
+  const readers = openSnapshotPool(url, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
   const exportDir = path.join(folder, 'exports')
@@ -118,14 +118,14 @@ async function forum(t: Test) {
   const marked = openMarkedFolders({ exportDir, uploadDir })
   const worker = await startWorker(
     {
-      ...{ db, keys, mailer, publicUrl, uploadDir, blastRadius, dataMap: map },
+      ...{ db, keys, mailer, publicUrl, uploadDir, breakerLimits, dataMap: map },
       log,
       readers,
       storage,
       folders: guardFolders({ db, map, folders: marked, log }),
       exportTtl: 'P7D',
       rateLimits: true,
-      forgetExpiredSessions: async () => 0,
+      purgeExpiredSessions: async () => 0,
     },
     { databaseUrl: url, host: '127.0.0.1', port: 0 },
   )

@@ -245,7 +245,7 @@ t.test(
     await sendMail({ lease: await s.lendMail('deletion-scheduled') }, { ...s.deps, ...silent })
     t.match(
       s.lines.map((line) => JSON.parse(line)),
-      [{ msg: 'mail.postponed', error: 'ServerSilent', code: 'ETIMEDOUT' }],
+      [{ msg: 'mail.postponed', error: 'MailServerTimeoutError', code: 'ETIMEDOUT' }],
     )
     gate.release()
     await taken

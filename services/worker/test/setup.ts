@@ -2,12 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { dataMap, forgetExpiredSessions, requestDeletion } from '@lethe/accounts'
-import { blastRadius, type Fixture, fixture, type Person, password } from '@lethe/accounts/testing'
+import { dataMap, purgeExpiredSessions, requestDeletion } from '@lethe/accounts'
+import {
+  breakerLimits,
+  createTestContext,
+  type Person,
+  password,
+  type TestContext,
+} from '@lethe/accounts/testing'
 import { type FolderGuard, openStorage } from '@lethe/archive'
-import { connectReaders } from '@lethe/db'
+import { openSnapshotPool } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
-import { type Deletion, lendEach, lendTogether, mayBeClaimed, openOutbox } from '@lethe/lifecycle'
+import {
+  type Deletion,
+  dispatchBatch,
+  dispatchEach,
+  mayBeClaimed,
+  openOutbox,
+} from '@lethe/lifecycle'
 import type { OpenQueue } from '@lethe/queue'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
@@ -27,7 +39,7 @@ export const anyFolders: FolderGuard = {
 /** For tasks that queue nothing. */
 export const noQueue = {} as OpenQueue
 
-export interface Setup extends Fixture {
+export interface Setup extends TestContext {
   databaseUrl: string
   sink: SmtpSink
   deps: HandlerDeps
@@ -43,13 +55,13 @@ export interface Setup extends Fixture {
   /** Leases the one mail of this kind, as the relay would. */
   lendMail(mail: string): Promise<string>
   /** Leases all deletions that are due, as the sweep would. */
-  lendDeletions(): Promise<string | undefined>
+  dispatchDeletions(): Promise<string | undefined>
 }
 
 /** All that handlers need, for real: a database of the test's own, an SMTP server, folders, a log. */
 export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Setup> {
   const { db, url: databaseUrl } = await testDb(t)
-  const base = await fixture(db, gracePeriod)
+  const base = await createTestContext(db, gracePeriod)
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-worker-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -60,7 +72,7 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   const stop = new AbortController()
   const uploadDir = path.join(folder, 'uploads')
   const log = createLog('debug', { write: (line: string) => void lines.push(line) })
-  const readers = connectReaders(databaseUrl, { max: 4 })
+  const readers = openSnapshotPool(databaseUrl, { max: 4 })
   t.teardown(() => readers.end())
   const deps: HandlerDeps = {
     ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
@@ -72,8 +84,8 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
     uploadDir,
     exportTtl: 'P7D',
     dataMap,
-    blastRadius,
-    forgetExpiredSessions,
+    breakerLimits,
+    purgeExpiredSessions,
     rateLimits: true,
   }
   return {
@@ -90,7 +102,7 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
         base.rules,
       ),
     async lendMail(mail) {
-      const [lease] = await lendEach(
+      const [lease] = await dispatchEach(
         db,
         'outbox',
         sql`d.status = 'pending' and d.mail = ${mail}`,
@@ -98,6 +110,6 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
       )
       return lease ?? randomUUID()
     },
-    lendDeletions: () => lendTogether(db, 'deletions', mayBeClaimed(deps.blastRadius), 500),
+    dispatchDeletions: () => dispatchBatch(db, 'deletions', mayBeClaimed(deps.breakerLimits), 500),
   }
 }

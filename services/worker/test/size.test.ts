@@ -12,11 +12,11 @@ import { startWorker } from '../src/worker.ts'
 import { setup } from './setup.ts'
 
 const MILLION = 1_000_000
-const blastRadius = { floor: 20, share: 0.01 }
+const breakerLimits = { floor: 20, share: 0.01 }
 
 t.test('with a million due', async (t) => {
   const s = await setup(t)
-  Object.assign(s.deps, { blastRadius })
+  Object.assign(s.deps, { breakerLimits })
   await makeManyDue(s.databaseUrl, MILLION)
   const patient = connect(s.databaseUrl, { max: 1 })
   t.teardown(() => patient.destroy())
@@ -28,7 +28,7 @@ t.test('with a million due', async (t) => {
 
   await t.test('the alarms are there within 200 ms, before and after a trip', async (t) => {
     await served(t, 'before', () => readAlarms(s.db))
-    const [trip] = await tripBreaker(patient, blastRadius)
+    const [trip] = await tripBreaker(patient, breakerLimits)
     t.match(trip, { newAccounts: false, atOnce: MILLION, passed: 20 })
     await served(t, 'after', () => readAlarms(s.db))
   })
@@ -38,10 +38,10 @@ t.test('with a million due', async (t) => {
     t.teardown(() => queue.close())
     const tasks = conditionalTasks(s.deps, queue)
     const look = await medianMs(5, () => findWork(s.db, tasks))
-    t.strictSame(await findWork(s.db, tasks), ['lend-deletions'], 'those that passed')
+    t.strictSame(await findWork(s.db, tasks), ['dispatch-deletions'], 'those that passed')
     t.ok(look < reference / 4, `to look takes ${look} ms, to count once ${reference} ms`)
-    t.equal(await tasks['lend-deletions'].run(), true)
-    const lend = await medianMs(5, () => tasks['lend-deletions'].run())
+    t.equal(await tasks['dispatch-deletions'].run(), true)
+    const lend = await medianMs(5, () => tasks['dispatch-deletions'].run())
     t.ok(lend < reference / 4, `to lend takes ${lend} ms, to count once ${reference} ms`)
     t.strictSame(await findWork(s.db, tasks), [], 'nothing more')
   })

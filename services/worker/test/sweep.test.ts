@@ -17,10 +17,10 @@ t.test('what is over is forgotten at once, however much of it there is', async (
     select ${hash}, 1, now() from generate_series(1, 1500) i`.execute(s.db)
   const tasks = sweepTasks(s.deps, noQueue)
 
-  t.equal(await tasks['forget-expired-sessions'].run(), true, 'there may be more')
-  t.equal(await tasks['forget-expired-sessions'].run(), false)
-  t.equal(await tasks['forget-old-hits'].run(), true)
-  t.equal(await tasks['forget-old-hits'].run(), false)
+  t.equal(await tasks['purge-expired-sessions'].run(), true, 'there may be more')
+  t.equal(await tasks['purge-expired-sessions'].run(), false)
+  t.equal(await tasks['purge-rate-limits'].run(), true)
+  t.equal(await tasks['purge-rate-limits'].run(), false)
   t.equal(await rowsIn(s, 'sessions'), 0)
   t.equal(await rowsIn(s, 'rate_limits'), 0)
 })
@@ -35,7 +35,7 @@ t.test('a mail is forgotten thirty days after it was done with, in batches', asy
       from generate_series(1, ${sql.lit(mails)})`.execute(s.db)
   await finished('29 days 23 hours', 1)
   await finished('30 days 1 hour', 1_200)
-  const { run } = sweepTasks(s.deps, noQueue)['forget-mails']
+  const { run } = sweepTasks(s.deps, noQueue)['purge-mails']
   t.equal(await run(), true)
   t.equal(await rowsIn(s, 'outbox'), 202)
   t.equal(await run(), false)
@@ -121,7 +121,7 @@ for (const method of ['open', 'modifiedAt'] as const)
         return s.deps.storage[method](name)
       },
     }
-    const task = isOpen ? 'check-archives' : 'remove-dead'
+    const task = isOpen ? 'check-archives' : 'remove-orphaned-archives'
     const { run } = sweepTasks({ ...s.deps, storage }, noQueue)[task]
     await run()
     t.equal(looks, 3)

@@ -1,7 +1,7 @@
 import { planErasure } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { eraseRows } from '@lethe/erasure'
-import { claimDeletions, finishErasure, isClaimable, lendTogether } from '@lethe/lifecycle'
+import { claimDeletions, dispatchBatch, finishErasure, isClaimable } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { deletionsDue, makePeople, type Stage } from './stage.ts'
 import { median, timed } from './timed.ts'
@@ -62,7 +62,7 @@ async function eraseByPlan(db: Db, ids: number[]): Promise<void> {
 
 async function eraseNext(db: Db): Promise<void> {
   const plan = await planErasure(db)
-  const lease = await lendTogether(db, 'deletions', isClaimable(limits, BATCH), BATCH)
+  const lease = await dispatchBatch(db, 'deletions', isClaimable(limits, BATCH), BATCH)
   const claim = await claimDeletions(db, lease ?? '', limits)
   const erased = await finishErasure(db, plan, claim, 10_000)
   if (erased.length !== BATCH) throw new Error(`${erased.length} were erased`)

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { dataMap } from '@lethe/accounts'
 import { makeArchive, openStorage } from '@lethe/archive'
-import { connect, connectReaders } from '@lethe/db'
+import { connect, openSnapshotPool } from '@lethe/db'
 import { makePlan } from '@lethe/erasure'
 
 // Exports one person, and prints how long that took, in milliseconds, and the most memory that the process had.
@@ -10,7 +10,7 @@ const [url = '', userId, folder = ''] = process.argv.slice(2)
 const db = connect(url, { max: 1 })
 const plan = await makePlan(db, dataMap)
 await db.destroy()
-const readers = connectReaders(url, { max: 1 })
+const readers = openSnapshotPool(url, { max: 1 })
 const storage = openStorage(path.join(folder, 'exports'))
 const began = performance.now()
 const { fileName } = await makeArchive(readers, storage, {

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { findProgram } from '@lethe/dev-env'
+import { findExecutable } from '@lethe/dev-env'
 import { sql } from 'kysely'
 import pg from 'pg'
 import QueryStream from 'pg-query-stream'
@@ -26,7 +26,7 @@ export async function exportRows(stage: Stage, [count = '2000000']: string[]): P
   await savePasswords(stage, fewer, Math.ceil(rows / 10))
   await savePasswords(stage, many, rows)
   await sql`vacuum analyze`.execute(db)
-  const psql = await findProgram(['psql'], process.env.PATH)
+  const psql = await findExecutable(['psql'], process.env.PATH)
   if (!psql) throw new Error('there is no psql on PATH to compare with')
   const took = { psql: [] as number[], stream: [] as number[], export: [] as number[] }
   const peaks = { fewer: [] as number[], many: [] as number[] }

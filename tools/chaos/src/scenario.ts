@@ -1,5 +1,10 @@
 import type { Checked } from './history/recorder.ts'
-import { openWorld, type Queue, type World, type WorldOptions } from './system/environment.ts'
+import {
+  type Environment,
+  type EnvironmentOptions,
+  openEnvironment,
+  type Queue,
+} from './system/environment.ts'
 import type { Random } from './system/random.ts'
 
 export type { Queue }
@@ -11,7 +16,7 @@ export interface Stage {
   full: boolean
   random: Random
   /** A system of its own, ended with the scenario. */
-  openWorld(options?: Partial<Omit<WorldOptions, 'queue' | 'server'>>): Promise<World>
+  openWorld(options?: Partial<Omit<EnvironmentOptions, 'queue' | 'server'>>): Promise<Environment>
   /** A line of progress. */
   tell(line: string): void
 }
@@ -62,9 +67,9 @@ export async function playScenario(
   scenario: Scenario,
   { server, ...rest }: Omit<Stage, 'openWorld'> & { server: string },
 ): Promise<Outcome> {
-  const worlds: World[] = []
-  const open = async (options: Partial<WorldOptions> = {}) => {
-    const world = await openWorld({ ...options, queue: rest.queue, server })
+  const worlds: Environment[] = []
+  const open = async (options: Partial<EnvironmentOptions> = {}) => {
+    const world = await openEnvironment({ ...options, queue: rest.queue, server })
     worlds.push(world)
     return world
   }

@@ -3,7 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { planErasure, savePassword } from '@lethe/accounts'
-import { blastRadius, type Fixture, fixture, type Person } from '@lethe/accounts/testing'
+import {
+  breakerLimits,
+  createTestContext,
+  type Person,
+  type TestContext,
+} from '@lethe/accounts/testing'
 import type { Db } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import {
@@ -237,7 +242,7 @@ async function history(t: Test): Promise<History> {
   const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
   const offers: Offer[] = []
   await mkdir(uploadDir)
-  const f = await fixture(db)
+  const f = await createTestContext(db)
   const recorder = await startRecorder({ db, keys: f.keys, uploadDir, exportDir, offers })
   const [ada, bert, carl, dora] = [
     await f.person(),
@@ -281,12 +286,12 @@ async function history(t: Test): Promise<History> {
   }
 }
 
-async function erase({ db }: Fixture): Promise<void> {
+async function erase({ db }: TestContext): Promise<void> {
   const lease = randomUUID()
-  await sql`update public.deletions d set lease = ${lease} where ${mayBeClaimed(blastRadius)}`.execute(
+  await sql`update public.deletions d set lease = ${lease} where ${mayBeClaimed(breakerLimits)}`.execute(
     db,
   )
-  await finishErasure(db, await planErasure(db), await claimDeletions(db, lease, blastRadius))
+  await finishErasure(db, await planErasure(db), await claimDeletions(db, lease, breakerLimits))
 }
 
 /** As if every mail had left, once. */

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { cp, readdir, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { dataMap } from '@lethe/accounts'
-import { guardFolders, openMarkedFolders, openStorage, removeDead } from '@lethe/archive'
+import {
+  guardFolders,
+  openMarkedFolders,
+  openStorage,
+  removeOrphanedArchives,
+} from '@lethe/archive'
 import { connect, type Db, migrate } from '@lethe/db'
 import { startPostgres } from '@lethe/dev-env'
 import { sql } from 'kysely'
@@ -46,7 +51,7 @@ t.test('a physical copy that has diverged collects nothing of production', async
   const longAgo = new Date(Date.now() - 3 * 24 * 60 * 60 * 1_000)
   for (const name of await readdir(exportDir))
     await utimes(path.join(exportDir, name), longAgo, longAgo)
-  t.equal(await removeDead(copy, openStorage(exportDir)), 1)
+  t.equal(await removeOrphanedArchives(copy, openStorage(exportDir)), 1)
   t.strictSame(
     new Set(await readdir(exportDir)),
     new Set(['.lethe-database', underWay, since]),

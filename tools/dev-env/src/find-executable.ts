@@ -2,7 +2,10 @@ import { access, constants } from 'node:fs/promises'
 import path from 'node:path'
 
 /** The full path of the first of these programs that `searchPath` (in the manner of `PATH`) holds. */
-export async function findProgram(names: string[], searchPath = ''): Promise<string | undefined> {
+export async function findExecutable(
+  names: string[],
+  searchPath = '',
+): Promise<string | undefined> {
   for (const name of names) {
     for (const folder of searchPath.split(path.delimiter)) {
       const file = path.join(folder, name)

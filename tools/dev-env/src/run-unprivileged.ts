@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { Sentence } from './user-facing-error.ts'
+import { UserFacingError } from './user-facing-error.ts'
 
 const run = promisify(execFile)
 
@@ -39,7 +39,7 @@ export async function findWay(program: string, folder: string): Promise<Way> {
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) return { prefix: [], uid }
   for (const way of waysOfRoot) if (await canRun(way, program, folder)) return way
-  throw new Sentence(
+  throw new UserFacingError(
     'PostgreSQL does not run as root, and neither `unshare` nor `setpriv` can help here: start as an ordinary user, or set DATABASE_URL to a server of your own.',
   )
 }

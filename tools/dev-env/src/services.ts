@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startStopwatch } from '@lethe/machine-speed'
 import { end, isRunning } from './child.ts'
-import { Sentence } from './user-facing-error.ts'
+import { UserFacingError } from './user-facing-error.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const leash = path.join(import.meta.dirname, 'exit-with-parent.ts')
@@ -81,7 +81,9 @@ async function startService(options: ServiceOptions): Promise<Service> {
   }
   await service.stop()
   signal?.throwIfAborted()
-  throw new Sentence(`${names[name]} did not start; its last words were:\n${last.join('\n')}`)
+  throw new UserFacingError(
+    `${names[name]} did not start; its last words were:\n${last.join('\n')}`,
+  )
 }
 
 /** Erasure may be stopped by the breaker, which only an operator can end: they need the rest running for that. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { compileCache, makeTestFolder, Sentence } from '@lethe/dev-env'
+import { compileCache, makeTestFolder, UserFacingError } from '@lethe/dev-env'
 import { startStopwatch } from '@lethe/machine-speed'
 import { hostileTests } from './hostile-tests.ts'
 import { type Counts, inWords, report } from './test-report.ts'
@@ -34,7 +34,7 @@ try {
   process.exitCode = await main()
 } catch (error) {
   // What ends half-way because somebody wanted it to is no finding.
-  if (!interrupted) console.error(error instanceof Sentence ? error.message : error)
+  if (!interrupted) console.error(error instanceof UserFacingError ? error.message : error)
   process.exitCode = interrupted ? 130 : 1
 } finally {
   endTap('SIGKILL')

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import {
+  findExecutable,
   findFaketime,
-  findProgram,
   findSwift,
   makeHostileTemplate,
   makeTemplate,
@@ -42,10 +42,10 @@ export async function startParts(
 ): Promise<Parts> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
   const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
-  const redisServer = await findProgram(['redis-server', 'valkey-server'], given.PATH)
+  const redisServer = await findExecutable(['redis-server', 'valkey-server'], given.PATH)
   const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
-  const openssl = await findProgram(['openssl'], given.PATH)
-  const pgbouncer = await findProgram(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
+  const openssl = await findExecutable(['openssl'], given.PATH)
+  const pgbouncer = await findExecutable(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
   const chromium = await findChromium(given.PATH)
   const faketime = await findFaketime()
   const swift = await findSwift()
@@ -111,7 +111,7 @@ async function startQueue(program: string, folder: string, stops: Stop[]): Promi
 }
 
 function findChromium(searchPath = ''): Promise<string | undefined> {
-  return findProgram(
+  return findExecutable(
     ['chromium', 'google-chrome', 'chromium-browser'],
     `/usr/bin${path.delimiter}${searchPath}`,
   )

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { exportedFolders, type Plan } from '@lethe/erasure'
 import type { Added, Zip } from '../zip/zip.ts'
 
-export interface GatheredFile extends Added {
+export interface CollectedFile extends Added {
   /** What lies in its folder. */
   is: string
   /** Its name before; what of it is no UTF-8 is replaced. */
@@ -17,11 +17,11 @@ interface FilesOptions {
 }
 
 /** Adds the files of all exported folders, as they are, numbered in the order of their names. */
-export async function gatherFiles(
+export async function collectFiles(
   { plan, userId, uploadDir }: FilesOptions,
   zip: Zip,
-): Promise<GatheredFile[]> {
-  const gathered: GatheredFile[] = []
+): Promise<CollectedFile[]> {
+  const gathered: CollectedFile[] = []
   for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
     const at = Buffer.from(folder)
     let number = 0

@@ -1,12 +1,12 @@
 import type { Added, Zip } from '../zip/zip.ts'
 import { type Beginning, beginningOf } from './copy-text.ts'
-import type { Kind } from './datasets.ts'
+import type { Dataset } from './datasets.ts'
 import { Output } from './output.ts'
 import { csvHeader, rowWriter } from './write-rows.ts'
 
 /** What was added of one kind, and what the page of the archive shows of it. */
-export interface GatheredKind {
-  kind: Kind
+export interface CollectedDataset {
+  kind: Dataset
   rows: number
   entries: (Added & { rows?: number })[]
   /** The first rows, each a line of JSON. */
@@ -22,11 +22,11 @@ const SHOWN_AT_MOST = 200
 const SHOWN_LENGTH = 256 * 1024
 
 /** Adds all rows of one kind as JSON and as CSV, and the schema of its JSON. */
-export async function gatherKind(
-  kind: Kind,
+export async function collectDataset(
+  kind: Dataset,
   rows: AsyncIterable<Buffer>,
   zip: Zip,
-): Promise<GatheredKind> {
+): Promise<CollectedDataset> {
   const schema = await zip.add(`schema/${kind.name}.json`, kind.schema)
   const begun = await beginningOf(rows, SMALL)
   const { json, entries, ...added } = begun.whole
@@ -56,7 +56,7 @@ function shownOf(json: string): string[] {
   return tooMuch < 0 ? rows : rows.slice(0, tooMuch)
 }
 
-async function addSmall({ name, columns }: Kind, lines: Buffer, zip: Zip): Promise<AddedRows> {
+async function addSmall({ name, columns }: Dataset, lines: Buffer, zip: Zip): Promise<AddedRows> {
   const [json, csv] = [new Output(), new Output()]
   csv.text(csvHeader(columns))
   const rows = rowWriter(columns)(lines, json, csv)
@@ -70,7 +70,11 @@ async function addSmall({ name, columns }: Kind, lines: Buffer, zip: Zip): Promi
 }
 
 /** Both at once, so that the rows are read once, and none of them is held. */
-async function addLarge({ name, columns }: Kind, begun: Beginning, zip: Zip): Promise<AddedRows> {
+async function addLarge(
+  { name, columns }: Dataset,
+  begun: Beginning,
+  zip: Zip,
+): Promise<AddedRows> {
   const write = rowWriter(columns)
   const json = await zip.open(`data/${name}.jsonl`)
   const csv = await zip.openBeside(`data/${name}.csv`)

@@ -3,13 +3,13 @@ import type { Plan } from '@lethe/erasure'
 import { indexPage } from '../page/index-page.ts'
 import { type ArchiveFacts, readme } from '../page/readme.ts'
 import type { Zip } from '../zip/zip.ts'
-import { gatherFiles } from './collect-files.ts'
-import { type GatheredKind, gatherKind } from './collect-tables.ts'
-import { kindsOf } from './datasets.ts'
+import { collectFiles } from './collect-files.ts'
+import { type CollectedDataset, collectDataset } from './collect-tables.ts'
+import { datasetsOf } from './datasets.ts'
 import { leftOutOf, manifestText } from './manifest.ts'
 import type { ReadPerson } from './read-person.ts'
 
-export interface GatherOptions {
+export interface CollectOptions {
   /** What is a person's, and how it is called in an export. */
   plan: Plan
   userId: number
@@ -19,14 +19,14 @@ export interface GatherOptions {
 }
 
 /** Puts in everything that is the person's, file by file, and last the manifest of what was put in. */
-export async function gather(
+export async function collect(
   readPerson: ReadPerson,
-  { plan, userId, uploadDir, eraseAfter }: GatherOptions,
+  { plan, userId, uploadDir, eraseAfter }: CollectOptions,
   zipOf: (time: Date) => Zip,
 ): Promise<void> {
-  const { madeAt, kinds } = await gatherTables(readPerson, plan, zipOf)
+  const { madeAt, kinds } = await collectTables(readPerson, plan, zipOf)
   const zip = zipOf(madeAt)
-  const files = await gatherFiles({ plan, userId, uploadDir }, zip)
+  const files = await collectFiles({ plan, userId, uploadDir }, zip)
   const facts: ArchiveFacts = { madeAt, eraseAfter, note: plan.map.exportNote }
   const pages = [
     await zip.add('README.txt', readme(facts, kinds, files)),
@@ -44,16 +44,16 @@ export async function gather(
 }
 
 /** All of one snapshot, which is let go of before the files: they lie outside of it, and may take long. */
-function gatherTables(
+function collectTables(
   readPerson: ReadPerson,
   plan: Plan,
   zipOf: (time: Date) => Zip,
-): Promise<{ madeAt: Date; kinds: GatheredKind[] }> {
+): Promise<{ madeAt: Date; kinds: CollectedDataset[] }> {
   return readPerson(async ({ takenAt, next }) => {
     if ((await text(next())) === '') throw new Error('There is no such account any more')
     const zip = zipOf(takenAt)
-    const gathered: GatheredKind[] = []
-    for (const kind of kindsOf(plan)) gathered.push(await gatherKind(kind, next(), zip))
+    const gathered: CollectedDataset[] = []
+    for (const kind of datasetsOf(plan)) gathered.push(await collectDataset(kind, next(), zip))
     return { madeAt: takenAt, kinds: gathered }
   })
 }

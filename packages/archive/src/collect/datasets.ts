@@ -11,7 +11,7 @@ import { jsonSchema } from './json-schema.ts'
 import { type KindColumn, type ValueKind, valueKind } from './values.ts'
 
 /** One kind of data: a table in the archive, once as JSON and once as CSV. */
-export interface Kind {
+export interface Dataset {
   name: string
   /** What a row of it is. */
   is: string
@@ -22,16 +22,16 @@ export interface Kind {
   rows(person: RawBuilder<unknown>): RawBuilder<unknown>
 }
 
-const known = new WeakMap<Plan, Kind[]>()
+const known = new WeakMap<Plan, Dataset[]>()
 
 /** What is handed over is what the data map says, and nothing else. */
-export function kindsOf(plan: Plan): Kind[] {
-  const kinds = known.get(plan) ?? exportedTables(plan).map((exported) => kindOf(plan, exported))
+export function datasetsOf(plan: Plan): Dataset[] {
+  const kinds = known.get(plan) ?? exportedTables(plan).map((exported) => datasetOf(plan, exported))
   known.set(plan, kinds)
   return kinds
 }
 
-function kindOf(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Kind {
+function datasetOf(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Dataset {
   const columns = exported.map(({ name, is, column }) => ({ name, is, ...factsOf(column) }))
   const selected = exported.map(({ column }) => column.name)
   return {

@@ -1,4 +1,4 @@
-import type { Readers } from '@lethe/db'
+import type { SnapshotPool } from '@lethe/db'
 import type { Plan } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
 import { type ReadPerson, rowsOf } from './read-person.ts'
@@ -12,7 +12,7 @@ const BYTES = 256 * 1024
  * them has. Undefined for whoever has much.
  */
 export async function readPeople(
-  readers: Readers,
+  readers: SnapshotPool,
   plan: Plan,
   userIds: readonly number[],
   signal: AbortSignal,

@@ -1,14 +1,14 @@
-import type { Readers, Snapshot } from '@lethe/db'
+import type { Snapshot, SnapshotPool } from '@lethe/db'
 import { type Plan, personRows } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
-import { kindsOf } from './datasets.ts'
+import { datasetsOf } from './datasets.ts'
 
 /** Hands over all that is a person's, of one snapshot: first their number, as long as they are there; then kind by kind. */
 export type ReadPerson = <T>(read: (rows: Snapshot) => Promise<T>) => Promise<T>
 
 /** Read while it is written, however much it is. When `signal` aborts, the reading is cut off. */
 export function personReader(
-  readers: Readers,
+  readers: SnapshotPool,
   plan: Plan,
   userId: number,
   signal: AbortSignal,
@@ -19,5 +19,8 @@ export function personReader(
 /** What to ask for, of whoever has this number, an expression. */
 export function rowsOf(plan: Plan, person: RawBuilder<unknown>): RawBuilder<unknown>[] {
   const { table, key } = plan.map.person
-  return [personRows(plan, table, person, [key]), ...kindsOf(plan).map((kind) => kind.rows(person))]
+  return [
+    personRows(plan, table, person, [key]),
+    ...datasetsOf(plan).map((kind) => kind.rows(person)),
+  ]
 }

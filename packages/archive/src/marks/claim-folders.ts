@@ -1,5 +1,5 @@
 import type { Db } from '@lethe/db'
-import { type DataMap, NoPlan } from '@lethe/erasure'
+import { type DataMap, IncompleteDataMapError } from '@lethe/erasure'
 import { sql } from 'kysely'
 import { compareMark, countMissing, type FolderState, type MarkedFolder } from './folder-mark.ts'
 import { readIdentity } from './identity.ts'
@@ -48,6 +48,6 @@ export async function claimFolders(
 }
 
 function nullWithoutPlan(error: unknown): null {
-  if (error instanceof NoPlan) return null
+  if (error instanceof IncompleteDataMapError) return null
   throw error
 }

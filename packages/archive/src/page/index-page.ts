@@ -1,5 +1,5 @@
-import type { GatheredFile } from '../collect/collect-files.ts'
-import type { GatheredKind } from '../collect/collect-tables.ts'
+import type { CollectedFile } from '../collect/collect-files.ts'
+import type { CollectedDataset } from '../collect/collect-tables.ts'
 import { type ArchiveFacts, timeInWords, why } from './readme.ts'
 
 /**
@@ -8,8 +8,8 @@ import { type ArchiveFacts, timeInWords, why } from './readme.ts'
  */
 export function indexPage(
   facts: ArchiveFacts,
-  kinds: GatheredKind[],
-  files: GatheredFile[],
+  kinds: CollectedDataset[],
+  files: CollectedFile[],
 ): Buffer {
   const there = kinds.filter(({ rows }) => rows > 0)
   const empty = kinds.filter(({ rows }) => rows === 0)
@@ -50,7 +50,7 @@ ${empty.length > 0 ? `<section><h2>Nothing of</h2><p>${empty.map(({ kind }) => e
 `)
 }
 
-function kindSection({ kind, rows, shown, entries }: GatheredKind): string {
+function kindSection({ kind, rows, shown, entries }: CollectedDataset): string {
   const objects = shown.map((line) => exact.parse(line, asWritten))
   const [only] = objects
   const links = entries.map(({ name }) => `<a href="${name}">${name}</a>`)
@@ -65,7 +65,7 @@ ${more}<p class="quiet">As files: ${links.slice(0, 2).join(', ')}</p>
 </section>`
 }
 
-type Columns = GatheredKind['kind']['columns']
+type Columns = CollectedDataset['kind']['columns']
 
 function factList(columns: Columns, row: Record<string, unknown>): string {
   const facts = columns.map(
@@ -91,7 +91,7 @@ ${body.join('\n')}
 </table></div>`
 }
 
-function fileSection(files: GatheredFile[]): string {
+function fileSection(files: CollectedFile[]): string {
   const items = files.map(({ name, wasCalled, is }) => {
     const link = `<a href="${name}">${escaped(wasCalled)}</a>`
     return isPicture.test(name)

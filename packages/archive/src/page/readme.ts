@@ -1,5 +1,5 @@
-import type { GatheredFile } from '../collect/collect-files.ts'
-import type { GatheredKind } from '../collect/collect-tables.ts'
+import type { CollectedFile } from '../collect/collect-files.ts'
+import type { CollectedDataset } from '../collect/collect-tables.ts'
 
 export interface ArchiveFacts {
   madeAt: Date
@@ -10,7 +10,11 @@ export interface ArchiveFacts {
 }
 
 /** What the archive is, for a person who unpacks it and knows nothing of us. */
-export function readme(facts: ArchiveFacts, kinds: GatheredKind[], files: GatheredFile[]): Buffer {
+export function readme(
+  facts: ArchiveFacts,
+  kinds: CollectedDataset[],
+  files: CollectedFile[],
+): Buffer {
   return Buffer.from(`YOUR DATA
 =========
 
@@ -62,7 +66,7 @@ export function why({ madeAt, eraseAfter }: ArchiveFacts): string[] {
       ]
 }
 
-function kindLines({ kind, rows, entries }: GatheredKind): string {
+function kindLines({ kind, rows, entries }: CollectedDataset): string {
   const names = entries.map(({ name }) => name).filter((name) => name.startsWith('data/'))
   return `  ${names.join(', ')}\n      ${kind.is}: ${rows}`
 }

@@ -1,7 +1,7 @@
 import { chmod, constants, mkdir, open, opendir, rename, rm, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
-import { batched } from '@lethe/db'
+import { batchCalls } from '@lethe/db'
 import { assertArchiveName, isArchiveName } from '../names.ts'
 import type { Storage, Stored } from './storage.ts'
 
@@ -16,7 +16,7 @@ export function folderStorage(folder: string): Storage {
   }
   let made: Promise<void> | undefined
   // One that begins after all of these renames is enough for them.
-  const sync = batched(async (calls: undefined[]) => {
+  const sync = batchCalls(async (calls: undefined[]) => {
     await syncFolder(folder)
     return calls
   })

@@ -3,13 +3,13 @@
 
 const LENGTH = 2
 const text = (digest: string) => `SHA-256 of all before this comment: ${digest}`
-const stamp = /^SHA-256 of all before this comment: ([0-9a-f]{64})$/
+const digestComment = /^SHA-256 of all before this comment: ([0-9a-f]{64})$/
 
 /** How long the last bytes of an archive are that hold its hash. */
 export const STAMP = LENGTH + text('0'.repeat(64)).length
 
 /** The last bytes of an archive, from the SHA-256 of all before them. */
-export function writeStamp(sha256: Buffer): Buffer {
+export function writeDigest(sha256: Buffer): Buffer {
   const comment = Buffer.from(text(sha256.toString('hex')))
   const length = Buffer.alloc(LENGTH)
   length.writeUInt16LE(comment.length)
@@ -17,7 +17,7 @@ export function writeStamp(sha256: Buffer): Buffer {
 }
 
 /** The hash that an archive says it had, in hexadecimal; undefined where these are no last bytes of ours. */
-export function readStamp(end: Buffer): string | undefined {
+export function readDigest(end: Buffer): string | undefined {
   if (end.length !== STAMP || end.readUInt16LE() !== STAMP - LENGTH) return undefined
-  return stamp.exec(end.toString('latin1', LENGTH))?.[1]
+  return digestComment.exec(end.toString('latin1', LENGTH))?.[1]
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { writeStamp } from './archive-digest.ts'
+import { writeDigest } from './archive-digest.ts'
 import { deflateSmall, deflating, type Packed, type Small } from './deflate.ts'
 import { openSpool } from './spool.ts'
 import { writeTo } from './write-to.ts'
@@ -69,7 +69,7 @@ export async function writeZip(
   const directory = offset
   for (const entry of entries) await put(centralHeader(entry))
   await put(endRecords(entries.length, offset - directory, directory))
-  await put(writeStamp(hash.copy().digest()))
+  await put(writeDigest(hash.copy().digest()))
   sink.end()
   await finished(sink, { readable: false })
   return { bytes: offset, sha256: hash.digest() }

@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import { anyOf, belongings } from '../plan/link-graph.ts'
+import { anyOf, findRows } from '../plan/link-graph.ts'
 import type { Plan } from '../plan/plan.ts'
 import { stepRows } from '../plan/step-sql.ts'
 
@@ -16,6 +16,6 @@ export async function countRows(
     ),
   )
   const { rows } = await sql<{ name: string; rows: number }>`
-    ${belongings(plan, anyOf([userId]))} ${sql.join(counted, sql` union all `)}`.execute(db)
+    ${findRows(plan, anyOf([userId]))} ${sql.join(counted, sql` union all `)}`.execute(db)
   return Object.fromEntries(rows.map(({ name, rows }) => [name, rows]))
 }

@@ -1,16 +1,16 @@
 import type { Counts, Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { anyOf, belongings, rowsOf } from '../plan/link-graph.ts'
+import { anyOf, findRows, rowsOf } from '../plan/link-graph.ts'
 import type { Plan, Step } from '../plan/plan.ts'
 import { changeOf, inPlaces, namesFiles, stepRows, titleOf, unchanged } from '../plan/step-sql.ts'
-import { eraseNamed, namedTable, tellNamed } from './direct-rows.ts'
-import { holdStill } from './lock-parents.ts'
-import { addTo, type ToldRows, TooManyRows, toldOf } from './row-counts.ts'
+import { directTable, eraseDirectRows, readDirectRows } from './direct-rows.ts'
+import { lockParents } from './lock-parents.ts'
+import { addCounts, type RowsByPerson, rowsByPerson, TooManyRowsError } from './row-counts.ts'
 import { checkNotGuarded, RowsKeptError } from './rows-kept.ts'
 
 /**
  * Erases and overwrites, step by step, all that belongs to these people; tells how many rows it were for each of them.
- * Throws `TooManyRows` where a step would change more than `atMost`, and `RowsKeptError` where it changes less than it found.
+ * Throws `TooManyRowsError` where a step would change more than `atMost`, and `RowsKeptError` where it changes less than it found.
  */
 export async function eraseRows(
   tx: Tx,
@@ -19,26 +19,26 @@ export async function eraseRows(
   atMost = Number.POSITIVE_INFINITY,
 ): Promise<Map<number, Counts>> {
   if (plan.deferred) await sql`set constraints all deferred`.execute(tx)
-  const there = await holdStill(tx, plan, userIds)
+  const there = await lockParents(tx, plan, userIds)
   const names = plan.steps.flatMap((step) => stepRows(plan, step).map(({ name }) => name))
   const none = Object.fromEntries(names.map((name) => [name, 0]))
   const counts = new Map<number, Counts>(
     userIds.map((id) => [id, { tables: { ...none }, files: 0, bytes: 0 }]),
   )
   const found = new Map<string, number>()
-  for (const told of await tellNamed(tx, plan, userIds, atMost)) {
-    addTo(counts, told)
+  for (const told of await readDirectRows(tx, plan, userIds, atMost)) {
+    addCounts(counts, told)
     found.set(told.name, told.people.length)
   }
   for (const step of plan.steps) {
     if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
       await erasePeople(tx, plan, there)
-      addTo(counts, { name: plan.map.person.table, people: there, bytes: [] })
+      addCounts(counts, { name: plan.map.person.table, people: there, bytes: [] })
       continue
     }
-    const named = namedTable(plan, step)
-    if (named) await eraseNamed(tx, plan, named, userIds, found.get(named.table) ?? 0)
-    else for (const told of await run(tx, plan, step, userIds, atMost)) addTo(counts, told)
+    const named = directTable(plan, step)
+    if (named) await eraseDirectRows(tx, plan, named, userIds, found.get(named.table) ?? 0)
+    else for (const told of await run(tx, plan, step, userIds, atMost)) addCounts(counts, told)
   }
   return counts
 }
@@ -65,8 +65,8 @@ async function run(
   step: Step,
   userIds: number[],
   atMost: number,
-): Promise<ToldRows[]> {
-  const all: ToldRows[] = []
+): Promise<RowsByPerson[]> {
+  const all: RowsByPerson[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const rows = await runOnce(tx, plan, step, userIds, atMost)
     all.push(...rows)
@@ -92,34 +92,34 @@ async function runOnce(
   const limit = Number.isFinite(atMost) ? sql` limit ${atMost + 1}::bigint` : sql``
   const parts = own.map(({ name, table, rows }, n) => {
     const [found, changed] = [sql.id(`found_${n}`), sql.id(`changed_${n}`)]
-    const these = sql`${inPlaces(plan, table, found)} and t.tableoid = f.part and t.ctid = f.place`
+    const these = sql`${inPlaces(plan, table, found)} and t.tableoid = f.table_oid and t.ctid = f.ctid`
     const change = changeOf(plan, step, table, these, {
       person: sql`f.person`,
       found: sql`${found} f`,
     })
     const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
     return {
-      needs: needs.filter((needed) => plan.hangs.has(needed)),
+      needs: needs.filter((needed) => plan.parents.has(needed)),
       ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,
       told: sql`select ${sql.lit(name)} as name, ${sql.lit(table)} as table, (select count(*) from ${found}) as found,
-        ${unchanged(step)} as unchanged, ${toldOf(namesFiles(plan, step, table))} from ${changed}`,
+        ${unchanged(step)} as unchanged, ${rowsByPerson(namesFiles(plan, step, table))} from ${changed}`,
     }
   })
   const needs = parts.flatMap((part) => part.needs)
   const { rows } = await sql<FoundRows>`
     ${titleOf(own.map(({ name }) => name))}
-    ${needs.length > 0 ? sql`${belongings(plan, anyOf(userIds), needs)},` : sql`with`}
+    ${needs.length > 0 ? sql`${findRows(plan, anyOf(userIds), needs)},` : sql`with`}
     ${sql.join(parts.map(({ ctes }) => ctes))}
     ${sql.join(
       parts.map(({ told }) => told),
       sql` union all `,
     )}`.execute(tx)
   const crowded = rows.find(({ found }) => found > atMost)
-  if (crowded) throw new TooManyRows(`more than ${atMost} rows of ${crowded.name}`)
+  if (crowded) throw new TooManyRowsError(`more than ${atMost} rows of ${crowded.name}`)
   return rows
 }
 
-interface FoundRows extends ToldRows {
+interface FoundRows extends RowsByPerson {
   table: string
   /** Of which those that are told were changed. */
   found: number

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Db, FilesByTable } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 import type { FilesEntry } from '../map/data-map.ts'
-import { anyOf, belongings, rowsFound, rowsOf, wayOf } from '../plan/link-graph.ts'
+import { anyOf, findRows, rowsByLink, rowsFound, rowsOf } from '../plan/link-graph.ts'
 import type { Plan } from '../plan/plan.ts'
 import { personFolder } from './files.ts'
 
@@ -89,7 +89,7 @@ function namedFiles(plan: Plan, people: RawBuilder<unknown>): RawBuilder<unknown
     ),
   )
   // `union` counts a row once that belongs to the person in two ways.
-  return sql`${belongings(plan, people, needs)} ${sql.join(selects, sql` union `)}`
+  return sql`${findRows(plan, people, needs)} ${sql.join(selects, sql` union `)}`
 }
 
 /** Selects of `person` and `name`, of the rows that go with people. */
@@ -101,17 +101,16 @@ function sourcesOf(
 ): RawBuilder<unknown>[] {
   const name = sql`, t.${sql.id(files.name)} as name`
   if (isCircular(plan, table)) return [sql`select b.person${name} from ${rowsFound(plan, table)}`]
-  return linksOf(plan, table).map((link) => sql`select ${wayOf(plan, link, people, name)}`)
+  return linksOf(plan, table).map((link) => sql`select ${rowsByLink(plan, link, people, name)}`)
 }
 
-const linksOf = (plan: Plan, table: string) => plan.hangs.get(table) ?? []
-const isCircular = (plan: Plan, table: string) =>
-  plan.circles.some((circle) => circle.includes(table))
+const linksOf = (plan: Plan, table: string) => plan.parents.get(table) ?? []
+const isCircular = (plan: Plan, table: string) => plan.cycles.some((cycle) => cycle.includes(table))
 
 /** Without those whose files are kept. */
-function filesTables({ map, hangs }: Plan): { table: string; files: FilesEntry }[] {
+function filesTables({ map, parents }: Plan): { table: string; files: FilesEntry }[] {
   return Object.entries(map.tables).flatMap(([table, { files }]) =>
-    files && hangs.has(table) && !map.folders?.[files.folder]?.erase ? [{ table, files }] : [],
+    files && parents.has(table) && !map.folders?.[files.folder]?.erase ? [{ table, files }] : [],
   )
 }
 

@@ -2,12 +2,12 @@ import type { Counts } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
 /** Of one table there are more rows than may go at once: the transaction is to be rolled back. */
-export class TooManyRows extends Error {
-  override name = 'TooManyRows'
+export class TooManyRowsError extends Error {
+  override name = 'TooManyRowsError'
 }
 
 /** Rows of one table, in one line: hundreds of lines would take longer to read than the rows to go. */
-export interface ToldRows {
+export interface RowsByPerson {
   name: string
   /** Whose each row is. */
   people: number[]
@@ -19,7 +19,7 @@ export interface ToldRows {
  * What such a line tells of rows that have a `person` each, and `bytes` where they name a file. They are counted here and not
  * by the database: that takes half as long.
  */
-export function toldOf(namesFiles: boolean): RawBuilder<unknown> {
+export function rowsByPerson(namesFiles: boolean): RawBuilder<unknown> {
   const bytes = namesFiles ? sql`coalesce(json_agg(bytes), '[]')` : sql`'[]'::json`
   return sql`coalesce(json_agg(person), '[]') as people, ${bytes} as bytes`
 }
@@ -27,7 +27,10 @@ export function toldOf(namesFiles: boolean): RawBuilder<unknown> {
 /**
  * Files are counted by the rows that named them, since they themselves are gone by now, perhaps since an earlier try.
  */
-export function addTo(counts: Map<number, Counts>, { name, people, bytes }: ToldRows): void {
+export function addCounts(
+  counts: Map<number, Counts>,
+  { name, people, bytes }: RowsByPerson,
+): void {
   for (const [place, person] of people.entries()) {
     const counted = counts.get(person)
     if (!counted) continue

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { partitions, rowSecurity, rowTriggers, rules } from './row-guards.ts'
 
 /** What the live database says of its tables, as far as a plan depends on it. */
-export interface Catalogue {
+export interface Catalog {
   tables: Map<string, Table>
   foreignKeys: ForeignKey[]
   /** Who asks, as a statement has to write it. */
@@ -72,7 +72,7 @@ export interface ForeignKey {
 }
 
 /** Reads it whole, by one statement of one snapshot; partitions are part of the table that they belong to. */
-export async function readCatalogue(db: Db): Promise<Catalogue> {
+export async function readCatalog(db: Db): Promise<Catalog> {
   const { rows } = await sql<{
     tables: FoundTable[] | null
     foreignKeys: ForeignKey[] | null

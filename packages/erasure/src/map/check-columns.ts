@@ -1,15 +1,15 @@
 import type { Table } from './catalog.ts'
 import type { ColumnEntry, TableEntry } from './data-map.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 import { type Link, linkName } from './reachable-tables.ts'
 import { columnLine } from './suggest-entry.ts'
 
 /** Each column is in the map, and nothing in it is kept or left out without a reason. */
-export function checkColumns({ name, columns }: Table, entry: TableEntry): Fault[] {
+export function checkColumns({ name, columns }: Table, entry: TableEntry): MapProblem[] {
   const missing = [...columns.keys()]
     .filter((column) => !entry.columns[column])
     .map((column) =>
-      fault(
+      mapProblem(
         `${name}.${column}`,
         'it belongs to a person and is not in the data map',
         `add ${columnLine(column)}`,
@@ -18,7 +18,7 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): Fault
   const surplus = Object.keys(entry.columns)
     .filter((column) => !columns.has(column))
     .map((column) =>
-      fault(
+      mapProblem(
         `${name}.${column}`,
         'there is no such column',
         'take the entry out, or migrate the database',
@@ -29,11 +29,13 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): Fault
   )
   const doubled = names
     .filter((one, place) => names.indexOf(one) !== place)
-    .map((one) => fault(name, `two columns are exported as ${one}`, 'give each a name of its own'))
+    .map((one) =>
+      mapProblem(name, `two columns are exported as ${one}`, 'give each a name of its own'),
+    )
   const unfounded = Object.entries(entry.columns)
     .filter(([, column]) => isUnfounded(column))
     .map(([column]) =>
-      fault(
+      mapProblem(
         `${name}.${column}`,
         'it is kept, or left out, without a reason',
         'say on what basis and for how long',
@@ -52,9 +54,9 @@ export function checkClearing(
   { name, columns, uniqueKeys }: Table,
   entry: TableEntry,
   cleared: Link[],
-): Fault[] {
+): MapProblem[] {
   if (cleared.length === 0) return []
-  const faults: Fault[] = []
+  const faults: MapProblem[] = []
   for (const [column, { erase }] of Object.entries(entry.columns)) {
     const facts = columns.get(column)
     const at = `${name}.${column}`
@@ -62,7 +64,7 @@ export function checkClearing(
     if (!facts) continue
     if (!erase)
       faults.push(
-        fault(
+        mapProblem(
           at,
           'its row outlives the person, and it has no `erase`',
           "say { to: … } or { keep: 'why', until: 'when' }",
@@ -70,24 +72,30 @@ export function checkClearing(
       )
     else if ('to' in erase) {
       if (erase.to === null && facts.notNull)
-        faults.push(fault(at, 'it takes no null', 'say another value, or let it be null'))
+        faults.push(mapProblem(at, 'it takes no null', 'say another value, or let it be null'))
       if (erase.with && !cleared.some((link) => linkName(link.columns) === erase.with))
         faults.push(
-          fault(at, `no link ${erase.with} is cleared`, 'name one that is, or leave `with` out'),
+          mapProblem(
+            at,
+            `no link ${erase.with} is cleared`,
+            'name one that is, or leave `with` out',
+          ),
         )
       const alone = uniqueKeys.some((key) => key.length === 1 && key[0] === column)
       if (facts.generated)
-        faults.push(fault(at, 'the database sets it itself', 'keep it, with a reason'))
+        faults.push(mapProblem(at, 'the database sets it itself', 'keep it, with a reason'))
       else if (erase.to !== null && alone)
         faults.push(
-          fault(
+          mapProblem(
             at,
             'it is unique, so that two rows cannot hold one value',
             'say null, or keep it with a reason',
           ),
         )
     } else if (isLink && cleared.every((link) => link.columns.length === 1))
-      faults.push(fault(at, 'it names the person who is erased, and is kept', 'say { to: null }'))
+      faults.push(
+        mapProblem(at, 'it names the person who is erased, and is kept', 'say { to: null }'),
+      )
   }
   return faults
 }

@@ -1,21 +1,21 @@
-import type { Catalogue } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
 import type { DataMap } from './data-map.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 
 /** Where rows name files: the columns are there, the folder is in the map, and rows and files go together. */
-export function checkFiles({ tables }: Catalogue, map: DataMap, erased: Set<string>): Fault[] {
+export function checkFiles({ tables }: Catalog, map: DataMap, erased: Set<string>): MapProblem[] {
   return Object.entries(map.tables).flatMap(([name, { files }]) => {
     const columns = tables.get(name)?.columns
     if (!files || !columns) return []
     const faults = [files.name, files.bytes]
       .filter((column) => !columns.has(column))
       .map((column) =>
-        fault(`${name}.${column}`, 'there is no such column', 'correct `files` of this table'),
+        mapProblem(`${name}.${column}`, 'there is no such column', 'correct `files` of this table'),
       )
     const folder = map.folders?.[files.folder]
     if (!folder)
       faults.push(
-        fault(
+        mapProblem(
           name,
           `its files are in ${files.folder}, which is no folder of the map`,
           'name one of `folders`',
@@ -23,7 +23,7 @@ export function checkFiles({ tables }: Catalogue, map: DataMap, erased: Set<stri
       )
     else if (!folder.erase && !erased.has(name))
       faults.push(
-        fault(
+        mapProblem(
           name,
           'its rows outlive the person, and the files that they name do not',
           'keep the folder, with a reason, or erase the rows',

@@ -1,20 +1,20 @@
-import { type Catalogue, type ForeignKey, isUnique, type Table } from './catalog.ts'
+import { type Catalog, type ForeignKey, isUnique, type Table } from './catalog.ts'
 import type { DataMap, TableEntry } from './data-map.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 import { isDeclared, type Link, linkColumn, linkName } from './reachable-tables.ts'
 
 /** Each way to a person is in the map, and each link of the map leads somewhere. */
 export function checkLinks(
-  { foreignKeys, tables }: Catalogue,
+  { foreignKeys, tables }: Catalog,
   reaching: Set<string>,
   table: Table,
   entry: TableEntry,
-): Fault[] {
+): MapProblem[] {
   const own = foreignKeys.filter((key) => key.table === table.name && reaching.has(key.target))
   const missing = own
     .filter(({ columns }) => !entry.links[linkName(columns)])
     .map((key) =>
-      fault(
+      mapProblem(
         `${table.name} (${linkName(key.columns)})`,
         `it leads to ${key.target} and the data map does not say what becomes of the row`,
         `add '${linkName(key.columns)}': '${ruleOf(key)}' to its links`,
@@ -28,7 +28,7 @@ export function checkLinks(
     )
     if (!isColumn && (typeof link === 'object' || !isKey))
       return [
-        fault(
+        mapProblem(
           at,
           `there is no column ${name}${typeof link === 'object' ? '' : ', nor a foreign key of such columns'}`,
           'take the link out, or migrate the database',
@@ -38,20 +38,24 @@ export function checkLinks(
       if (!isDeclared(link))
         return link.otherwise.trim()
           ? []
-          : [fault(at, 'it does not say how it is erased', 'say it')]
+          : [mapProblem(at, 'it does not say how it is erased', 'say it')]
       const missing = Object.keys(link.where ?? {}).find((column) => !table.columns.has(column))
       if (missing)
-        return [fault(at, `there is no column ${missing}`, 'name one of this table in `where`')]
+        return [
+          mapProblem(at, `there is no column ${missing}`, 'name one of this table in `where`'),
+        ]
       if (!tables.get(link.to)?.columns.has(link.by))
-        return [fault(at, `there is no ${link.to}.${link.by}`, 'say which column it points at')]
+        return [
+          mapProblem(at, `there is no ${link.to}.${link.by}`, 'say which column it points at'),
+        ]
       return isUnique(tables.get(link.to) as Table, [link.by])
         ? []
-        : [fault(at, `${link.to}.${link.by} is not unique`, 'point at a key')]
+        : [mapProblem(at, `${link.to}.${link.by} is not unique`, 'point at a key')]
     }
     return own.some(({ columns }) => linkName(columns) === name)
       ? []
       : [
-          fault(
+          mapProblem(
             at,
             'no foreign key leads from there to a person',
             `say what it points at: { rule: '${link}', to: '…', by: '…' }`,
@@ -62,20 +66,26 @@ export function checkLinks(
 }
 
 /** Where the rule of the map meets the one of the database, and the index that makes it quick. */
-export function checkLink({ tables }: Catalogue, link: Link, erased: Set<string>): Fault[] {
+export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>): MapProblem[] {
   const { table, columns, target, rule, foreignKey } = link
   const at = `${table} (${linkName(columns)})`
   const goes = erased.has(target)
   if (rule === 'stays')
     return goes
-      ? [fault(at, `rows of ${target} are erased, so it cannot stay`, "say 'delete' or 'clear'")]
+      ? [
+          mapProblem(
+            at,
+            `rows of ${target} are erased, so it cannot stay`,
+            "say 'delete' or 'clear'",
+          ),
+        ]
       : []
-  if (!goes) return [fault(at, `no row of ${target} is ever erased`, "say 'stays'")]
-  const faults: Fault[] = []
+  if (!goes) return [mapProblem(at, `no row of ${target} is ever erased`, "say 'stays'")]
+  const faults: MapProblem[] = []
   const needed = [...columns, ...Object.keys(link.where)]
   if (!tables.get(table)?.indexes.some((index) => serves(index, columns) || serves(index, needed)))
     faults.push(
-      fault(
+      mapProblem(
         at,
         'it has no index, so that each erasure reads the whole table',
         `create index on ${tables.get(table)?.quoted} (${quotedColumns(tables.get(table), columns)})`,
@@ -84,7 +94,7 @@ export function checkLink({ tables }: Catalogue, link: Link, erased: Set<string>
   if (foreignKey && !agrees(foreignKey, rule)) {
     const wanted = rule === 'delete' ? 'cascade' : 'set null'
     faults.push(
-      fault(
+      mapProblem(
         at,
         `${foreignKey.name} says on delete ${foreignKey.onDelete}, the data map ${rule}`,
         `declare it on delete ${wanted}`,
@@ -98,14 +108,14 @@ const quotedColumns = (table: Table | undefined, columns: string[]) =>
   columns.map((column) => table?.columns.get(column)?.quoted).join(', ')
 
 /** What is erased first has nothing hanging on it. */
-export function checkFirst(map: DataMap, links: Link[]): Fault[] {
+export function checkFirst(map: DataMap, links: Link[]): MapProblem[] {
   return Object.entries(map.tables)
     .filter(
       ([name, { first }]) =>
         first && links.some(({ target, rule }) => target === name && rule === 'delete'),
     )
     .map(([name]) =>
-      fault(
+      mapProblem(
         name,
         'it is to be erased first, and rows of other tables hang on it',
         'take `first` out',

@@ -1,4 +1,4 @@
-import { type Catalogue, isUnique, type Table } from './catalog.ts'
+import { type Catalog, isUnique, type Table } from './catalog.ts'
 import { checkClearing, checkColumns } from './check-columns.ts'
 import { checkExport } from './check-export.ts'
 import { checkFiles } from './check-files.ts'
@@ -7,17 +7,17 @@ import { checkFirst, checkLink, checkLinks } from './check-links.ts'
 import { checkRowGuards } from './check-row-guards.ts'
 import type { DataMap } from './data-map.ts'
 import { checkFences } from './fence.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 import { erasedTables, type Link, linkName, linksOf, reachingTables } from './reachable-tables.ts'
 import { entryLine } from './suggest-entry.ts'
 
-/** Holds the map to the live catalogue: nothing that reaches a person is missing, and nothing in it contradicts a constraint. */
-export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
-  const { tables } = catalogue
+/** Holds the map to the live catalog: nothing that reaches a person is missing, and nothing in it contradicts a constraint. */
+export function checkMap(catalog: Catalog, map: DataMap): MapProblem[] {
+  const { tables } = catalog
   const person = tables.get(map.person.table)
   if (!person?.columns.has(map.person.key))
     return [
-      fault(
+      mapProblem(
         'person',
         `there is no ${map.person.table}.${map.person.key}`,
         'name the table that has a row for each person, and its key',
@@ -25,36 +25,36 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
     ]
   if (!isUnique(person, [map.person.key]))
     return [
-      fault(
+      mapProblem(
         'person',
         `${map.person.table}.${map.person.key} is not unique`,
         'name a column by which a row is one person',
       ),
     ]
-  const links = linksOf(catalogue, map)
+  const links = linksOf(catalog, map)
   const other = links.find(({ table, rule }) => table === map.person.table && rule === 'delete')
   if (other)
     return [
-      fault(
+      mapProblem(
         `${other.table} (${linkName(other.columns)})`,
         `a person would be erased with a row of ${other.target}`,
         "say 'clear', so that nobody is erased who did not ask",
       ),
     ]
   const erased = erasedTables(links, map)
-  const reaching = reachingTables(catalogue, map)
+  const reaching = reachingTables(catalog, map)
   return [
-    ...missingTables(catalogue, map, reaching),
-    ...namesWithoutKey(catalogue, map, links),
+    ...missingTables(catalog, map, reaching),
+    ...namesWithoutKey(catalog, map, links),
     ...Object.entries(map.tables).flatMap(([name, entry]) => {
       const table = tables.get(name)
       if (!table)
         return [
-          fault(name, 'there is no such table', 'take the entry out, or migrate the database'),
+          mapProblem(name, 'there is no such table', 'take the entry out, or migrate the database'),
         ]
       return [
         ...checkColumns(table, entry),
-        ...checkLinks(catalogue, reaching, table, entry),
+        ...checkLinks(catalog, reaching, table, entry),
         ...checkClearing(
           table,
           entry,
@@ -62,26 +62,30 @@ export function checkMap(catalogue: Catalogue, map: DataMap): Fault[] {
         ),
       ]
     }),
-    ...links.flatMap((link) => checkLink(catalogue, link, erased)),
+    ...links.flatMap((link) => checkLink(catalog, link, erased)),
     ...checkFirst(map, links),
-    ...checkFences(catalogue, map, links),
-    ...checkRowGuards(catalogue, map, links, erased),
+    ...checkFences(catalog, map, links),
+    ...checkRowGuards(catalog, map, links, erased),
     ...checkFolders(map),
-    ...checkFiles(catalogue, map, erased),
-    ...checkExport(catalogue, map),
+    ...checkFiles(catalog, map, erased),
+    ...checkExport(catalog, map),
   ]
 }
 
-function missingTables(catalogue: Catalogue, map: DataMap, reaching: Set<string>): Fault[] {
+function missingTables(catalog: Catalog, map: DataMap, reaching: Set<string>): MapProblem[] {
   return [...reaching]
     .filter((name) => !map.tables[name])
     .map((name) => {
-      const keys = catalogue.foreignKeys.filter(({ table }) => table === name)
+      const keys = catalog.foreignKeys.filter(({ table }) => table === name)
       const line = entryLine(
-        catalogue.tables.get(name) as Table,
+        catalog.tables.get(name) as Table,
         keys.map(({ columns }) => linkName(columns)),
       )
-      return fault(name, 'its rows lead to a person and it is not in the data map', `add ${line}`)
+      return mapProblem(
+        name,
+        'its rows lead to a person and it is not in the data map',
+        `add ${line}`,
+      )
     })
 }
 
@@ -89,7 +93,11 @@ function missingTables(catalogue: Catalogue, map: DataMap, reaching: Set<string>
  * In the schemas of the map, a column named as those are that lead to a person most likely names one too, though no
  * foreign key says so.
  */
-function namesWithoutKey({ tables, foreignKeys }: Catalogue, map: DataMap, links: Link[]): Fault[] {
+function namesWithoutKey(
+  { tables, foreignKeys }: Catalog,
+  map: DataMap,
+  links: Link[],
+): MapProblem[] {
   const names = new Set(
     links.filter(({ target }) => target === map.person.table).flatMap(({ columns }) => columns),
   )
@@ -105,7 +113,7 @@ function namesWithoutKey({ tables, foreignKeys }: Catalogue, map: DataMap, links
       )
       .filter((column) => !map.tables[table.name]?.links[linkName([column])])
       .map((column) =>
-        fault(
+        mapProblem(
           `${table.name}.${column}`,
           'by its name it tells of a person, and no foreign key leads there',
           `give it one (references ${tables.get(map.person.table)?.quoted} on delete cascade) and add ${entryLine(table, [linkName([column])])}`,

@@ -1,6 +1,6 @@
-import type { Catalogue, Table } from './catalog.ts'
+import type { Catalog, Table } from './catalog.ts'
 import type { DataMap } from './data-map.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 import type { Link } from './reachable-tables.ts'
 
 /**
@@ -8,13 +8,13 @@ import type { Link } from './reachable-tables.ts'
  * and policies are never on what an erasure changes.
  */
 export function checkRowGuards(
-  catalogue: Catalogue,
+  catalog: Catalog,
   map: DataMap,
   links: Link[],
   erased: Set<string>,
-): Fault[] {
+): MapProblem[] {
   return Object.entries(map.tables).flatMap(([name, entry]) => {
-    const table = catalogue.tables.get(name)
+    const table = catalog.tables.get(name)
     if (!table) return []
     const others = Object.values(entry.links).some(
       (link) => typeof link === 'object' && 'otherwise' in link,
@@ -24,7 +24,7 @@ export function checkRowGuards(
     return [
       ...checkTriggers(table, entry.triggers ?? {}, { deletes, updates }),
       ...(deletes || updates ? checkRules(table) : []),
-      ...checkPolicies(table, catalogue.role),
+      ...checkPolicies(table, catalog.role),
     ]
   })
 }
@@ -33,14 +33,14 @@ function checkTriggers(
   table: Table,
   known: Readonly<Record<string, string>>,
   { deletes, updates }: { deletes: boolean; updates: boolean },
-): Fault[] {
+): MapProblem[] {
   const running = table.rowTriggers.filter(
     (trigger) => (deletes && trigger.deletes) || (updates && trigger.updates),
   )
   const missing = running
     .filter(({ name }) => !known[name]?.trim())
     .map(({ name }) =>
-      fault(
+      mapProblem(
         table.name,
         `its trigger ${name} runs before each row and can keep what an erasure deletes or overwrites`,
         `drop it, or say in the entry of the table why it may stay: triggers: { '${name}': '…' }`,
@@ -49,7 +49,7 @@ function checkTriggers(
   const surplus = Object.keys(known)
     .filter((name) => !table.rowTriggers.some((trigger) => trigger.name === name))
     .map((name) =>
-      fault(
+      mapProblem(
         table.name,
         `it has no trigger ${name} that runs before each row`,
         'take it out of `triggers`',
@@ -58,9 +58,9 @@ function checkTriggers(
   return [...missing, ...surplus]
 }
 
-function checkRules({ name, rules }: Table): Fault[] {
+function checkRules({ name, rules }: Table): MapProblem[] {
   return rules.map((rule) =>
-    fault(
+    mapProblem(
       name,
       `its rule ${rule} rewrites what an erasure does`,
       'drop it, or make a trigger of it',
@@ -69,13 +69,13 @@ function checkRules({ name, rules }: Table): Fault[] {
 }
 
 /** A policy would hide rows from an erasure and from an export; the session's `row_security = off` fails instead. */
-function checkPolicies({ name, quoted, rowSecurity, owned }: Table, role: string): Fault[] {
+function checkPolicies({ name, quoted, rowSecurity, owned }: Table, role: string): MapProblem[] {
   if (!rowSecurity) return []
   const own = owned
     ? `alter table ${quoted} no force row level security`
     : `alter table ${quoted} owner to ${role}`
   return [
-    fault(
+    mapProblem(
       name,
       `row-level security hides rows of it from the role ${role}`,
       `alter role ${role} bypassrls, or ${own}`,

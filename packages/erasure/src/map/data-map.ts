@@ -1,5 +1,5 @@
 /**
- * What a system holds of a person, declared table by table and column by column; from it and from the live catalogue
+ * What a system holds of a person, declared table by table and column by column; from it and from the live catalog
  * the plan is made. Tables outside `public` are named with their schema.
  */
 export interface DataMap {

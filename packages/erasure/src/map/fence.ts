@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import { type Catalogue, type Fence, isUnique, type Table } from './catalog.ts'
+import { type Catalog, type Fence, isUnique, type Table } from './catalog.ts'
 import type { DataMap } from './data-map.ts'
-import { type Fault, fault } from './map-problem.ts'
+import { type MapProblem, mapProblem } from './map-problem.ts'
 import { type Link, linkName, namesPerson } from './reachable-tables.ts'
 
 /**
  * Each link on which a row could still come to a person who is being erased, or to one who is gone, has a trigger that
  * refuses it (`migrations/0012_fences.sql`). Deeper foreign keys need none: what they point at is locked, and then gone.
  */
-export function checkFences({ tables }: Catalogue, map: DataMap, links: Link[]): Fault[] {
+export function checkFences({ tables }: Catalog, map: DataMap, links: Link[]): MapProblem[] {
   return links.flatMap((link) => {
     const table = tables.get(link.table)
     const target = tables.get(link.target)
@@ -18,10 +18,14 @@ export function checkFences({ tables }: Catalogue, map: DataMap, links: Link[]):
     const at = `${link.table} (${linkName(link.columns)})`
     if (computedOf(link, table) === 'virtual')
       return [
-        fault(at, 'no trigger sees a column that is computed when it is read', 'make it `stored`'),
+        mapProblem(
+          at,
+          'no trigger sees a column that is computed when it is read',
+          'make it `stored`',
+        ),
       ]
     return [
-      fault(
+      mapProblem(
         at,
         'nothing keeps a late row from coming to a person who is being erased',
         fenceLine(table, link, fence),

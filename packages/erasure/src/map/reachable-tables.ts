@@ -1,7 +1,7 @@
-import type { Catalogue, ForeignKey, Table } from './catalog.ts'
+import type { Catalog, ForeignKey, Table } from './catalog.ts'
 import type { DataMap, LinkEntry, LinkRule } from './data-map.ts'
 
-/** A way from one table to another, as the map and the catalogue together tell it. */
+/** A way from one table to another, as the map and the catalog together tell it. */
 export interface Link {
   table: string
   columns: string[]
@@ -24,7 +24,7 @@ export function linkColumn(table: Table | undefined, name: string): string | und
 }
 
 /** The tables from which foreign keys, or links that the map declares, lead to a person, at any depth; the person's too. */
-export function reachingTables({ foreignKeys }: Catalogue, map: DataMap): Set<string> {
+export function reachingTables({ foreignKeys }: Catalog, map: DataMap): Set<string> {
   const declared = Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.values(links).flatMap((link) => (isDeclared(link) ? [{ table, target: link.to }] : [])),
   )
@@ -40,7 +40,7 @@ function leadingTo(table: string, ways: readonly { table: string; target: string
 }
 
 /** The links of the map that can be understood; what cannot is a fault of its own. */
-export function linksOf({ foreignKeys, tables }: Catalogue, map: DataMap): Link[] {
+export function linksOf({ foreignKeys, tables }: Catalog, map: DataMap): Link[] {
   return Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.entries(links).flatMap(([name, entry]): Link[] => {
       if (typeof entry === 'object' && 'otherwise' in entry) return []

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { linkColumn, linkName, namesPerson } from '../map/reachable-tables.ts'
-import { belongings, belongingsIn, fits, rowsOf } from './link-graph.ts'
-import { type Clear, type Plan, waysOf } from './plan.ts'
+import { findRows, fits, foundRows, rowsOf } from './link-graph.ts'
+import { type Clear, type Plan, parentLinks } from './plan.ts'
 import { cleared } from './step-sql.ts'
 
 /**
@@ -25,21 +25,23 @@ export function personRows(
       : sql`${wanted} from ${rowsOf(plan, table)} t where ${sql.join(named, sql` or `)} ${sorted}`
   const clears = clearsOf(plan, table)
   const found = [
-    ...(plan.hangs.has(table) ? [sql`select part, place from ${belongingsIn(plan, table)}`] : []),
-    ...clears.map((clear) => sql`select part, place from (select ${cleared(plan, clear)}) c`),
+    ...(plan.parents.has(table)
+      ? [sql`select table_oid, ctid from ${foundRows(plan, table)}`]
+      : []),
+    ...clears.map((clear) => sql`select table_oid, ctid from (select ${cleared(plan, clear)}) c`),
     ...otherwise(plan, table).map(
       (column) => sql`select t.tableoid, t.ctid from ${rowsOf(plan, table)} t
         where t.${sql.id(column)} = ${person}`,
     ),
   ]
   const needs = [table, ...clears.map(({ link }) => link.target)]
-  return sql`${belongings(
+  return sql`${findRows(
     plan,
     person,
-    needs.filter((needed) => plan.hangs.has(needed)),
+    needs.filter((needed) => plan.parents.has(needed)),
   )}
     ${wanted} from (${sql.join(found, sql` union `)}) f
-    join ${rowsOf(plan, table)} t on t.tableoid = f.part and t.ctid = f.place ${sorted}`
+    join ${rowsOf(plan, table)} t on t.tableoid = f.table_oid and t.ctid = f.ctid ${sorted}`
 }
 
 /** A column that belongs to one link of several is told to whom that link names, and to nobody else. */
@@ -52,7 +54,7 @@ function toldOf(
   const value = sql`t.${sql.id(column)}`
   const erase = plan.map.tables[table]?.columns[column]?.erase
   if (!erase || 'keep' in erase || erase.with === undefined) return value
-  const link = waysOf(plan).find(
+  const link = parentLinks(plan).find(
     (one) => one.table === table && linkName(one.columns) === erase.with,
   )
   if (!link || !namesPerson(plan.map, link)) return value
@@ -68,10 +70,10 @@ function namedBy(
   const { person } = plan.map
   const is = (column: string) => sql`t.${sql.id(column)} = ${number}`
   if (table === person.table) return [is(person.key)]
-  const hangs = plan.hangs.get(table)
-  const links = hangs ?? clearsOf(plan, table).map(({ link }) => link)
+  const parents = plan.parents.get(table)
+  const links = parents ?? clearsOf(plan, table).map(({ link }) => link)
   const naming = links.filter((link) => namesPerson(plan.map, link))
-  const isEnough = hangs ? naming.length > 0 : naming.length === links.length
+  const isEnough = parents ? naming.length > 0 : naming.length === links.length
   if (!isEnough) return undefined
   return [
     ...naming.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
@@ -81,7 +83,7 @@ function namedBy(
 
 /** How its rows are overwritten, where none of them goes with anybody. */
 function clearsOf(plan: Plan, table: string): Clear[] {
-  if (plan.hangs.has(table)) return []
+  if (plan.parents.has(table)) return []
   return plan.steps.filter(
     (step): step is Clear => step.rule === 'clear' && step.link.table === table,
   )

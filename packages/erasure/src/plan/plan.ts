@@ -1,20 +1,20 @@
 import type { Db, Tx } from '@lethe/db'
-import { type Catalogue, readCatalogue, type Table } from '../map/catalog.ts'
+import { type Catalog, readCatalog, type Table } from '../map/catalog.ts'
 import { checkMap } from '../map/check-map.ts'
 import type { DataMap } from '../map/data-map.ts'
-import { type Fault, faultLine } from '../map/map-problem.ts'
+import { formatMapProblem, type MapProblem } from '../map/map-problem.ts'
 import { ownMembers } from '../map/own-members.ts'
 import { erasedTables, type Link, linkName, linksOf } from '../map/reachable-tables.ts'
-import { schemaPrint } from './schema-fingerprint.ts'
+import { schemaFingerprint } from './schema-fingerprint.ts'
 
-/** What is done to erase people, in this order; made from the live catalogue and the map together. */
+/** What is done to erase people, in this order; made from the live catalog and the map together. */
 export interface Plan {
   map: DataMap
   steps: Step[]
   /** The erased tables, each with the links by which its rows hang on others that are erased. */
-  hangs: Map<string, Link[]>
+  parents: Map<string, Link[]>
   /** Those of them that hang on each other. */
-  circles: string[][]
+  cycles: string[][]
   tables: Map<string, Table>
   /** Some constraint is to be looked at only when all is done. */
   deferred: boolean
@@ -22,7 +22,7 @@ export interface Plan {
 
 export type Step = Erase | Clear
 
-/** Rows of these tables go: of one, or of several that hang on each other in a circle. */
+/** Rows of these tables go: of one, or of several that hang on each other in a cycle. */
 export interface Erase {
   rule: 'delete'
   tables: string[]
@@ -36,12 +36,12 @@ export interface Clear {
 }
 
 /** No plan can be made; one line for each reason, with the remedy. */
-export class NoPlan extends Error {
-  override name = 'NoPlan'
-  readonly faults: readonly Fault[]
+export class IncompleteDataMapError extends Error {
+  override name = 'IncompleteDataMapError'
+  readonly faults: readonly MapProblem[]
 
-  constructor(faults: readonly Fault[]) {
-    super(faults.map(faultLine).join('\n'))
+  constructor(faults: readonly MapProblem[]) {
+    super(faults.map(formatMapProblem).join('\n'))
     this.faults = faults
   }
 }
@@ -50,25 +50,25 @@ const latest = new WeakMap<DataMap, { print: string; plan: Plan }>()
 
 /**
  * Asked for before each batch, so that a schema that has changed is noticed before anything is erased by it; made anew only
- * then. Throws `NoPlan`.
+ * then. Throws `IncompleteDataMapError`.
  */
 export async function makePlan(db: Db | Tx, declared: DataMap): Promise<Plan> {
-  const print = await schemaPrint(db)
+  const print = await schemaFingerprint(db)
   const known = latest.get(declared)
   if (known?.print === print) return known.plan
-  const catalogue = await readCatalogue(db)
+  const catalog = await readCatalog(db)
   const map = ownMembers(declared)
-  const faults = checkMap(catalogue, map)
-  if (faults.length > 0) throw new NoPlan(faults)
-  const plan = planFor(catalogue, map)
+  const faults = checkMap(catalog, map)
+  if (faults.length > 0) throw new IncompleteDataMapError(faults)
+  const plan = planFor(catalog, map)
   latest.set(declared, { print, plan })
   return plan
 }
 
-function planFor(catalogue: Catalogue, map: DataMap): Plan {
-  const links = linksOf(catalogue, map)
+function planFor(catalog: Catalog, map: DataMap): Plan {
+  const links = linksOf(catalog, map)
   const erased = [...erasedTables(links, map)]
-  const hangs = new Map(
+  const parents = new Map(
     erased.map((table) => [
       table,
       links.filter((link) => link.table === table && link.rule === 'delete'),
@@ -80,9 +80,9 @@ function planFor(catalogue: Catalogue, map: DataMap): Plan {
   const deferred = links.some(
     ({ rule, foreignKey }) => rule !== 'stays' && foreignKey?.onDelete === 'no action',
   )
-  const circles = circlesOf(hangs)
-  const steps = inOrder(map, hangs, circles, clears)
-  return { map, steps, hangs, circles, tables: catalogue.tables, deferred }
+  const cycles = findCycles(parents)
+  const steps = orderSteps(map, parents, cycles, clears)
+  return { map, steps, parents, cycles, tables: catalog.tables, deferred }
 }
 
 /** The columns of the link itself, and those that tell of whoever it names; not those of another link. */
@@ -104,34 +104,34 @@ function setWith({ table, columns }: Link, links: Link[], map: DataMap): Clear['
  * What holds the keys comes first; then whatever hangs on a row goes before it, and a reference that is only cleared is
  * cleared before the row that it names is gone. The person is last.
  */
-function inOrder(
+function orderSteps(
   map: DataMap,
-  hangs: Map<string, Link[]>,
-  circles: string[][],
+  parents: Map<string, Link[]>,
+  cycles: string[][],
   clears: Clear[],
 ): Step[] {
-  const circleOf = (table: string) => circles.find((circle) => circle.includes(table)) ?? [table]
+  const cycleOf = (table: string) => cycles.find((cycle) => cycle.includes(table)) ?? [table]
   const steps: Step[] = []
   const done = new Set<string>()
-  const visit = (circle: string[]) => {
-    if (circle.some((table) => done.has(table))) return
-    for (const table of circle) done.add(table)
-    for (const [child, links] of hangs)
-      if (links.some(({ target }) => circle.includes(target))) visit(circleOf(child))
-    steps.push(...clears.filter(({ link }) => circle.includes(link.target)))
-    steps.push({ rule: 'delete', tables: circle })
+  const visit = (cycle: string[]) => {
+    if (cycle.some((table) => done.has(table))) return
+    for (const table of cycle) done.add(table)
+    for (const [child, links] of parents)
+      if (links.some(({ target }) => cycle.includes(target))) visit(cycleOf(child))
+    steps.push(...clears.filter(({ link }) => cycle.includes(link.target)))
+    steps.push({ rule: 'delete', tables: cycle })
   }
-  for (const table of hangs.keys()) if (map.tables[table]?.first) visit([table])
-  visit(circleOf(map.person.table))
+  for (const table of parents.keys()) if (map.tables[table]?.first) visit([table])
+  visit(cycleOf(map.person.table))
   return steps
 }
 
-/** Tables that hang on each other, directly or by others; a table that hangs on itself is a circle of one. */
-function circlesOf(hangs: Map<string, Link[]>): string[][] {
+/** Tables that hang on each other, directly or by others; a table that hangs on itself is a cycle of one. */
+function findCycles(parents: Map<string, Link[]>): string[][] {
   const above = (table: string) => {
     const found = new Set<string>()
     const look = (from: string) => {
-      for (const { target } of hangs.get(from) ?? [])
+      for (const { target } of parents.get(from) ?? [])
         if (!found.has(target)) {
           found.add(target)
           look(target)
@@ -140,23 +140,23 @@ function circlesOf(hangs: Map<string, Link[]>): string[][] {
     look(table)
     return found
   }
-  const reach = new Map([...hangs.keys()].map((table) => [table, above(table)]))
-  const circles: string[][] = []
-  for (const table of hangs.keys()) {
-    if (circles.some((circle) => circle.includes(table)) || !reach.get(table)?.has(table)) continue
-    circles.push(
-      [...hangs.keys()].filter(
+  const reach = new Map([...parents.keys()].map((table) => [table, above(table)]))
+  const cycles: string[][] = []
+  for (const table of parents.keys()) {
+    if (cycles.some((cycle) => cycle.includes(table)) || !reach.get(table)?.has(table)) continue
+    cycles.push(
+      [...parents.keys()].filter(
         (other) => reach.get(table)?.has(other) && reach.get(other)?.has(table),
       ),
     )
   }
-  return circles
+  return cycles
 }
 
 /** All links by which an erasure finds its way: to rows that go, and to rows that are overwritten. */
-export function waysOf({ hangs, steps }: Plan): Link[] {
+export function parentLinks({ parents, steps }: Plan): Link[] {
   return [
-    ...[...hangs.values()].flat(),
+    ...[...parents.values()].flat(),
     ...steps.flatMap((step) => (step.rule === 'clear' ? [step.link] : [])),
   ]
 }

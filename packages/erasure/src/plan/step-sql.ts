@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { belongingsIn, fits, meetsLine, rowsOf } from './link-graph.ts'
+import { fits, foundRows, meetsLine, rowsOf } from './link-graph.ts'
 import type { Clear, Plan, Step } from './plan.ts'
 
 interface StepRows {
@@ -17,7 +17,7 @@ export function stepRows(plan: Plan, step: Step): StepRows[] {
   return step.tables.map((table) => ({
     name: table,
     table,
-    rows: sql`select person, part, place from ${belongingsIn(plan, table)}`,
+    rows: sql`select person, table_oid, ctid from ${foundRows(plan, table)}`,
   }))
 }
 
@@ -26,11 +26,11 @@ export const clearedName = ({ link }: Clear) => `${link.table}.${link.columns.jo
 
 /** What follows `select`: rows that point at an erased one and are not erased themselves. */
 export function cleared(plan: Plan, { link }: Clear): RawBuilder<unknown> {
-  const goes = plan.hangs.has(link.table)
-    ? sql` and not exists (select from ${belongingsIn(plan, link.table)} g where g.part = t.tableoid and g.place = t.ctid)`
+  const goes = plan.parents.has(link.table)
+    ? sql` and not exists (select from ${foundRows(plan, link.table)} g where g.table_oid = t.tableoid and g.ctid = t.ctid)`
     : sql``
-  return sql`b.person, t.tableoid as part, t.ctid as place
-    from ${belongingsIn(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}${goes}`
+  return sql`b.person, t.tableoid as table_oid, t.ctid as ctid
+    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}${goes}`
 }
 
 /**
@@ -87,8 +87,8 @@ export function inPlaces(
   found: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return plan.tables.get(table)?.partitioned
-    ? sql`(t.tableoid, t.ctid) in (select part, place from ${found})`
-    : sql`t.ctid = any(array(select place from ${found}))`
+    ? sql`(t.tableoid, t.ctid) in (select table_oid, ctid from ${found})`
+    : sql`t.ctid = any(array(select ctid from ${found}))`
 }
 
 /** Whoever looks at what the database does sees which step it is. */

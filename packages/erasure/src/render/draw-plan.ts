@@ -1,5 +1,5 @@
 import { type Link, linkName } from '../map/reachable-tables.ts'
-import { type Plan, type Step, waysOf } from '../plan/plan.ts'
+import { type Plan, parentLinks, type Step } from '../plan/plan.ts'
 
 /** A line of a plan, for a person and for a program. */
 export interface PlanLine {
@@ -33,7 +33,7 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
     ]
   }
   return step.tables.map((table) => {
-    const links = plan.hangs.get(table) ?? []
+    const links = plan.parents.get(table) ?? []
     return {
       ...{ step: number, does: 'erase', table },
       columns: links.map(({ columns }) => linkName(columns)),
@@ -45,8 +45,8 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
 
 /** The same as a picture: https://mermaid.js.org shows it, and so do most places that show Markdown. */
 export function planPicture(plan: Plan): string {
-  const links = waysOf(plan)
-  const names = [...new Set([...plan.hangs.keys(), ...links.map(({ table }) => table)])]
+  const links = parentLinks(plan)
+  const names = [...new Set([...plan.parents.keys(), ...links.map(({ table }) => table)])]
   const node = (table: string) => `t${names.indexOf(table)}`
   const arrow = ({ rule }: Link) => (rule === 'delete' ? '-->' : '-.->')
   return [

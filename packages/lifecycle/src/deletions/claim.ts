@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { type BlastRadius, claimableIds, holdsBack, isDue } from '../circuit-breaker.ts'
+import { type BreakerLimits, claimableIds, isDue, isErasureBlocked } from '../circuit-breaker.ts'
 
 export interface ClaimedDeletion {
   id: string
@@ -21,22 +21,22 @@ export interface Claim {
  * the operator has released it.
  * Every deletion already claimed may be: there is no way back for it.
  */
-export function mayBeClaimed(limits: BlastRadius): RawBuilder<boolean> {
+export function mayBeClaimed(limits: BreakerLimits): RawBuilder<boolean> {
   return sql`(
     d.status = 'erasing'
     or d.status = 'pending' and ${isDue}
       and (d.erase_after <= now() - interval '1 hour'
            or not exists (select from public.exports e where e.deletion_id = d.id and e.status = 'pending'))
-      and not ${holdsBack(limits)}
+      and not ${isErasureBlocked(limits)}
   )`
 }
 
 /** The same of a deletion among many: found by indexes, in batches of `limit` at most. */
-export function isClaimable(limits: BlastRadius, limit: number): RawBuilder<boolean> {
+export function isClaimable(limits: BreakerLimits, limit: number): RawBuilder<boolean> {
   return sql`d.id in ${claimableIds(limits, mayBeClaimed(limits), limit)}`
 }
 
-export function hasClaimable(limits: BlastRadius): RawBuilder<boolean> {
+export function hasClaimable(limits: BreakerLimits): RawBuilder<boolean> {
   return sql`exists ${claimableIds(limits, mayBeClaimed(limits), 1)}`
 }
 
@@ -49,7 +49,7 @@ export function hasClaimable(limits: BlastRadius): RawBuilder<boolean> {
 export async function claimDeletions(
   db: Db,
   jobLease: string,
-  limits: BlastRadius,
+  limits: BreakerLimits,
 ): Promise<Claim> {
   const lease = crypto.randomUUID()
   const { rows } = await sql<ClaimedDeletion>`

@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
-import { type DataMap, erasePortion, makePlan } from '@lethe/erasure'
+import { type DataMap, eraseChunk, makePlan } from '@lethe/erasure'
 import { sql } from 'kysely'
 import type { ClaimedDeletion } from './claim.ts'
-import { lockHeld, sumOf } from './erase.ts'
+import { lockLeased, sumOf } from './erase.ts'
 
 /** How one person's many rows go: so many in one transaction, and then a rest that is so many times as long as it took. */
 export interface Pace {
@@ -16,7 +16,7 @@ export interface Pace {
  * to others in between. Each is a transaction of its own that counts what it took: whoever follows a worker that died
  * goes on from there. The plan is asked for before each, so that a schema that has changed is noticed.
  */
-export async function erasePortions(
+export async function eraseInChunks(
   db: Db,
   map: DataMap,
   lease: string,
@@ -28,9 +28,9 @@ export async function erasePortions(
     signal.throwIfAborted()
     const began = performance.now()
     const erased = await db.transaction().execute(async (tx) => {
-      const [held] = await lockHeld(tx, lease, [deletion])
+      const [held] = await lockLeased(tx, lease, [deletion])
       if (!held) return undefined
-      const portion = await erasePortion(
+      const portion = await eraseChunk(
         tx,
         await makePlan(tx, map),
         place,

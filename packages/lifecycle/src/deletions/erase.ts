@@ -1,16 +1,16 @@
 import type { Counts, Db, FilesByTable, Tx } from '@lethe/db'
 import { eraseRows, type Plan, RowsKeptError } from '@lethe/erasure'
 import { sql } from 'kysely'
-import { noteEvents } from '../audit-log.ts'
+import { recordAuditEvents } from '../audit-log.ts'
 import type { Claim, ClaimedDeletion } from './claim.ts'
 
 /** We hold locks while we wait for others: for no longer than this, else whoever waits for ours waits for theirs too. */
-const WAITS = '1s'
+const LOCK_TIMEOUT = '1s'
 
 /**
  * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
  * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
- * to whoever holds it. Throws `TooManyRows`, with nothing done, where they have more than `atMost` in one table.
+ * to whoever holds it. Throws `TooManyRowsError`, with nothing done, where they have more than `atMost` in one table.
  */
 export async function finishErasure(
   db: Db,
@@ -19,13 +19,13 @@ export async function finishErasure(
   atMost?: number,
 ): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
-    await sql`set local lock_timeout = ${sql.lit(WAITS)}`.execute(tx)
-    const held = await lockHeld(tx, lease, deletions)
+    await sql`set local lock_timeout = ${sql.lit(LOCK_TIMEOUT)}`.execute(tx)
+    const held = await lockLeased(tx, lease, deletions)
     const userIds = held.map(({ userId }) => userId)
     if (held.length === 0) return []
     await keepAddressesForPendingMails(tx, userIds, held)
     const erased = await eraseRows(tx, plan, userIds, atMost)
-    await forgetUserIds(tx, userIds, held)
+    await removeUserIds(tx, userIds, held)
     await completeTombstones(
       tx,
       held.map(({ id, userId, counts, missing }) => ({
@@ -34,7 +34,7 @@ export async function finishErasure(
       })),
     )
     const ids = held.map(({ id }) => id)
-    await noteEvents(tx, ids, 'deletion.erased')
+    await recordAuditEvents(tx, ids, 'deletion.erased')
     return ids
   })
 }
@@ -49,7 +49,7 @@ interface HeldDeletion extends Omit<ClaimedDeletion, 'filesFound'> {
 }
 
 /** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
-export async function lockHeld(
+export async function lockLeased(
   tx: Tx,
   lease: string,
   deletions: ClaimedDeletion[],
@@ -95,7 +95,7 @@ async function keepAddressesForPendingMails(
  * Earlier deletions that were cancelled, and all exports, stand without a name from here on; archives that were asked for on
  * their own end with the account.
  */
-async function forgetUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): Promise<void> {
+async function removeUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): Promise<void> {
   await sql`
     update public.exports set user_id = null, status = 'withdrawn', token_nonce = null, lease = null, next_attempt_at = now()
     where user_id = any(${userIds}) and deletion_id is null and status in ('pending', 'ready')`.execute(

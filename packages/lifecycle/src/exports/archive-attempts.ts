@@ -22,7 +22,7 @@ export async function recordAttempts(
   return rows.map(({ id }) => id)
 }
 
-export interface DeadAttempt {
+export interface OrphanedAttempt {
   exportId: string
   lease: string
   /** The database's clock: whatever a worker's own says. */
@@ -34,11 +34,11 @@ export interface DeadAttempt {
  * once a day, a dead one again after a minute unless it is told of: see `forgetAttempt` and `postponeAttempt`. A try of before the last start of the database server may be the work of another one of which this is a copy:
  * its archive waits until the export is over, which is the same date in both.
  */
-export async function findDeadAttempts(
+export async function findOrphanedAttempts(
   db: Db,
   limit: number,
-): Promise<{ dead: DeadAttempt[]; looked: number }> {
-  const { rows } = await sql<DeadAttempt & { isDead: boolean }>`/* collect archives */
+): Promise<{ dead: OrphanedAttempt[]; looked: number }> {
+  const { rows } = await sql<OrphanedAttempt & { isDead: boolean }>`/* collect archives */
     with due as materialized (
       select a.export_id, a.lease,
         e.lease is distinct from a.lease
@@ -57,7 +57,7 @@ export async function findDeadAttempts(
 }
 
 /** Nothing of this try is stored any more. */
-export async function forgetAttempt(db: Db, { exportId, lease }: DeadAttempt): Promise<void> {
+export async function deleteAttempt(db: Db, { exportId, lease }: OrphanedAttempt): Promise<void> {
   await sql`
     delete from lethe.archive_attempts where export_id = ${exportId} and lease = ${lease}`.execute(
     db,
@@ -65,7 +65,7 @@ export async function forgetAttempt(db: Db, { exportId, lease }: DeadAttempt): P
 }
 
 /** Its archive stays for now; the try is looked at again in a day. */
-export async function postponeAttempt(db: Db, { exportId, lease }: DeadAttempt): Promise<void> {
+export async function postponeAttempt(db: Db, { exportId, lease }: OrphanedAttempt): Promise<void> {
   await sql`
     update lethe.archive_attempts set next_check_at = now() + interval '1 day'
     where export_id = ${exportId} and lease = ${lease}`.execute(db)

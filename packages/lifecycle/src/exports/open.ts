@@ -4,7 +4,7 @@ import { LifecycleError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { archiveKey, tokenHash } from '../tokens.ts'
 
-export interface Archive {
+export interface ReadyArchive {
   exportId: string
   fileName: string
   /** What opens it, gone once it expires or is withdrawn. */
@@ -20,12 +20,12 @@ export interface Archive {
 }
 
 /** `export-not-found`, `export-not-ready`, `export-gone` (expired, withdrawn or given up). */
-export async function openExport(db: Db, keys: Keys, token: string): Promise<Archive> {
+export async function openExport(db: Db, keys: Keys, token: string): Promise<ReadyArchive> {
   const found = findExport(db).where('token_hash', '=', tokenHash(token))
   return readyArchive(keys, await found.executeTakeFirst())
 }
 
-export async function findArchive(db: Db, keys: Keys, exportId: string): Promise<Archive> {
+export async function findArchive(db: Db, keys: Keys, exportId: string): Promise<ReadyArchive> {
   return readyArchive(keys, await findExport(db).where('id', '=', exportId).executeTakeFirst())
 }
 
@@ -36,7 +36,7 @@ const RECENT_TICKETS = 100
  * It is about to be fetched, whole or in part, with this ticket: counted once for each, so that whoever reads how often it was
  * can tell whether somebody else was here. `export-gone` where it was destroyed or withdrawn meanwhile.
  */
-export async function noteDownload(db: Db, exportId: string, ticket: string): Promise<void> {
+export async function recordDownload(db: Db, exportId: string, ticket: string): Promise<void> {
   const { rows } = await sql`
     update public.exports
     set downloads = downloads + (${ticket}::uuid <> all(recent_tickets))::integer, downloaded_at = now(),
@@ -81,7 +81,7 @@ function findExport(db: Db) {
 
 type ExportRow = NonNullable<Awaited<ReturnType<ReturnType<typeof findExport>['executeTakeFirst']>>>
 
-function readyArchive(keys: Keys, row: ExportRow | undefined): Archive {
+function readyArchive(keys: Keys, row: ExportRow | undefined): ReadyArchive {
   if (!row) throw new LifecycleError('export-not-found')
   const { exportId, status, expired, fileName, bytes, sha256, createdAt, expiresAt, nonce } = row
   if (status === 'pending') throw new LifecycleError('export-not-ready')

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Keys } from '../keys.ts'
 import { archiveKey } from '../tokens.ts'
 
-export interface WantedExport {
+export interface PendingExport {
   exportId: string
   userId: number
   /** Undefined where it was asked for on its own. */
@@ -12,11 +12,11 @@ export interface WantedExport {
 }
 
 /** What each of these is made of, but for those that nobody waits for any more. */
-export async function findWantedExports(
+export async function findPendingExports(
   db: Db,
   keys: Keys,
   exportIds: string[],
-): Promise<WantedExport[]> {
+): Promise<PendingExport[]> {
   const rows = await db
     .selectFrom('exports')
     .leftJoin('deletions', 'deletions.id', 'exports.deletion_id')
@@ -44,7 +44,7 @@ export interface StoredExport {
  * up meanwhile, or its lease lost: that archive is to be removed. `ttl` (ISO 8601) counts from the date of the erasure, or from now
  * where there is none.
  */
-export async function finishExports(
+export async function publishArchives(
   db: Db,
   lease: string,
   stored: StoredExport[],

@@ -1,6 +1,6 @@
-import { batched, type Db, type MailStatus, type Tx } from '@lethe/db'
+import { batchCalls, type Db, type MailStatus, type Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { take, takeEach } from '../lease.ts'
+import { acquire, acquireEach } from '../lease.ts'
 import { type MailFacts, readMails } from './mail-facts.ts'
 
 /** One mail, under the lease by which only its holder may finish it. */
@@ -25,15 +25,15 @@ interface Ended extends LeasedMail {
 
 export function openOutbox(db: Db): Outbox {
   // A row that somebody has locked, for as long as an erasure takes, is waited for by whoever wants it, and by nobody else.
-  const takeFree = batched((leases: string[]) => takeEach(db, 'outbox', leases))
-  const finishFree = batched((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
+  const takeFree = batchCalls((leases: string[]) => acquireEach(db, 'outbox', leases))
+  const finishFree = batchCalls((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
   return {
     async take(lease) {
-      const taken = (await takeFree(lease)) ?? (await take(db, 'outbox', lease))
+      const taken = (await takeFree(lease)) ?? (await acquire(db, 'outbox', lease))
       const [row] = taken?.rows ?? []
       return taken && row && { ...row, lease: taken.lease }
     },
-    read: batched((ids) => readMails(db, ids)),
+    read: batchCalls((ids) => readMails(db, ids)),
     finish: async (ended) => (await finishFree(ended)) || finishMail(db, ended),
   }
 }

@@ -2,7 +2,7 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /** Forgets up to `limit` mails that left, or were given up, more than thirty days ago; returns how many. */
-export async function forgetMails(db: Db, limit: number): Promise<number> {
+export async function purgeMails(db: Db, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
     with old as materialized (
       select id from public.outbox where finished_at < now() - interval '30 days'

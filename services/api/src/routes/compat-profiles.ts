@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { bearerToken } from '../cross-site.ts'
 import type { RouteDeps } from '../deps.ts'
 import { logProblem } from '../error-replies.ts'
-import { askForDeletion } from '../handle-deletion-request.ts'
+import { handleDeletionRequest } from '../handle-deletion-request.ts'
 import { ignoreBodies } from '../ignored-bodies.ts'
 import { type Problem, problem, toProblem } from '../problems.ts'
 import { parseUserId } from '../user-id.ts'
@@ -31,7 +31,7 @@ export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, de
       async (request, reply) => {
         const userId = parseUserId(request.params.userId)
         if (userId === undefined) throw problem('user-not-found')
-        await askForDeletion(deps, request, reply, { userId })
+        await handleDeletionRequest(deps, request, reply, { userId })
         return reply.code(204).send()
       },
     )

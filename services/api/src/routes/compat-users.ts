@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
 import type { RouteDeps } from '../deps.ts'
 import { logProblem } from '../error-replies.ts'
-import { askForDeletion, hideOthers } from '../handle-deletion-request.ts'
+import { handleDeletionRequest, maskAsNotFound } from '../handle-deletion-request.ts'
 import { ignoreBodies } from '../ignored-bodies.ts'
 import { type Problem, problem, toProblem } from '../problems.ts'
 import { parseUserId } from '../user-id.ts'
@@ -35,7 +35,7 @@ export const compatUserRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps)
     async (request, reply) => {
       const userId = parseUserId(request.params.userId)
       if (userId === undefined) throw problem('invalid-request')
-      await askForDeletion(deps, request, reply, { userId }).catch(hideOthers)
+      await handleDeletionRequest(deps, request, reply, { userId }).catch(maskAsNotFound)
       return reply.type('application/json').send('true')
     },
   )

@@ -5,8 +5,8 @@ import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import { cancelDeletion } from '../cancel-deletion.ts'
 import type { RouteDeps } from '../deps.ts'
-import { askForDeletion, hideOthers } from '../handle-deletion-request.ts'
-import { known } from '../omit-nulls.ts'
+import { handleDeletionRequest, maskAsNotFound } from '../handle-deletion-request.ts'
+import { omitNulls } from '../omit-nulls.ts'
 import {
   Credentials,
   DeletionState,
@@ -54,7 +54,7 @@ const Preview = Type.Object({
 })
 
 export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, config, auth, spend } = deps
+  const { db, config, auth, consumeLimit } = deps
 
   app.delete(
     '/v1/users/:userId',
@@ -69,10 +69,10 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
     },
     async (request, reply) => {
       const userId = Number(request.params.userId)
-      const deletion = await askForDeletion(deps, request, reply, {
+      const deletion = await handleDeletionRequest(deps, request, reply, {
         userId,
         ...request.body,
-      }).catch(hideOthers)
+      }).catch(maskAsNotFound)
       // What this browser keeps of the account; somebody else's deletion leaves it alone.
       if (userId === sessionOf(request).userId) reply.header('clear-site-data', '"storage"')
       reply.code(202)
@@ -115,9 +115,9 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
       },
     },
     async (request) => {
-      await spend(request, 'linkPerCaller')
+      await consumeLimit(request, 'linkPerCaller')
       const { export: made, ...deletion } = await deletionStatus(db, request.body.token)
-      return { deletion: { ...known(deletion), export: known(made) } }
+      return { deletion: { ...omitNulls(deletion), export: omitNulls(made) } }
     },
   )
 }

@@ -1,19 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { findExportOwner, openVault } from '@lethe/accounts'
-import { ArchiveDamaged, openArchive } from '@lethe/archive'
+import { ArchiveDamagedError, openArchive } from '@lethe/archive'
 import {
-  type Archive,
   archiveMissing,
   destroyExport,
   findArchive,
-  noteDownload,
   openExport,
+  type ReadyArchive,
+  recordDownload,
 } from '@lethe/lifecycle'
 import type { FastifyBaseLogger } from 'fastify'
 import { Type } from 'typebox'
 import type { RouteDeps } from '../deps.ts'
 import { downloadTickets } from '../download-tickets.ts'
-import { known } from '../omit-nulls.ts'
+import { omitNulls } from '../omit-nulls.ts'
 import { passwordsCsv } from '../passwords-csv.ts'
 import { problem } from '../problems.ts'
 import { removeArchive } from '../remove-archive.ts'
@@ -44,7 +44,7 @@ const VaultKey = Type.Object(
 )
 
 export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, keys, hasher, storage, spend, spendPassword } = deps
+  const { db, keys, hasher, storage, consumeLimit, consumePasswordLimit } = deps
   const tickets = downloadTickets(app, deps)
 
   app.post(
@@ -58,11 +58,11 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       },
     },
     async (request, reply) => {
-      await spend(request, 'linkPerCaller')
+      await consumeLimit(request, 'linkPerCaller')
       const archive = await openExport(db, keys, request.body.token)
       await tickets.give(reply, archive)
       const { exportId, fileName, key, sha256, ...facts } = archive
-      return { export: { ...known(facts), sha256: sha256.toString('hex') } }
+      return { export: { ...omitNulls(facts), sha256: sha256.toString('hex') } }
     },
   )
 
@@ -89,9 +89,9 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
         .header('content-disposition', `attachment; filename="account-export-${day}.zip"`)
         .type('application/zip')
       if (request.method === 'HEAD') return reply.send()
-      await noteDownload(db, archive.exportId, tickets.of(request).id)
+      await recordDownload(db, archive.exportId, tickets.of(request).id)
       const opened = await openArchive(storage, archive, range).catch((error) => {
-        throw error instanceof ArchiveDamaged ? problem('export-damaged') : error
+        throw error instanceof ArchiveDamagedError ? problem('export-damaged') : error
       })
       if (!opened) throw await missing(archive, request.log)
       return reply.send(opened.stream)
@@ -99,7 +99,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
   })
 
   /** The file was lost. While the deletion is pending, the worker makes it again and the link stays good. */
-  async function missing({ exportId, fileName }: Archive, log: FastifyBaseLogger) {
+  async function missing({ exportId, fileName }: ReadyArchive, log: FastifyBaseLogger) {
     if ((await deps.folders.whyNot()) !== undefined) return problem('unavailable')
     const isMadeAgain = await archiveMissing(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
@@ -116,7 +116,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       },
     },
     async (request) => {
-      await spend(request, 'linkPerCaller')
+      await consumeLimit(request, 'linkPerCaller')
       const { exportId, fileName } = await destroyExport(db, keys, request.body.token)
       await removeArchive(deps, { exportId, fileName }, request.log)
       return { export: { id: exportId, status: 'withdrawn' as const } }
@@ -132,10 +132,10 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       },
     },
     async (request, reply) => {
-      await spend(request, 'linkPerCaller')
+      await consumeLimit(request, 'linkPerCaller')
       const { token, password } = request.body
       const owner = await findExportOwner(db, token)
-      await spendPassword(request, owner.email)
+      await consumePasswordLimit(request, owner.email)
       const saved = await openVault(db, keys, hasher, owner, password)
       return reply
         .header('content-disposition', 'attachment; filename="saved-passwords.csv"')

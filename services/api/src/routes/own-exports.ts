@@ -4,7 +4,7 @@ import { listExports } from '@lethe/lifecycle'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
-import { known } from '../omit-nulls.ts'
+import { omitNulls } from '../omit-nulls.ts'
 import { ExportState, Id, ShownPassword, Time, UserParams } from './schemas.ts'
 
 const Wish = Type.Object(
@@ -26,7 +26,7 @@ const EXPORTS_PER_DAY = 5
 
 /** Archives of one's own data, without a deletion (GDPR Art. 15 and 20). */
 export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
-  const { db, keys, hasher, config, auth, spendPassword } = deps
+  const { db, keys, hasher, config, auth, consumePasswordLimit } = deps
 
   app.post(
     '/v1/users/:userId/exports',
@@ -43,13 +43,13 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
       ownId(request)
       const session = sessionOf(request)
       const password = request.body?.password
-      if (password !== undefined) await spendPassword(request, await addressOf(db, session))
+      if (password !== undefined) await consumePasswordLimit(request, await addressOf(db, session))
       const asked = await requestExport(db, keys, hasher, session, password, {
         reauthenticationWindow: config.reauthenticationWindow.iso,
         perDay: config.rateLimits ? EXPORTS_PER_DAY : Number.POSITIVE_INFINITY,
       })
       reply.code(202)
-      return { export: known(asked) }
+      return { export: omitNulls(asked) }
     },
   )
 
@@ -63,6 +63,6 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
         response: { 200: Type.Object({ exports: Type.Array(Own) }) },
       },
     },
-    async (request) => ({ exports: (await listExports(db, ownId(request))).map(known) }),
+    async (request) => ({ exports: (await listExports(db, ownId(request))).map(omitNulls) }),
   )
 }

@@ -20,7 +20,7 @@ const SessionList = Type.Object({
 
 export const sessionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
-  { db, keys, hasher, config, auth, spendPassword },
+  { db, keys, hasher, config, auth, consumePasswordLimit },
 ) => {
   app.post(
     '/v1/sessions',
@@ -32,7 +32,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       },
     },
     async (request, reply) => {
-      await spendPassword(request, request.body.email)
+      await consumePasswordLimit(request, request.body.email)
       const { user, session, token } = await logIn(db, keys, hasher, {
         ...request.body,
         kind: 'cookie',

@@ -18,7 +18,7 @@ const TokenPair = Type.Object({
 
 export const tokenRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
-  { db, keys, hasher, config, auth, spendPassword },
+  { db, keys, hasher, config, auth, consumePasswordLimit },
 ) => {
   const pair = async (session: Session, refreshToken: string) => ({
     accessToken: await auth.signAccessToken(session),
@@ -31,7 +31,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     '/v1/tokens',
     { schema: { summary: 'Log in with tokens', body: Credentials, response: { 201: TokenPair } } },
     async (request, reply) => {
-      await spendPassword(request, request.body.email)
+      await consumePasswordLimit(request, request.body.email)
       const { session, token } = await logIn(db, keys, hasher, {
         ...request.body,
         kind: 'refresh',

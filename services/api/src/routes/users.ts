@@ -19,13 +19,13 @@ const UserAnswer = Type.Object({ user: User })
 
 export const userRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
-  { db, keys, hasher, auth, spend, spendPassword },
+  { db, keys, hasher, auth, consumeLimit, consumePasswordLimit },
 ) => {
   app.post(
     '/v1/users',
     { schema: { summary: 'Sign up', body: SignUp, response: { 201: UserAnswer } } },
     async (request, reply) => {
-      await spend(request, 'signUpPerCaller')
+      await consumeLimit(request, 'signUpPerCaller')
       reply.code(201)
       return { user: await signUp(db, keys, hasher, request.body) }
     },
@@ -54,7 +54,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     async (request, reply) => {
       ownId(request)
       const session = sessionOf(request)
-      await spendPassword(request, await addressOf(db, session))
+      await consumePasswordLimit(request, await addressOf(db, session))
       await changePassword(db, hasher, session, request.body)
       return reply.code(204).send()
     },

@@ -2,9 +2,9 @@ import type { Db } from '@lethe/db'
 import {
   countedAtOnce,
   describeTrip,
-  type Held,
+  type HeldDeletions,
   isHeld,
-  readHeld,
+  readHeldDeletions,
   type Trip,
 } from '@lethe/lifecycle'
 import { sql } from 'kysely'
@@ -12,7 +12,7 @@ import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
 export const showBreaker: Command = async (_args, { db, print }) => {
-  const stopped = await readHeld(db)
+  const stopped = await readHeldDeletions(db)
   const { now, established, fresh } = await readMoment(db)
   if (stopped.length === 0) {
     print(
@@ -30,7 +30,11 @@ If not, put that right first, as docs/operations.md says: whoever is no longer d
   return 1
 }
 
-async function printTrip(db: Db, { trip, held, since }: Held, print: (line: string) => void) {
+async function printTrip(
+  db: Db,
+  { trip, held, since }: HeldDeletions,
+  print: (line: string) => void,
+) {
   print(describeTrip(trip))
   if (trip.released !== null) print(`A release of ${trip.released} is under way.`)
   print(
@@ -40,7 +44,7 @@ async function printTrip(db: Db, { trip, held, since }: Held, print: (line: stri
 }
 
 /** What `breaker release` takes: of a release that is under way, the number that it began with. */
-function number({ trip, held }: Held): number {
+function number({ trip, held }: HeldDeletions): number {
   return trip.released ?? held
 }
 

@@ -2,7 +2,7 @@ import { dataMap } from '@lethe/accounts'
 import { folderLine, markFolder, openMarkedFolders } from '@lethe/archive'
 import { optional } from '@lethe/config'
 import { migrate } from '@lethe/db'
-import { NoPlan } from '@lethe/erasure'
+import { IncompleteDataMapError } from '@lethe/erasure'
 import type { Command, Terminal } from '../command.ts'
 import { readFolders } from '../read-folders.ts'
 
@@ -36,5 +36,5 @@ async function markFolders({ db, env, print }: Terminal): Promise<number> {
 
 /** The people are those of another schema, with a map that the service alone knows: it marks the folder at its first start. */
 function unlessMapIsAnother(error: unknown): undefined {
-  if (!(error instanceof NoPlan)) throw error
+  if (!(error instanceof IncompleteDataMapError)) throw error
 }

@@ -1,5 +1,5 @@
 import { planErasure } from '@lethe/accounts'
-import { faultLine, NoPlan, planLines, planPicture } from '@lethe/erasure'
+import { formatMapProblem, IncompleteDataMapError, planLines, planPicture } from '@lethe/erasure'
 import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
@@ -24,9 +24,9 @@ export const showPlan: Command = async (args, { db, print }) => {
     }
     return 0
   } catch (error) {
-    if (!(error instanceof NoPlan)) throw error
+    if (!(error instanceof IncompleteDataMapError)) throw error
     if (json) print(JSON.stringify({ steps: [], faults: error.faults }, null, 2))
-    else for (const fault of error.faults) print(faultLine(fault))
+    else for (const fault of error.faults) print(formatMapProblem(fault))
     return 1
   }
 }

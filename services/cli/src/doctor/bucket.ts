@@ -6,7 +6,7 @@ import { type Finding, ok, warning, why, wrong } from './finding.ts'
 const CONTENT = Buffer.from('x')
 
 /** What the services do there is done once, with an object of its own that no service takes for an archive. */
-export async function lookAtBucket(url: string): Promise<Finding[]> {
+export async function checkBucket(url: string): Promise<Finding[]> {
   const bucket = openBucket(url)
   const name = `.lethe-doctor-${randomUUID()}`
   let step = 'written to'

@@ -1,19 +1,19 @@
 import type { Db } from '@lethe/db'
-import { lookAtClocks } from './clocks.ts'
+import { checkClocks } from './clocks.ts'
 import type { Finding } from './finding.ts'
-import { lookAtExportDir, lookAtUploadDir } from './folders.ts'
-import { lookAtForeignKeys } from './foreign-keys.ts'
-import { lookAtGracePeriod } from './grace-period.ts'
-import { lookAtMarks } from './marks.ts'
-import { lookAtMigrations } from './migrations.ts'
-import { lookAtPlan } from './plan.ts'
-import { lookAtProxy } from './proxy.ts'
-import { lookAtPublicUrl } from './public-url.ts'
-import { lookAtRedis } from './redis.ts'
-import { lookAtRole } from './role.ts'
-import { lookAtKeyAndDatabase, lookAtKeyStrength } from './secret-key.ts'
+import { checkExportDir, checkUploadDir } from './folders.ts'
+import { checkForeignKeys } from './foreign-keys.ts'
+import { checkGracePeriod } from './grace-period.ts'
+import { checkMarks } from './marks.ts'
+import { checkMigrations } from './migrations.ts'
+import { checkPlan } from './plan.ts'
+import { checkProxy } from './proxy.ts'
+import { checkPublicUrl } from './public-url.ts'
+import { checkRedis } from './redis.ts'
+import { checkRole } from './role.ts'
+import { checkKeyAndDatabase, checkKeyStrength } from './secret-key.ts'
 import type { Settings } from './settings.ts'
-import { lookAtSmtp } from './smtp.ts'
+import { checkSmtp } from './smtp.ts'
 
 /** What checks are given to look at: settings that can be read, and a database that answers. */
 export interface Facts extends Settings {
@@ -28,21 +28,21 @@ export interface Check {
 }
 
 export const checks: Check[] = [
-  check('migrations', ['db'], lookAtMigrations),
-  check('role', ['db'], lookAtRole),
-  check('plan', ['db'], lookAtPlan),
-  check('foreign keys', ['db'], lookAtForeignKeys),
-  check('clocks', ['db'], lookAtClocks),
-  check('SECRET_KEY', ['secretKey'], lookAtKeyStrength),
-  check('SECRET_KEY fits', ['secretKey', 'db'], lookAtKeyAndDatabase),
-  check('Redis', ['redisUrl'], lookAtRedis),
-  check('SMTP', ['smtpUrl', 'mailFrom', 'publicUrl', 'production'], lookAtSmtp),
-  check('EXPORT_DIR', ['exportDir'], lookAtExportDir),
-  check('UPLOAD_DIR', ['uploadDir'], lookAtUploadDir),
-  check('folders', ['db', 'exportDir', 'uploadDir'], lookAtMarks),
-  check('GRACE_PERIOD', ['gracePeriod'], lookAtGracePeriod),
-  check('PUBLIC_URL', ['publicUrl', 'production'], lookAtPublicUrl),
-  check('TRUST_PROXY', ['publicUrl', 'trustProxy'], lookAtProxy),
+  check('migrations', ['db'], checkMigrations),
+  check('role', ['db'], checkRole),
+  check('plan', ['db'], checkPlan),
+  check('foreign keys', ['db'], checkForeignKeys),
+  check('clocks', ['db'], checkClocks),
+  check('SECRET_KEY', ['secretKey'], checkKeyStrength),
+  check('SECRET_KEY fits', ['secretKey', 'db'], checkKeyAndDatabase),
+  check('Redis', ['redisUrl'], checkRedis),
+  check('SMTP', ['smtpUrl', 'mailFrom', 'publicUrl', 'production'], checkSmtp),
+  check('EXPORT_DIR', ['exportDir'], checkExportDir),
+  check('UPLOAD_DIR', ['uploadDir'], checkUploadDir),
+  check('folders', ['db', 'exportDir', 'uploadDir'], checkMarks),
+  check('GRACE_PERIOD', ['gracePeriod'], checkGracePeriod),
+  check('PUBLIC_URL', ['publicUrl', 'production'], checkPublicUrl),
+  check('TRUST_PROXY', ['publicUrl', 'trustProxy'], checkProxy),
 ]
 
 function check<Need extends keyof Facts>(

@@ -5,7 +5,7 @@ import { ok, wrong } from './finding.ts'
 const APART_AT_MOST_MS = 2_000
 const ASKS = 3
 
-export async function lookAtClocks({ db }: { db: Db }) {
+export async function checkClocks({ db }: { db: Db }) {
   const { ahead, uncertain } = await compare(db)
   const apart = `${(Math.abs(ahead) / 1_000).toFixed(1)} s`
   // What the way there and back may explain is nobody's fault.

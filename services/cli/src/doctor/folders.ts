@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { lookAtBucket } from './bucket.ts'
+import { checkBucket } from './bucket.ts'
 import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
-export const lookAtExportDir = ({ exportDir }: { exportDir: string }) =>
-  exportDir.startsWith('s3:') ? lookAtBucket(exportDir) : lookAt('EXPORT_DIR', exportDir)
+export const checkExportDir = ({ exportDir }: { exportDir: string }) =>
+  exportDir.startsWith('s3:') ? checkBucket(exportDir) : checkFolder('EXPORT_DIR', exportDir)
 
-export const lookAtUploadDir = ({ uploadDir }: { uploadDir: string }) =>
-  lookAt('UPLOAD_DIR', uploadDir)
+export const checkUploadDir = ({ uploadDir }: { uploadDir: string }) =>
+  checkFolder('UPLOAD_DIR', uploadDir)
 
 /** The rights of a folder do not say all, not to root at all: it is tried. */
-async function lookAt(variable: string, folder: string): Promise<Finding[]> {
+async function checkFolder(variable: string, folder: string): Promise<Finding[]> {
   const shown = JSON.stringify(folder)
   const found = await stat(folder).catch(() => undefined)
   try {

@@ -6,7 +6,7 @@ import { ok, wrong } from './finding.ts'
  * Erasing a user looks through every table whose rows lead to the user's, and through those that lead to rows that
  * go with them: a foreign key without an index makes that a walk through the whole table, for each user.
  */
-export async function lookAtForeignKeys({ db }: { db: Db }) {
+export async function checkForeignKeys({ db }: { db: Db }) {
   const keys = await unindexedKeys(db)
   if (keys.length === 0) return [ok('each that leads to users has an index')]
   return keys.map(({ table, columns }) =>

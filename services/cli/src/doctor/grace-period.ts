@@ -4,7 +4,7 @@ import { type Finding, ok, wrong } from './finding.ts'
 // February: for every start date, no longer period is within one calendar month.
 const SHORTEST_MONTH_S = 28 * 86_400
 
-export function lookAtGracePeriod({ gracePeriod }: { gracePeriod: Duration }): Finding[] {
+export function checkGracePeriod({ gracePeriod }: { gracePeriod: Duration }): Finding[] {
   const { iso, seconds } = gracePeriod
   if (seconds <= SHORTEST_MONTH_S)
     return [ok(`${iso} is within one calendar month, whenever it begins`)]

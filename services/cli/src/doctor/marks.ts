@@ -1,11 +1,11 @@
 import { dataMap } from '@lethe/accounts'
 import { checkFolderMark, folderLine, openMarkedFolders } from '@lethe/archive'
 import { type Db, pendingMigrations } from '@lethe/db'
-import { NoPlan } from '@lethe/erasure'
+import { IncompleteDataMapError } from '@lethe/erasure'
 import { type Finding, ok, wrong } from './finding.ts'
 
 /** Whether the folders are those of this database: a process that finds another mark does not start. */
-export async function lookAtMarks({
+export async function checkMarks({
   db,
   exportDir,
   uploadDir,
@@ -35,5 +35,5 @@ export async function lookAtMarks({
 
 /** What the plan misses is a finding of its own. */
 function unlessPlanIsTold(error: unknown): undefined {
-  if (!(error instanceof NoPlan)) throw error
+  if (!(error instanceof IncompleteDataMapError)) throw error
 }

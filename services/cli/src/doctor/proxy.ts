@@ -1,7 +1,7 @@
 import { type Finding, ok, warning } from './finding.ts'
 
 /** The API speaks plain HTTP, so where links are `https:` a proxy stands in front of it, and every request comes from there. */
-export function lookAtProxy({
+export function checkProxy({
   publicUrl,
   trustProxy,
 }: {

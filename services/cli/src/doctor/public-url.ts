@@ -1,6 +1,6 @@
 import { type Finding, ok, warning } from './finding.ts'
 
-export function lookAtPublicUrl({
+export function checkPublicUrl({
   publicUrl,
   production,
 }: {

@@ -3,7 +3,7 @@ import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
 const OLDEST = [6, 2] as const
 
-export async function lookAtRedis({ redisUrl }: { redisUrl: string | undefined }) {
+export async function checkRedis({ redisUrl }: { redisUrl: string | undefined }) {
   if (redisUrl === undefined) return [ok('REDIS_URL is not set: the queue lives in PostgreSQL')]
   try {
     return (await inspectRedis(redisUrl)).flatMap(judge)

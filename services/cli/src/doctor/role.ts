@@ -4,7 +4,7 @@ import { type Finding, ok, warning, wrong } from './finding.ts'
 import { rightsByTable } from './rights.ts'
 
 /** What the role of DATABASE_URL may do, and too much of it. */
-export async function lookAtRole({ db }: { db: Db }): Promise<Finding[]> {
+export async function checkRole({ db }: { db: Db }): Promise<Finding[]> {
   if ((await pendingMigrations(db)).length > 0) return []
   const missing = await missingRights(db)
   if (missing.length > 0)

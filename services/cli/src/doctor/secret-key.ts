@@ -6,7 +6,7 @@ import { type Finding, ok, wrong } from './finding.ts'
 const makeAnother =
   "openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' – before there are accounts: what one key has sealed no other opens"
 
-export function lookAtKeyStrength({ secretKey }: { secretKey: Buffer }): Finding[] {
+export function checkKeyStrength({ secretKey }: { secretKey: Buffer }): Finding[] {
   const weakness = weaknessOf(secretKey)
   if (weakness === undefined) return [ok('nothing speaks against its being random')]
   return [wrong(`is weak: ${weakness}`, makeAnother)]
@@ -27,7 +27,7 @@ export function weaknessOf(key: Buffer): string | undefined {
 }
 
 /** Only looks, where the services would note their key in a database that knows none yet. */
-export async function lookAtKeyAndDatabase({ db, secretKey }: { db: Db; secretKey: Buffer }) {
+export async function checkKeyAndDatabase({ db, secretKey }: { db: Db; secretKey: Buffer }) {
   const { rows } =
     await sql`select where to_regclass('public.secret_key_check') is not null`.execute(db)
   if (rows.length === 0 || (await fitsSecretKey(db, deriveKeys(secretKey))))

@@ -10,7 +10,7 @@ interface Needs {
   production: boolean
 }
 
-export async function lookAtSmtp(needs: Needs): Promise<Finding[]> {
+export async function checkSmtp(needs: Needs): Promise<Finding[]> {
   const { smtpUrl, mailFrom, publicUrl, production } = needs
   const name = ehloName(smtpUrl, publicUrl)
   try {

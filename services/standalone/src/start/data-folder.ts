@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { makeFolder, Sentence } from '@lethe/dev-env'
+import { makeFolder, UserFacingError } from '@lethe/dev-env'
 
 /**
  * Makes the folder if it is missing, for the owner alone, and holds it until `release`. The hold is a name in the
@@ -17,7 +17,7 @@ export async function holdDataFolder(folder: string): Promise<{ release(): void 
   try {
     await once(hold, 'listening')
   } catch {
-    throw new Sentence(
+    throw new UserFacingError(
       `${folder} is in use by another \`pnpm start\`: stop that one first, with Ctrl-C where it runs.`,
     )
   }

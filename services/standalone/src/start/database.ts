@@ -1,5 +1,5 @@
 import { asUnusable, connect, isUnavailable, migrate } from '@lethe/db'
-import { Sentence } from '@lethe/dev-env'
+import { UserFacingError } from '@lethe/dev-env'
 import { sql } from 'kysely'
 
 /** The database `lethe` on the embedded server, made if it is missing. */
@@ -29,9 +29,9 @@ export async function prepareDatabase(
     return { applied: applied.length, empty: someone === undefined }
   } catch (error) {
     const unusable = asUnusable(error)
-    if (unusable) throw new Sentence(unusable.message)
+    if (unusable) throw new UserFacingError(unusable.message)
     if (isUnavailable(error))
-      throw new Sentence(
+      throw new UserFacingError(
         'The database that DATABASE_URL names does not answer: start it, or leave DATABASE_URL out to use an embedded one.',
       )
     throw error

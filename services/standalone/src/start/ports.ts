@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, isIPv6 } from 'node:net'
-import { freePort, Sentence } from '@lethe/dev-env'
+import { freePort, UserFacingError } from '@lethe/dev-env'
 
 export interface Place {
   /** The variable that sets the port. */
@@ -19,7 +19,7 @@ export async function requireFree(places: Place[]): Promise<void> {
   for (const { variable, host, port } of places) {
     const taken = places.find((other) => other.port === port && other.variable !== variable)
     if (taken)
-      throw new Sentence(
+      throw new UserFacingError(
         `${variable} and ${taken.variable} are both ${port}: set one of them to another port.`,
       )
     const server = createServer()
@@ -27,7 +27,9 @@ export async function requireFree(places: Place[]): Promise<void> {
     try {
       await once(server, 'listening')
     } catch (error) {
-      throw new Sentence(reason((error as NodeJS.ErrnoException).code, { variable, host, port }))
+      throw new UserFacingError(
+        reason((error as NodeJS.ErrnoException).code, { variable, host, port }),
+      )
     }
     server.close()
     await once(server, 'close')

@@ -1,5 +1,5 @@
 import { ConfigError } from '@lethe/config'
-import { Sentence } from '@lethe/dev-env'
+import { UserFacingError } from '@lethe/dev-env'
 import { type Part, startParts } from './components.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { requireFree } from './ports.ts'
@@ -67,6 +67,6 @@ function firstToEnd(parts: Part[], asked: AbortSignal): Promise<string | undefin
 
 /** What a person can put right is said in one sentence; anything else is our mistake, and shown whole. */
 function inWords(error: unknown): string {
-  if (error instanceof Sentence || error instanceof ConfigError) return error.message
+  if (error instanceof UserFacingError || error instanceof ConfigError) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

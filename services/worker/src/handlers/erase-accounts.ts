@@ -1,5 +1,5 @@
-import { faultLine, makePlan, NoPlan, type Plan } from '@lethe/erasure'
-import { claimDeletions, giveBack, LeaseLost, whileLeased } from '@lethe/lifecycle'
+import { formatMapProblem, IncompleteDataMapError, makePlan, type Plan } from '@lethe/erasure'
+import { claimDeletions, LeaseLostError, release, withLease } from '@lethe/lifecycle'
 import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
@@ -12,14 +12,14 @@ export async function eraseAccounts(
   job: Payload<'erase-accounts'>,
   deps: HandlerDeps,
 ): Promise<void> {
-  const { db, log, stop, blastRadius } = deps
+  const { db, log, stop, breakerLimits } = deps
   const plan = await planOrNot(job.lease, deps)
   if (!plan || !(await foldersAreOurs('deletions', job.lease, deps))) return
-  const claim = await claimDeletions(db, job.lease, blastRadius)
+  const claim = await claimDeletions(db, job.lease, breakerLimits)
   if (claim.deletions.length === 0) return
   log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
   try {
-    const erased = await whileLeased(
+    const erased = await withLease(
       db,
       'deletions',
       claim.lease,
@@ -31,9 +31,9 @@ export async function eraseAccounts(
     )
     log.info({ deletions: erased.length }, 'deletions.erased')
   } catch (err) {
-    if (err instanceof LeaseLost) return
+    if (err instanceof LeaseLostError) return
     if (!stop.aborted) log.error({ err }, 'deletions.postponed')
-    await giveBack(db, 'deletions', claim.lease, delaysAfter(err, stop, 'erasure'))
+    await release(db, 'deletions', claim.lease, delaysAfter(err, stop, 'erasure'))
   }
 }
 
@@ -45,9 +45,9 @@ async function planOrNot(
   try {
     return await makePlan(db, dataMap)
   } catch (error) {
-    if (!(error instanceof NoPlan)) throw error
-    log.error({ reasons: error.faults.map(faultLine) }, 'erasure.refused')
-    await giveBack(db, 'deletions', lease, retryDelays.away)
+    if (!(error instanceof IncompleteDataMapError)) throw error
+    log.error({ reasons: error.faults.map(formatMapProblem) }, 'erasure.refused')
+    await release(db, 'deletions', lease, retryDelays.databaseUnavailable)
     return undefined
   }
 }

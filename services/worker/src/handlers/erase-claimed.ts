@@ -1,11 +1,11 @@
 import { isUnavailable } from '@lethe/db'
-import { makePlan, type Plan, TooManyRows } from '@lethe/erasure'
+import { makePlan, type Plan, TooManyRowsError } from '@lethe/erasure'
 import {
   type Claim,
   type ClaimedDeletion,
-  erasePortions,
+  eraseInChunks,
   finishErasure,
-  giveBack,
+  release,
 } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
@@ -23,7 +23,7 @@ export async function eraseClaimed(
   signal: AbortSignal,
 ): Promise<string[]> {
   const large: ClaimedDeletion[] = []
-  const erased = await eraseTogether(plan, claim, deps, signal, large)
+  const erased = await eraseInOneTransaction(plan, claim, deps, signal, large)
   // After all others: they may take minutes.
   for (const deletion of large)
     erased.push(...(await eraseLarge(claim.lease, deletion, deps, signal)))
@@ -34,7 +34,7 @@ export async function eraseClaimed(
  * All in one transaction, or each half in one of its own: so whoever cannot be erased is found, and does not hold up the
  * others, and whoever has too many rows for one transaction is left for later.
  */
-async function eraseTogether(
+async function eraseInOneTransaction(
   plan: Plan,
   { lease, deletions }: Claim,
   deps: HandlerDeps,
@@ -49,15 +49,15 @@ async function eraseTogether(
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
     if (!another) {
-      if (error instanceof TooManyRows) large.push(one)
-      else await setAside(lease, one, error, deps)
+      if (error instanceof TooManyRowsError) large.push(one)
+      else await reschedule(lease, one, error, deps)
       return []
     }
     const half = Math.ceil(deletions.length / 2)
     const halves = [deletions.slice(0, half), deletions.slice(half)]
     const erased: string[] = []
     for (const deletions of halves)
-      erased.push(...(await eraseTogether(plan, { lease, deletions }, deps, signal, large)))
+      erased.push(...(await eraseInOneTransaction(plan, { lease, deletions }, deps, signal, large)))
     return erased
   }
 }
@@ -70,22 +70,22 @@ async function eraseLarge(
 ): Promise<string[]> {
   const { db, dataMap } = deps
   try {
-    await erasePortions(db, dataMap, lease, deletion, pace, signal)
+    await eraseInChunks(db, dataMap, lease, deletion, pace, signal)
     return await finishErasure(db, await makePlan(db, dataMap), { lease, deletions: [deletion] })
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
-    await setAside(lease, deletion, error, deps)
+    await reschedule(lease, deletion, error, deps)
     return []
   }
 }
 
 /** Shown by `pnpm lethe deletions list erasing`, with growing gaps between its attempts. */
-export async function setAside(
+export async function reschedule(
   lease: string,
   { id }: ClaimedDeletion,
   err: unknown,
   { db, log, stop }: HandlerDeps,
 ): Promise<void> {
   log.error({ deletion: id, err }, 'deletion.failed')
-  await giveBack(db, 'deletions', lease, delaysAfter(err, stop, 'erasure'), [id])
+  await release(db, 'deletions', lease, delaysAfter(err, stop, 'erasure'), [id])
 }

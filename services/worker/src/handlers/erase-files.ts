@@ -3,12 +3,12 @@ import {
   type Claim,
   type ClaimedDeletion,
   type FoundFiles,
-  giveBack,
   recordFindings,
+  release,
 } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
-import { setAside } from './erase-claimed.ts'
+import { reschedule } from './erase-claimed.ts'
 
 /**
  * Removes the files of these people before their rows go, since files are outside the transaction. Returns the deletions that
@@ -78,7 +78,7 @@ async function stop(
 ): Promise<void> {
   const remedy = `put them back into UPLOAD_DIR, or accept the loss: pnpm lethe deletions retry ${id} --accept-missing-files --reason "…"`
   log.error({ deletion: id, missing, remedy }, 'deletion.files-missing')
-  await giveBack(db, 'deletions', lease, retryDelays.erasure, [id])
+  await release(db, 'deletions', lease, retryDelays.erasure, [id])
 }
 
 async function orSetAside<T>(
@@ -90,7 +90,7 @@ async function orSetAside<T>(
   try {
     return await act()
   } catch (error) {
-    await setAside(lease, deletion, error, deps)
+    await reschedule(lease, deletion, error, deps)
     return []
   }
 }

@@ -1,19 +1,19 @@
 import { type PreparedArchive, prepareArchives } from '@lethe/archive'
 import { makePlan } from '@lethe/erasure'
 import {
-  findWantedExports,
-  giveBack,
-  LeaseLost,
+  acquire,
+  findPendingExports,
+  LeaseLostError,
   recordAttempts,
-  take,
-  whileLeased,
+  release,
+  withLease,
 } from '@lethe/lifecycle'
 import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
-import { type ExportJob, postpone } from './export-job.ts'
+import { type ExportJob, reschedule } from './export-job.ts'
 import { foldersAreOurs } from './own-folders.ts'
-import { type Offers, openOffers } from './publish-archives.ts'
+import { openPublishQueue, type PublishQueue } from './publish-archives.ts'
 
 /** Of one job: while some wait for the disk, others are written. */
 const archivesAtOnce = 4
@@ -25,20 +25,20 @@ export async function exportAccounts(
 ): Promise<void> {
   const { db, stop } = deps
   if (!(await foldersAreOurs('exports', lent, deps))) return
-  const taken = await take(db, 'exports', lent)
+  const taken = await acquire(db, 'exports', lent)
   if (!taken) return
   const { lease, rows } = taken
   const job = { ...deps, lease, left: new Map(rows.map((row) => [row.id, row])) }
   try {
-    await whileLeased(db, 'exports', lease, (signal) => exportAll(job, signal), stop)
+    await withLease(db, 'exports', lease, (signal) => exportAll(job, signal), stop)
   } catch (error) {
-    if (!(error instanceof LeaseLost)) await postpone(job, [...job.left.keys()], error)
+    if (!(error instanceof LeaseLostError)) await reschedule(job, [...job.left.keys()], error)
   }
 }
 
 async function exportAll(job: ExportJob, signal: AbortSignal): Promise<void> {
   const waiting = (await prepareWanted(job, signal)).values()
-  const offers = openOffers(job)
+  const offers = openPublishQueue(job)
   const exportSome = async () => {
     for (const archive of waiting) {
       signal.throwIfAborted()
@@ -55,7 +55,7 @@ async function exportAll(job: ExportJob, signal: AbortSignal): Promise<void> {
 /** Without those that nobody waits for any more. */
 async function prepareWanted(job: ExportJob, signal: AbortSignal): Promise<PreparedArchive[]> {
   const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir } = job
-  const found = await findWantedExports(db, keys, [...left.keys()])
+  const found = await findPendingExports(db, keys, [...left.keys()])
   const exportIds = found.map(({ exportId }) => exportId)
   const ids = new Set(await recordAttempts(db, lease, exportIds))
   const wanted = found.filter(({ exportId }) => ids.has(exportId))
@@ -72,11 +72,11 @@ async function prepareWanted(job: ExportJob, signal: AbortSignal): Promise<Prepa
 async function exportOne(
   job: ExportJob,
   { exportId, make }: PreparedArchive,
-  offers: Offers,
+  offers: PublishQueue,
   signal: AbortSignal,
 ): Promise<void> {
   if (!make) {
-    await giveBack(job.db, 'exports', job.lease, retryDelays.alone, [exportId])
+    await release(job.db, 'exports', job.lease, retryDelays.individually, [exportId])
     job.left.delete(exportId)
     return
   }
@@ -84,6 +84,6 @@ async function exportOne(
     offers.add({ exportId, ...(await make()) })
   } catch (error) {
     signal.throwIfAborted()
-    await postpone(job, [exportId], error)
+    await reschedule(job, [exportId], error)
   }
 }

@@ -1,4 +1,4 @@
-import { giveBack } from '@lethe/lifecycle'
+import { release } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 
@@ -11,6 +11,6 @@ export async function foldersAreOurs(
   const reason = await folders.whyNot()
   if (reason === undefined) return true
   log.error({ reason }, 'folders.refused')
-  await giveBack(db, table, lease, retryDelays.away)
+  await release(db, table, lease, retryDelays.databaseUnavailable)
   return false
 }

@@ -1,16 +1,16 @@
-import { finishExports, type StoredExport } from '@lethe/lifecycle'
-import { type ExportJob, postpone } from './export-job.ts'
+import { publishArchives, type StoredExport } from '@lethe/lifecycle'
+import { type ExportJob, reschedule } from './export-job.ts'
 
 /** To offer many takes hardly longer than to offer one: what is made waits for others, but no longer than this. */
 const WAIT_MS = 300
 
-export interface Offers {
+export interface PublishQueue {
   add(stored: StoredExport): void
   /** Offers what waits. Rejects where any could be neither offered nor given back: its lease runs out then. */
   end(): Promise<void>
 }
 
-export function openOffers(job: ExportJob): Offers {
+export function openPublishQueue(job: ExportJob): PublishQueue {
   let waiting: StoredExport[] = []
   let timer: NodeJS.Timeout | undefined
   let offered = Promise.resolve()
@@ -19,7 +19,7 @@ export function openOffers(job: ExportJob): Offers {
     waiting = []
     clearTimeout(timer)
     timer = undefined
-    if (these.length > 0) offered = offered.then(() => offer(job, these))
+    if (these.length > 0) offered = offered.then(() => publish(job, these))
     // Whoever ends hears of it.
     offered.catch(() => {})
     return offered
@@ -33,11 +33,11 @@ export function openOffers(job: ExportJob): Offers {
   }
 }
 
-async function offer(job: ExportJob, stored: StoredExport[]): Promise<void> {
+async function publish(job: ExportJob, stored: StoredExport[]): Promise<void> {
   const { db, lease, left, storage, exportTtl, log } = job
   const ids = stored.map(({ exportId }) => exportId)
   try {
-    const offered = await finishExports(db, lease, stored, exportTtl)
+    const offered = await publishArchives(db, lease, stored, exportTtl)
     for (const [place, id] of ids.entries()) {
       log.info({ export: id }, offered[place] ? 'export.made' : 'export.dropped')
       left.delete(id)
@@ -47,6 +47,6 @@ async function offer(job: ExportJob, stored: StoredExport[]): Promise<void> {
     await storage.remove(unwanted.map(({ fileName }) => fileName))
   } catch (error) {
     const open = ids.filter((id) => left.has(id))
-    await postpone(job, open, error)
+    await reschedule(job, open, error)
   }
 }

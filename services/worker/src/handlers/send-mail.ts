@@ -1,14 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
 import type { MailStatus } from '@lethe/db'
 import {
+  consumeMailLimit,
   finishMail,
-  giveBack,
   type LeasedMail,
-  LeaseLost,
+  LeaseLostError,
   type MailFacts,
-  noteEvents,
-  spendMailAllowance,
-  whileLeased,
+  recordAuditEvents,
+  release,
+  withLease,
 } from '@lethe/lifecycle'
 import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
@@ -24,7 +24,7 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
   const log = deps.log.child({ outbox: held.id, deletion: facts.deletionId, mail: facts.mail })
   let status: MailStatus
   try {
-    status = await whileLeased(
+    status = await withLease(
       deps.db,
       'outbox',
       held.lease,
@@ -35,7 +35,7 @@ export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Pr
     return await notDelivered(error, held, facts, { ...deps, log })
   }
   // What fails from here on is not the delivery: the mail has left, and must not be counted as one that did not.
-  await persistently(() => outbox.finish({ ...held, status }))
+  await retry(() => outbox.finish({ ...held, status }))
   log.info(`mail.${status}`)
 }
 
@@ -45,16 +45,16 @@ async function notDelivered(
   facts: MailFacts,
   deps: HandlerDeps,
 ): Promise<void> {
-  if (error instanceof LeaseLost) return
+  if (error instanceof LeaseLostError) return
   const { db, log, stop } = deps
   const line = { ...mailErrorFacts(error), attempts: held.attempts }
   if (stop.aborted) {
-    await giveBack(db, 'outbox', held.lease, retryDelays.stopped)
+    await release(db, 'outbox', held.lease, retryDelays.stopped)
   } else if (isRefusedForGood(error) || facts.triedEnough) {
     await giveUp(deps, held, facts)
     log.warn(line, 'mail.undeliverable')
   } else {
-    await giveBack(db, 'outbox', held.lease, retryDelays.mail)
+    await release(db, 'outbox', held.lease, retryDelays.mail)
     if (isSenderRefused(error)) log.error(line, 'mail.sender-refused')
     else log.warn(line, 'mail.postponed')
   }
@@ -64,7 +64,7 @@ async function notDelivered(
 const PAUSES_MS = [200, 800, 2_000]
 
 /** Throws what the last try threw: the lease runs out then, and the mail is sent once more. */
-async function persistently(note: () => Promise<unknown>): Promise<void> {
+async function retry(note: () => Promise<unknown>): Promise<void> {
   for (const pause of PAUSES_MS) {
     try {
       await note()
@@ -88,8 +88,7 @@ async function deliver(
   if (!facts.address) return 'superseded'
   // Counted once: a second try is the same mail.
   const counted = rateLimits && attempts === 1
-  if (counted && !(await spendMailAllowance(db, keys, facts.mail, facts.address)))
-    return 'suppressed'
+  if (counted && !(await consumeMailLimit(db, keys, facts.mail, facts.address))) return 'suppressed'
   await mailer.send({ ...mail, id, to: facts.address, date: facts.now }, signal)
   return 'sent'
 }
@@ -101,6 +100,6 @@ async function giveUp(
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const finished = await finishMail(tx, { ...held, status: 'undeliverable' })
-    if (finished && deletionId) await noteEvents(tx, [deletionId], 'mail.undeliverable')
+    if (finished && deletionId) await recordAuditEvents(tx, [deletionId], 'mail.undeliverable')
   })
 }

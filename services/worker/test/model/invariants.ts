@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { listSavedPasswords, planErasure } from '@lethe/accounts'
-import { removeDead } from '@lethe/archive'
+import { removeOrphanedArchives } from '@lethe/archive'
 import { countRows } from '@lethe/erasure'
 import { verifyAuditChain } from '@lethe/lifecycle'
 import { sql } from 'kysely'
@@ -71,7 +71,7 @@ async function keepsNoFiles({ people }: World, { db, deps }: Real): Promise<void
     set begun_at = now() - interval '2 days', next_check_at = now()`.execute(db)
   // Written in this run, on a clock that is not the database's.
   const longAgo = { ...storage, modifiedAt: async () => new Date(0) }
-  await removeDead(db, longAgo)
+  await removeOrphanedArchives(db, longAgo)
   for await (const names of storage.list()) assert.deepEqual(names, [], 'no archive is kept')
   const living = people.flatMap(({ id, erased, avatar }) => (erased || !avatar ? [] : String(id)))
   assert.deepEqual(await namesIn(uploadDir), sorted(living), 'only who is there has a folder')

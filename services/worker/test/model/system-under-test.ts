@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { dataMap, forgetExpiredSessions, type Hasher } from '@lethe/accounts'
-import { blastRadius, cheapHasher } from '@lethe/accounts/testing'
+import { dataMap, type Hasher, purgeExpiredSessions } from '@lethe/accounts'
+import { breakerLimits, cheapHasher } from '@lethe/accounts/testing'
 import { openStorage } from '@lethe/archive'
-import { connectReaders, type Db } from '@lethe/db'
+import { type Db, openSnapshotPool } from '@lethe/db'
 import { deriveKeys, type Keys, openOutbox } from '@lethe/lifecycle'
 import type { Test } from 'tap'
 import type { HandlerDeps } from '../../src/deps.ts'
@@ -32,7 +32,7 @@ export interface Real {
 
 export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
   const { db, url } = await databaseWithClock(t)
-  const readers = connectReaders(url, { max: 4 })
+  const readers = openSnapshotPool(url, { max: 4 })
   t.teardown(() => readers.end())
   const keys = deriveKeys(randomBytes(32))
   const sink = await smtpSink(t)
@@ -51,8 +51,8 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
     folders: anyFolders,
     uploadDir: path.join(folder, 'uploads'),
     ...{ dataMap, exportTtl: exportTtl.iso },
-    blastRadius,
-    forgetExpiredSessions,
+    breakerLimits,
+    purgeExpiredSessions,
     // The limits on mails are no part of a deletion's life.
     rateLimits: false,
   }

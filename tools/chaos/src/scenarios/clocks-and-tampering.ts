@@ -15,7 +15,7 @@ import {
   type Stage,
 } from '../scenario.ts'
 import { type Client, createClient, deletes, served } from '../system/client.ts'
-import type { Running, World } from '../system/environment.ts'
+import type { Environment, Running } from '../system/environment.ts'
 import { fakeClock } from '../system/fake-clock.ts'
 import type { Person } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
@@ -100,25 +100,25 @@ interface Api extends Running {
   client: Client
 }
 
-async function startApi(world: World, offset: string, gracePeriod: string): Promise<Api> {
+async function startApi(world: Environment, offset: string, gracePeriod: string): Promise<Api> {
   const env = { PORT: String(await freePort()), GRACE_PERIOD: gracePeriod }
   const running = await world.startApi({ ...env, ...(await fakeClock({ offset })) })
   return { ...running, client: createClient(running.url, world.recorder) }
 }
 
-async function startWorker(world: World, offset: string): Promise<Running> {
+async function startWorker(world: Environment, offset: string): Promise<Running> {
   return world.startWorker(await fakeClock({ offset }))
 }
 
-const clockFile = (world: World) => path.join(path.dirname(world.exportDir), 'clock')
+const clockFile = (world: Environment) => path.join(path.dirname(world.exportDir), 'clock')
 
 /** A worker whose clock is set to another time again and again. */
-async function startWandering(world: World): Promise<Running> {
+async function startWandering(world: Environment): Promise<Running> {
   await wander(world, '+0')
   return world.startWorker(await fakeClock({ file: clockFile(world) }))
 }
 
-async function wander(world: World, offset: string): Promise<void> {
+async function wander(world: Environment, offset: string): Promise<void> {
   await writeFile(`${clockFile(world)}.new`, offset)
   await rename(`${clockFile(world)}.new`, clockFile(world))
 }
@@ -130,7 +130,7 @@ async function deleteAll(apis: Api[], people: Person[]): Promise<void> {
 }
 
 /** To a clock forty days ahead their date has passed. */
-async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<Victim[]> {
+async function leaveForWeeks(world: Environment, apis: Api[], count: number): Promise<Victim[]> {
   const people = await world.people(count)
   await deleteAll(apis, people)
   const deletions = await world.db
@@ -147,7 +147,7 @@ async function leaveForWeeks(world: World, apis: Api[], count: number): Promise<
  * Archives that are whole and not yet entered in their rows look old to a worker whose clock is ahead. They are held in that
  * state while it begins, which is when it looks for strays.
  */
-async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
+async function keepYoungArchives(world: Environment, apis: Api[], { full }: Stage) {
   const { db, exportDir } = world
   await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
@@ -185,7 +185,7 @@ async function keepYoungArchives(world: World, apis: Api[], { full }: Stage) {
 
 /** With new people under way, while nothing runs in that queue, so that everything waits there. */
 async function tamperWith(
-  world: World,
+  world: Environment,
   apis: Api[],
   count: number,
   tamperer: Tamperer,
@@ -205,13 +205,13 @@ async function tamperWith(
 }
 
 /** Kill -9 of the oldest worker, whatever it does; the next one has another clock. */
-async function replaceOne(world: World, workers: Running[], offset: string): Promise<void> {
+async function replaceOne(world: Environment, workers: Running[], offset: string): Promise<void> {
   await workers.shift()?.kill()
   workers.push(await startWorker(world, offset))
 }
 
 /** What was lent and whose job was removed is free soon: whoever works keeps more than these five seconds. */
-async function skipLentTime({ db }: World): Promise<void> {
+async function skipLentTime({ db }: Environment): Promise<void> {
   for (const table of ['outbox', 'exports', 'deletions'])
     await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
       where lease is not null and next_attempt_at between now() and now() + interval '5 seconds'`.execute(
@@ -219,7 +219,7 @@ async function skipLentTime({ db }: World): Promise<void> {
     )
 }
 
-async function victimsAreUntouched({ db }: World, victims: Victim[]): Promise<void> {
+async function victimsAreUntouched({ db }: Environment, victims: Victim[]): Promise<void> {
   const { rows } = await sql<{ touched: number }>`
     select count(*) as touched from public.deletions where id = any(${victims.map((one) => one.deletionId)}::uuid[])
       and not (status = 'pending' and attempts = 0 and erase_after > now() + interval '26 days')`.execute(
@@ -256,13 +256,17 @@ async function poisonIsSetAside(
   return count
 }
 
-function copiesOf({ sink }: World): number {
+function copiesOf({ sink }: Environment): number {
   const taken = sink.offers.filter(({ verdict }) => verdict === 'accepted')
   return taken.length - new Set(taken.map(({ messageId }) => messageId)).size
 }
 
 /** Who was threatened and changes their mind gets back what was there. */
-async function cancelSome({ db, keys }: World, apis: Api[], victims: Victim[]): Promise<void> {
+async function cancelSome(
+  { db, keys }: Environment,
+  apis: Api[],
+  victims: Victim[],
+): Promise<void> {
   const half = victims.slice(0, victims.length / 2)
   const { rows } = await sql<{ id: string; nonce: Buffer }>`
     select id, token_nonce as nonce from public.deletions where id = any(${half.map((one) => one.deletionId)}::uuid[])`.execute(

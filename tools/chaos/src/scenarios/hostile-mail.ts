@@ -4,7 +4,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { type Client, createClient, deletes } from '../system/client.ts'
-import type { World } from '../system/environment.ts'
+import type { Environment } from '../system/environment.ts'
 import type { Offer } from '../system/mail-sink.ts'
 import type { Person } from '../system/people.ts'
 import { type Hostility, percent, startHostility } from './hostility.ts'
@@ -64,7 +64,7 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
   }
 }
 
-const makePeople = (world: World, count: number) =>
+const makePeople = (world: Environment, count: number) =>
   world.people(count, { pictureOf: 0, savedPasswords: 1 })
 
 async function askAll(client: Client, people: Person[]): Promise<void> {
@@ -76,14 +76,14 @@ async function askAll(client: Client, people: Person[]): Promise<void> {
 }
 
 /** As if a week before the date were now. */
-async function remindAll({ db }: World): Promise<void> {
+async function remindAll({ db }: Environment): Promise<void> {
   await sql`update public.deletions set next_reminder_at = now() where status = 'pending'`.execute(
     db,
   )
 }
 
 /** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
-async function untilTheLastMail(world: World, timeoutMs: number): Promise<void> {
+async function untilTheLastMail(world: Environment, timeoutMs: number): Promise<void> {
   await until(
     'the last mail',
     async () => {
@@ -99,7 +99,7 @@ async function untilTheLastMail(world: World, timeoutMs: number): Promise<void> 
 }
 
 /** A 5xx at RCPT TO names no mail: there must be as many for an address as mails to it were given up. */
-async function noneAgainAfter5xx({ db }: World): Promise<void> {
+async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
   const { rows } = await sql<{ address: string; refused: number; given: number }>`
     with refused as (
       select recipient as address, count(*) as times from chaos.mails where verdict = 'refused-5' group by 1
@@ -141,18 +141,18 @@ function paceOf(offers: Offer[]) {
   return { perSecond: Math.round(times.length / took), silence }
 }
 
-async function pendingMails({ db }: World): Promise<number> {
+async function pendingMails({ db }: Environment): Promise<number> {
   const { rows } = await sql<{ pending: number }>`
     select count(*) as pending from public.outbox where status = 'pending'`.execute(db)
   return rows[0]?.pending ?? 0
 }
 
-async function areErased({ db }: World, count: number): Promise<boolean> {
+async function areErased({ db }: Environment, count: number): Promise<boolean> {
   const { rows } = await sql`select from public.deletions where status = 'erased'`.execute(db)
   return rows.length === count
 }
 
-async function noExportIsPending({ db }: World): Promise<boolean> {
+async function noExportIsPending({ db }: Environment): Promise<boolean> {
   const { rows } = await sql`select from public.exports where status = 'pending' limit 1`.execute(
     db,
   )

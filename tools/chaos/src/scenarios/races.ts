@@ -3,7 +3,7 @@ import { measureSlowness } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes, served } from '../system/client.ts'
-import type { World } from '../system/environment.ts'
+import type { Environment } from '../system/environment.ts'
 import type { Person } from '../system/people.ts'
 import { untilClock } from '../system/until-clock.ts'
 
@@ -71,7 +71,7 @@ interface Cancel {
 }
 
 /** Who won. */
-async function race({ client }: World, { person, id, token, at }: Cancel) {
+async function race({ client }: Environment, { person, id, token, at }: Cancel) {
   await untilClock(at)
   const { status, body } = await served(() => client.cancel(person, id, token))
   // An answer that was lost is one that a 409 tells of.
@@ -95,7 +95,7 @@ function inWords({ cancel, claim }: { cancel: number; claim: number }): string {
 }
 
 /** What they asked for, with the tokens of the cancel links as the mails carry them. */
-async function deletionsOf({ db, keys }: World, people: Person[]) {
+async function deletionsOf({ db, keys }: Environment, people: Person[]) {
   const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
     select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from public.deletions
     where status = 'pending' and user_id = any(${people.map(({ id }) => id)}::bigint[])`.execute(db)

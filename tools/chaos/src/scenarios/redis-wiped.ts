@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { until } from '@lethe/machine-speed'
 import { claim, type Played, type Scenario, type Stage } from '../scenario.ts'
 import { deletes } from '../system/client.ts'
-import type { Running, World } from '../system/environment.ts'
+import type { Environment, Running } from '../system/environment.ts'
 import { hasten } from '../system/expire-leases.ts'
 import { jobsIn, type WipeName, wipes } from '../system/redis-wipes.ts'
 import { followed } from '../system/wait-for-backlog.ts'
@@ -59,7 +59,7 @@ async function play({ full, openWorld, random, tell }: Stage): Promise<Played> {
 }
 
 /** So many ask for their deletion, a few at a time; Redis is no matter of the API's. */
-async function ask(world: World, count: number): Promise<void> {
+async function ask(world: Environment, count: number): Promise<void> {
   const people = await world.people(count, { pictureOf: 20, savedPasswords: 1 })
   const one = async () => {
     for (let person = people.pop(); person; person = people.pop())

@@ -18,7 +18,7 @@ import {
   type Stage,
 } from '../scenario.ts'
 import { createClient } from '../system/client.ts'
-import type { Running, World } from '../system/environment.ts'
+import type { Environment, Running } from '../system/environment.ts'
 import { type Fleet, type Stopped, startFleet } from '../system/fleet.ts'
 import { sendOverKept } from '../system/kept-connections.ts'
 import { counting, loadApi, type Tally } from '../system/load.ts'
@@ -86,7 +86,7 @@ interface StoppedWorker extends Stopped {
 
 async function stopWorkers(
   { full, queue, random, tell }: Stage,
-  world: World,
+  world: Environment,
   fleet: Fleet,
   gate: MailGate,
 ): Promise<StoppedWorker[]> {
@@ -121,7 +121,7 @@ interface MailGate {
 }
 
 /** A mail server that takes its time, and sometimes far too much of it. */
-function mailGate({ sink }: World, random: Random): MailGate {
+function mailGate({ sink }: Environment, random: Random): MailGate {
   let open = Promise.withResolvers<void>()
   open.resolve()
   let held = 0
@@ -142,7 +142,7 @@ function mailGate({ sink }: World, random: Random): MailGate {
 }
 
 /** Nobody is there: what is active now was left behind. */
-async function claimNoneActive({ databaseUrl, redis }: World): Promise<void> {
+async function claimNoneActive({ databaseUrl, redis }: Environment): Promise<void> {
   const queue = await openQueue({ databaseUrl, redisUrl: redis?.url })
   const counts = await Promise.all(jobNames.map((name) => queue.counts(name)))
   await queue.close()
@@ -152,7 +152,7 @@ async function claimNoneActive({ databaseUrl, redis }: World): Promise<void> {
 
 async function stopApis(
   { full, random, tell }: Stage,
-  world: World,
+  world: Environment,
   first: Running,
 ): Promise<Stopped[]> {
   const stopped: Stopped[] = []
@@ -170,7 +170,11 @@ async function stopApis(
   return stopped
 }
 
-function claimRequestsAnswered(world: World, { answered, failures }: Tally, apis: Stopped[]): void {
+function claimRequestsAnswered(
+  world: Environment,
+  { answered, failures }: Tally,
+  apis: Stopped[],
+): void {
   for (const { worker, code, seconds } of apis) {
     claim(code === 0, `${worker} ended with ${code} after ${seconds} s`)
     world.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS)
@@ -185,7 +189,7 @@ function claimRequestsAnswered(world: World, { answered, failures }: Tally, apis
   else claim(failed.length === 0, sentence)
 }
 
-async function claimNothingLeft(world: World, workers: StoppedWorker[]): Promise<string> {
+async function claimNothingLeft(world: Environment, workers: StoppedWorker[]): Promise<string> {
   const { db, queue } = world
   for (const { worker, round, code, seconds } of workers) {
     claim(code === 0, `${worker} (${round}) ended with ${code} after ${seconds} s`)

@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { databaseTime, exportToken } from '@lethe/lifecycle'
 import { claim } from '../scenario.ts'
 import { type Client, deletes, type Reply, served } from '../system/client.ts'
-import type { World } from '../system/environment.ts'
+import type { Environment } from '../system/environment.ts'
 import { type Person, password } from '../system/people.ts'
 
 interface Pair {
@@ -14,7 +14,10 @@ interface Pair {
  * Sessions and tokens, given out by one API and shown to each of them, whose clocks differ: good for all until the
  * deletion, or until their time is over on the database's clock, and from then on for none. Returns how often one was shown.
  */
-export async function askEverywhere(world: World, apis: { client: Client }[]): Promise<number> {
+export async function askEverywhere(
+  world: Environment,
+  apis: { client: Client }[],
+): Promise<number> {
   const clients = apis.map(({ client }) => client)
   const people = await world.people(clients.length)
   let shown = 0
@@ -80,7 +83,10 @@ async function refresh(client: Client, person: Person, credential: string, refre
 }
 
 /** Opens an archive at each API and fetches it from all: a ticket of one is good for the others. Returns how many were fetched. */
-export async function fetchEverywhere(world: World, apis: { url: string }[]): Promise<number> {
+export async function fetchEverywhere(
+  world: Environment,
+  apis: { url: string }[],
+): Promise<number> {
   const ready = await world.db
     .selectFrom('exports')
     .select(['token_nonce as nonce', 'sha256'])

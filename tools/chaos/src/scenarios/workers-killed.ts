@@ -5,7 +5,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
 import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import type { World } from '../system/environment.ts'
+import type { Environment } from '../system/environment.ts'
 import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
 import type { Random } from '../system/random.ts'
 import { streamOfPeople } from '../system/stream.ts'
@@ -162,7 +162,7 @@ function spread(values: (number | null)[]) {
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-async function claimTakenOver(world: World, taken: Takeover[]): Promise<string> {
+async function claimTakenOver(world: Environment, taken: Takeover[]): Promise<string> {
   const never = taken.filter((row) => row.lent === null || row.taken === null).length
   claim(never === 0, `${never} rows of killed workers were taken over by nobody`)
   const [lent, begun] = [
@@ -182,7 +182,7 @@ async function claimTakenOver(world: World, taken: Takeover[]): Promise<string> 
 }
 
 /** On top of the invariants; returns what was done twice because it had to be. */
-async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string> {
+async function claimNoDoubleEffect(world: Environment, kills: Kill[]): Promise<string> {
   const { db, sink } = world
   const { rows } = await sql<{ breach: string }>`
     select format('user %s was deleted %s times', user_id, count(*)) as breach from chaos.log
@@ -206,7 +206,7 @@ async function claimNoDoubleEffect(world: World, kills: Kill[]): Promise<string>
  * What killed workers left, whole or begun, stays for a day. Each of these files is recorded as a try of this database; and
  * once the exports are over and the files a day old, the next worker leaves nothing.
  */
-async function claimCollected(world: World, kills: Kill[]): Promise<string> {
+async function claimCollected(world: Environment, kills: Kill[]): Promise<string> {
   const { db, exportDir } = world
   const { rows } = await sql<{ name: string; isNamed: boolean }>`
     select a.export_id || '.' || a.lease || '.zip.age' as name,

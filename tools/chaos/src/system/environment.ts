@@ -16,7 +16,7 @@ import { type RedisServer, startRedisServer } from './redis-server.ts'
 
 export type Queue = 'redis' | 'postgres'
 
-export interface WorldOptions {
+export interface EnvironmentOptions {
   queue: Queue
   /** The server of PostgreSQL, with `lethe_template` and `track_commit_timestamp` on it. */
   server: string
@@ -41,7 +41,7 @@ export interface OwnWays {
 }
 
 /** One whole system: both services as processes, a database of its own, a mail server, each behind a proxy. */
-export interface World {
+export interface Environment {
   queue: Queue
   db: Db
   /** Of the database itself, with no proxy in between. */
@@ -88,7 +88,7 @@ export interface World {
   close(): Promise<void>
 }
 
-export async function openWorld(options: WorldOptions): Promise<World> {
+export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const { queue, server, gracePeriod = 'PT3S' } = options
   const stops: (() => unknown)[] = []
   const machine = startStopwatch()
@@ -145,7 +145,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     }
     return { ...service, url: at, kill }
   }
-  const people: World['people'] = async (count, wish) => {
+  const people: Environment['people'] = async (count, wish) => {
     const made = await makePeople(db, uploadDir, count, wish)
     await recorder.remember(made)
     return made

@@ -1,5 +1,5 @@
 import { until } from '@lethe/machine-speed'
-import type { OwnWays, Running, World } from './environment.ts'
+import type { Environment, OwnWays, Running } from './environment.ts'
 
 /** Something that a worker says to the database or the mail server. */
 export interface Moment {
@@ -43,7 +43,7 @@ interface Place {
   starting: boolean
 }
 
-export async function startFleet(world: World, size: number): Promise<Fleet> {
+export async function startFleet(world: Environment, size: number): Promise<Fleet> {
   const places: Place[] = []
   for (let n = 0; n < size; n++)
     places.push({ ways: await world.openWays(), worker: undefined, starting: false })

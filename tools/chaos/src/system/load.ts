@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Client, createClient, type Reply, type Send } from './client.ts'
-import type { World } from './environment.ts'
+import type { Environment } from './environment.ts'
 import { sendOverKept } from './kept-connections.ts'
 import { password } from './people.ts'
 import type { Random } from './random.ts'
@@ -44,7 +44,7 @@ const READY_EVERY_MS = 500
 
 /** Keeps the API busy in several manners until `stop` fires. Its people keep their accounts. */
 export async function loadApi(
-  world: World,
+  world: Environment,
   random: Random,
   tally: Tally,
   stop: AbortSignal,
@@ -90,7 +90,7 @@ interface Caller {
 }
 
 /** Through the API: what they save is really sealed. */
-async function signUp({ client }: World, name: string): Promise<Caller> {
+async function signUp({ client }: Environment, name: string): Promise<Caller> {
   const body = { email: `${name}@load.example`, password }
   const made = await client.ask('sign-up', { method: 'POST', path: '/v1/users', body })
   const entered = await client.ask('enter', { method: 'POST', path: '/v1/tokens', body })

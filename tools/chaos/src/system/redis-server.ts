@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { findProgram } from '@lethe/dev-env'
+import { findExecutable } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import { Redis } from 'ioredis'
 import { ownPort } from './own-port.ts'
@@ -16,7 +16,7 @@ export interface RedisServer {
 }
 
 export async function findRedis(searchPath = process.env.PATH): Promise<string | undefined> {
-  return findProgram(['redis-server', 'valkey-server'], searchPath)
+  return findExecutable(['redis-server', 'valkey-server'], searchPath)
 }
 
 /** A Redis of one system's own, that can be killed and started again. */

@@ -1,11 +1,11 @@
 import { jobNames } from '@lethe/queue'
 import { createPostgresBackend, type PostgresConnectionOptions, QueueEvents } from 'bullmq'
 import pg from 'pg'
-import type { World } from './environment.ts'
+import type { Environment } from './environment.ts'
 
 /** Counts the jobs that BullMQ found abandoned: what a worker that is gone had fetched and not finished. */
 export async function watchStalledJobs(
-  world: World,
+  world: Environment,
 ): Promise<{ count(): number; close(): Promise<void> }> {
   let stalled = 0
   const pool = world.redis ? undefined : bullmqPool(world.databaseUrl)

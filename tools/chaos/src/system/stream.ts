@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import type { Client } from './client.ts'
-import type { World } from './environment.ts'
+import type { Environment } from './environment.ts'
 import type { Person } from './people.ts'
 
 const EVERY_MS = 200
@@ -18,7 +18,7 @@ const RICHES = 1_000
  * when `stop` fires and everybody who began to ask has an answer, with their number.
  */
 export async function streamOfPeople(
-  world: World,
+  world: Environment,
   { open, client = world.client }: { open: number; client?: Client },
   stop: AbortSignal,
 ): Promise<number> {
@@ -35,13 +35,13 @@ export async function streamOfPeople(
   return asked
 }
 
-async function more(world: World): Promise<Person[]> {
+async function more(world: Environment): Promise<Person[]> {
   const rich = MADE_TOGETHER / RICH_ONE_OF
   const people = await world.people(MADE_TOGETHER - rich)
   return [...people, ...(await world.people(rich, { savedPasswords: RICHES }))]
 }
 
-async function underWay({ db }: World): Promise<number> {
+async function underWay({ db }: Environment): Promise<number> {
   const { rows } = await sql<{ open: number }>`
     select count(*) as open from public.deletions where status in ('pending', 'erasing')`.execute(
     db,

@@ -56,7 +56,7 @@ export function eraseStumbling(lease: number, name: string): Deed {
       if (choose(2) === 1) erase(world, claimed)
       else
         for (const number of claimed.deletions)
-          giveBackAfter(world, deletionOf(world, number), retryDelays.away)
+          giveBackAfter(world, deletionOf(world, number), retryDelays.databaseUnavailable)
       return {}
     },
     perform,
@@ -127,7 +127,7 @@ export function fallAsleepOverErasure(lease: number, name: string): Deed {
   return {
     course: atOnce((world) => ({ claimed: claim(world, lease).deletions.length })),
     async perform({ db, deps }) {
-      const claim = await claimDeletions(db, name, deps.blastRadius)
+      const claim = await claimDeletions(db, name, deps.breakerLimits)
       return {
         answer: { claimed: claim.deletions.length },
         keep(world) {

@@ -1,12 +1,12 @@
 import { findExportOwner, openVault, planErasure } from '@lethe/accounts'
 import { openArchive, prepareArchives } from '@lethe/archive'
 import {
-  findWantedExports,
-  finishExports,
+  acquire,
+  findPendingExports,
   openExport,
+  publishArchives,
   recordAttempts,
   type StoredExport,
-  take,
 } from '@lethe/lifecycle'
 import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
@@ -52,7 +52,7 @@ export function exportStumbling(lease: number, name: string): Deed {
       else
         for (const number of taken.deletions) {
           const row = deletionOf(world, number).export
-          if (row.lease === taken.lease) giveBackAfter(world, row, retryDelays.away)
+          if (row.lease === taken.lease) giveBackAfter(world, row, retryDelays.databaseUnavailable)
         }
       return {}
     },
@@ -99,11 +99,11 @@ export function fallAsleepOverExports(lease: number, name: string): Deed {
   return {
     course: atOnce((world) => ({ taken: takeAll(world, lease).deletions.length })),
     async perform({ db, keys, deps }) {
-      const taken = await take(db, 'exports', name)
+      const taken = await acquire(db, 'exports', name)
       if (!taken) return { answer: { taken: 0 } }
       const { lease, rows } = taken
       const ids = rows.map(({ id }) => id)
-      const wanted = await findWantedExports(db, keys, await recordAttempts(db, lease, ids))
+      const wanted = await findPendingExports(db, keys, await recordAttempts(db, lease, ids))
       const { readers, storage, uploadDir } = deps
       const { signal } = new AbortController()
       const shared = { lease, plan: await planErasure(db), uploadDir, signal }
@@ -140,7 +140,7 @@ export function wakeUpOverExports(sleeper: Sleeper & { name: 'export-accounts' }
       return { offered: offer(world, sleeper) }
     }),
     async perform({ db, deps }) {
-      const offered = await finishExports(db, lease, stored, exportTtl.iso)
+      const offered = await publishArchives(db, lease, stored, exportTtl.iso)
       const unwanted = stored.filter((_, place) => !offered[place])
       await deps.storage.remove(unwanted.map(({ fileName }) => fileName))
       return { answer: { offered: offered.filter(Boolean).length } }

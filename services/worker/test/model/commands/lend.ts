@@ -1,4 +1,4 @@
-import { lendEach, lendExports, lendTogether, mayBeClaimed } from '@lethe/lifecycle'
+import { dispatchBatch, dispatchEach, dispatchExports, mayBeClaimed } from '@lethe/lifecycle'
 import type { JobName } from '@lethe/queue'
 import { sql } from 'kysely'
 import { atOnce, type Deed } from '../command.ts'
@@ -64,10 +64,10 @@ function isWaiting({ status }: { status: string }): boolean {
 /** Returns the leases. */
 export async function lendReal({ db, deps }: Real, name: JobName): Promise<string[]> {
   if (name === 'erase-accounts') {
-    const lease = await lendTogether(db, 'deletions', mayBeClaimed(deps.blastRadius), 500)
+    const lease = await dispatchBatch(db, 'deletions', mayBeClaimed(deps.breakerLimits), 500)
     return lease ? [lease] : []
   }
   return name === 'export-accounts'
-    ? lendExports(db)
-    : lendEach(db, 'outbox', sql<boolean>`d.status = 'pending'`, 200)
+    ? dispatchExports(db)
+    : dispatchEach(db, 'outbox', sql<boolean>`d.status = 'pending'`, 200)
 }

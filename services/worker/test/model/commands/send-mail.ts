@@ -1,4 +1,4 @@
-import { lendEach } from '@lethe/lifecycle'
+import { dispatchEach } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { sendMail as handle } from '../../../src/handlers/send-mail.ts'
@@ -63,7 +63,7 @@ export function sendOvertaken(world: World, number: number): Deed {
       const handled: Promise<void>[] = []
       for (const instant of [world.now, later]) {
         await setClock(db, instant)
-        const [lease = ''] = await lendEach(db, 'outbox', sql<boolean>`d.id = ${id}`, 1)
+        const [lease = ''] = await dispatchEach(db, 'outbox', sql<boolean>`d.id = ${id}`, 1)
         handled.push(handle({ lease }, deps))
         await until('the server holds it', () => gate.held() === handled.length)
       }

@@ -23,10 +23,10 @@ export const sweeps = {
   'seal-audit-events'(world) {
     for (const event of world.events) event.sealed = true
   },
-  'forget-expired-sessions'(world) {
+  'purge-expired-sessions'(world) {
     for (const session of world.sessions) if (session.expiresAt <= world.now) session.over = true
   },
-  'forget-mails'(world) {
+  'purge-mails'(world) {
     for (const mail of world.mails)
       if (mail.finishedAt !== null && mail.finishedAt < world.now - 30 * DAY) mail.forgotten = true
   },

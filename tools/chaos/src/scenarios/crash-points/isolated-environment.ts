@@ -2,7 +2,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import { type Client, createClient } from '../../system/client.ts'
-import type { Running, World } from '../../system/environment.ts'
+import type { Environment, Running } from '../../system/environment.ts'
 import type { Judge } from '../../system/mail-sink.ts'
 import type { Person } from '../../system/people.ts'
 import { type FaultProxy, startFaultProxy } from '../../system/proxy.ts'
@@ -12,7 +12,7 @@ type Name = 'api' | 'worker'
 
 /** A world of which every way can be listened to, and whose services come back when they were killed. */
 export interface Room {
-  world: World
+  world: Environment
   /** By way of a proxy of its own. */
   client: Client
   ways: Partial<Record<Way, FaultProxy>>
@@ -107,7 +107,7 @@ export async function openRoom({ openWorld, full }: Pick<Stage, 'openWorld' | 'f
 }
 
 /** What is left to be done. */
-async function open({ db }: World): Promise<string[]> {
+async function open({ db }: Environment): Promise<string[]> {
   const { rows } = await sql<{ open: string }>`
     select 'the mail ' || mail as open from public.outbox where status = 'pending'
     union all select 'an export' from public.exports where status = 'pending'

@@ -4,7 +4,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import type { Reply } from '../../system/client.ts'
-import type { Running, World } from '../../system/environment.ts'
+import type { Environment, Running } from '../../system/environment.ts'
 import type { Person } from '../../system/people.ts'
 
 const ANSWERED_WITHIN_MS = 2_000
@@ -20,12 +20,12 @@ interface Services {
 /** How PostgreSQL goes, and how it comes back. */
 interface Outage {
   name: string
-  go(world: World): Promise<unknown>
-  comeBack(world: World): Promise<unknown>
+  go(world: Environment): Promise<unknown>
+  comeBack(world: Environment): Promise<unknown>
 }
 
-const ways = ({ ways }: World) => [ways.apiToDatabase, ways.workerToDatabase]
-const onAll = (act: (way: ReturnType<typeof ways>[number]) => unknown) => (world: World) =>
+const ways = ({ ways }: Environment) => [ways.apiToDatabase, ways.workerToDatabase]
+const onAll = (act: (way: ReturnType<typeof ways>[number]) => unknown) => (world: Environment) =>
   Promise.all(ways(world).map(act))
 
 const outages: Outage[] = [
@@ -49,7 +49,7 @@ export interface Seen {
 /** PostgreSQL goes in each way while people ask: a clean 503 in time, and all is well again soon after, by itself. */
 export async function databaseAway(
   { full, random, tell }: Stage,
-  world: World,
+  world: Environment,
   services: Services,
 ): Promise<Seen> {
   const seen = { outages: 0, refused: 0, slowestMs: 0, slowestHealingMs: 0 }
@@ -83,7 +83,7 @@ export async function databaseAway(
 type Request = { what: string; send(): Promise<Reply> }
 
 /** Every kind of request that needs the database, again and again, from one person after the other. */
-async function requestsOf(world: World, people: Person[]): Promise<Request[]> {
+async function requestsOf(world: Environment, people: Person[]): Promise<Request[]> {
   const { client } = world
   const [decoy] = await world.people(1, { pictureOf: 0, savedPasswords: 0 })
   const { body } = await client.delete(decoy as Person)
@@ -105,7 +105,7 @@ async function requestsOf(world: World, people: Person[]): Promise<Request[]> {
   ]
 }
 
-async function tokenOf({ db, keys }: World, deletionId: string): Promise<string> {
+async function tokenOf({ db, keys }: Environment, deletionId: string): Promise<string> {
   const { rows } = await sql<{ nonce: Buffer }>`
     select token_nonce as nonce from public.deletions where id = ${deletionId}`.execute(db)
   return deletionToken(keys, rows[0]?.nonce ?? Buffer.alloc(0))
@@ -113,7 +113,7 @@ async function tokenOf({ db, keys }: World, deletionId: string): Promise<string>
 
 /** Asks for as long as the database is away; every answer is a clean 503 in time. Returns how many there were. */
 async function ask(
-  world: World,
+  world: Environment,
   requests: Request[],
   lastsMs: number,
   seen: Seen,
@@ -137,7 +137,7 @@ async function ask(
 }
 
 function isClean(
-  world: World,
+  world: Environment,
   what: string,
   { status, failure, body, took }: Reply,
   others: number[],
@@ -161,7 +161,7 @@ async function staysAlive({ api, worker }: Services): Promise<void> {
 }
 
 /** Waits until a new deletion is taken and its mail has come, from the processes of before; returns how long it took. */
-async function heals(world: World, { api, worker }: Services, back: number): Promise<number> {
+async function heals(world: Environment, { api, worker }: Services, back: number): Promise<number> {
   const [person] = await world.people(1, { pictureOf: 0, savedPasswords: 0 })
   const asked = async () => (await world.client.delete(person as Person)).status === 202
   await until('a 202 after the return', asked)
@@ -180,7 +180,7 @@ async function heals(world: World, { api, worker }: Services, back: number): Pro
 }
 
 /** Every connection is ended by the server, many times, while people ask: 202 or a clean 503, and nothing else. */
-async function backendsKilled(world: World, services: Services, times: number, seen: Seen) {
+async function backendsKilled(world: Environment, services: Services, times: number, seen: Seen) {
   const people = await world.people(times * 4, { pictureOf: 0, savedPasswords: 1 })
   let killed = 0
   for (let round = 0; round < times; round++) {

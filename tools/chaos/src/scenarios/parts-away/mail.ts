@@ -2,7 +2,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim, type Stage } from '../../scenario.ts'
 import { deletes } from '../../system/client.ts'
-import type { Running, World } from '../../system/environment.ts'
+import type { Environment, Running } from '../../system/environment.ts'
 import { hasten } from '../../system/expire-leases.ts'
 import type { Person } from '../../system/people.ts'
 
@@ -19,7 +19,7 @@ export interface Pace {
 }
 
 /** The mail server goes: deletions, exports and erasures keep their pace, and the mails leave after its return. */
-export async function mailAway(stage: Stage, world: World, worker: Running): Promise<Pace> {
+export async function mailAway(stage: Stage, world: Environment, worker: Running): Promise<Pace> {
   const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
   for (const silent of stage.full ? [false, true] : [true]) {
     const round = await keptPace(stage, world, worker, silent)
@@ -38,7 +38,7 @@ export async function mailAway(stage: Stage, world: World, worker: Running): Pro
  */
 async function keptPace(
   { full }: Stage,
-  world: World,
+  world: Environment,
   worker: Running,
   silent: boolean,
 ): Promise<Pace> {
@@ -54,7 +54,7 @@ async function keptPace(
 }
 
 async function eraseWithout(
-  world: World,
+  world: Environment,
   worker: Running,
   silent: boolean,
   count: number,
@@ -82,7 +82,7 @@ async function eraseWithout(
 }
 
 /** From the first request until the last of them is erased, in milliseconds. */
-async function eraseAll(world: World, count: number): Promise<number> {
+async function eraseAll(world: Environment, count: number): Promise<number> {
   const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
   const began = performance.now()
   for (const person of people) await deletes(world.client, person)
@@ -90,7 +90,7 @@ async function eraseAll(world: World, count: number): Promise<number> {
   return performance.now() - began
 }
 
-async function areGone({ db }: World, people: Person[]): Promise<boolean> {
+async function areGone({ db }: Environment, people: Person[]): Promise<boolean> {
   const { rows } = await sql`
     select from public.users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(
     db,
@@ -98,14 +98,14 @@ async function areGone({ db }: World, people: Person[]): Promise<boolean> {
   return rows.length === 0
 }
 
-async function pendingMails({ db }: World): Promise<number> {
+async function pendingMails({ db }: Environment): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*) from public.outbox where status = 'pending'`.execute(db)
   return rows[0]?.count ?? 0
 }
 
 /** Waits a while for the last mail; a hastened one may have failed once more. */
-async function untilNone(world: World): Promise<boolean> {
+async function untilNone(world: Environment): Promise<boolean> {
   const none = async () => (await pendingMails(world)) === 0
   return until('the last mail', none, 3_000).catch(() => false)
 }

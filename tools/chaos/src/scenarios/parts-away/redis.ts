@@ -1,6 +1,6 @@
 import type { Stage } from '../../scenario.ts'
 import { deletes } from '../../system/client.ts'
-import type { World } from '../../system/environment.ts'
+import type { Environment } from '../../system/environment.ts'
 import type { FaultProxy } from '../../system/proxy.ts'
 import { followed } from '../../system/wait-for-backlog.ts'
 
@@ -21,7 +21,7 @@ export interface Traffic {
  */
 export async function redisAway(
   { full, tell }: Stage,
-  world: World,
+  world: Environment,
   way: FaultProxy,
 ): Promise<Traffic> {
   const [windows, size] = full ? [12, 100] : [2, 15]
@@ -51,7 +51,7 @@ export async function redisAway(
 }
 
 /** So many ask; each gets a 202, if not at once because PostgreSQL is too busy. Returns how long each waited. */
-async function ask(world: World, count: number, onBusy: () => void): Promise<number[]> {
+async function ask(world: Environment, count: number, onBusy: () => void): Promise<number[]> {
   const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
   const took: number[] = []
   const user = async () => {
