@@ -9,7 +9,7 @@ import { sql } from 'kysely'
 export async function schemaFingerprint(db: Db | Tx): Promise<string> {
   const { rows } = await sql<{ print: string }>`
     select coalesce(sum(hash_record_extended(row(oid, part, xmin), 0)), 0)::text as print from (
-      select oid, 0 as table_oid, xmin from pg_class where oid >= 16384
+      select oid, 0 as part, xmin from pg_class where oid >= 16384
       union all select attrelid, attnum, xmin from pg_attribute where attrelid >= 16384
       union all select oid, 0, xmin from pg_constraint where oid >= 16384
       union all select indexrelid, 0, xmin from pg_index where indexrelid >= 16384

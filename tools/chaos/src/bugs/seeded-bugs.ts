@@ -56,8 +56,8 @@ export const seededBugs: readonly SeededBug[] = [
     name: 'let a lease run out while its holder lives',
     breaks: 'I6, I9: long work is done twice',
     file: 'packages/lifecycle/src/lease.ts',
-    find: 'const KEEP_EVERY_MS = 3_000',
-    replace: 'const KEEP_EVERY_MS = 300_000',
+    find: 'const RENEW_INTERVAL_MS = 3_000',
+    replace: 'const RENEW_INTERVAL_MS = 300_000',
   },
   {
     name: 'forget the outbox row of the cancel',
