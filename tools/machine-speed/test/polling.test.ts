@@ -3,7 +3,10 @@ import path from 'node:path'
 import t from 'tap'
 
 const root = path.join(import.meta.dirname, '../../..')
-const places = ['{packages,services}/*/{test,testing}/**/*.ts', 'tools/*/{src,test}/**/*.ts']
+const places = [
+  '{packages,services}/*/{test,testing}/**/*.ts',
+  'tools/{bench,chaos,test}/{src,test}/**/*.ts',
+]
 
 /** A loop that asks again until the answer is right, and another helper for that. */
 const polling = /\bwhile \([!(]*await\b|\bfunction (until|eventually|waitFor)\b/
