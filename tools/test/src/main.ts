@@ -5,20 +5,23 @@ import path from 'node:path'
 import { compileCache, makeTestFolder, UserFacingError } from '@lethe/dev-env'
 import { startStopwatch } from '@lethe/machine-speed'
 import { hostileTests } from './hostile-tests.ts'
+import { watchSaves } from './next-save.ts'
+import { readOptions } from './options.ts'
 import { type Counts, inWords, report } from './test-report.ts'
 import { startParts } from './test-servers.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const testFiles = path.join(import.meta.dirname, 'test-files.ts')
-const given = process.argv.slice(2).filter((argument) => argument !== '--')
-const hostile = given.includes('--hostile')
-const named = given.filter((argument) => argument !== '--hostile')
+const { hostile, watch: watched, grep, named } = readOptions(process.argv.slice(2))
 const chosen = hostile && named.length === 0 ? hostileTests : named
 const strict = process.env.CI === 'true'
 const folder = await makeTestFolder('lethe-test-')
 const stops: (() => Promise<void>)[] = []
 let tap: ChildProcess | undefined
 let interrupted = false
+const saves = watched
+  ? watchSaves(root, ['packages', 'services', 'tools', 'migrations'])
+  : undefined
 /** From here on the report says how slow the machine was. */
 const SLOW = 2
 
@@ -27,11 +30,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // A second one does not wait for tests that do not end.
     endTap(interrupted ? 'SIGKILL' : 'SIGTERM')
     interrupted = true
+    saves?.stop()
   })
 }
 
 try {
-  process.exitCode = await main()
+  process.exitCode = saves ? await runOnEachSave(saves) : await main()
 } catch (error) {
   // What ends half-way because somebody wanted it to is no finding.
   if (!interrupted) console.error(error instanceof UserFacingError ? error.message : error)
@@ -69,6 +73,30 @@ async function main(): Promise<number> {
   return strict && counts.skipped > 0 ? code || 1 : code
 }
 
+/**
+ * Keeps the servers up, and runs the named tests once and then after each save. A saved migration makes the test database
+ * outdated, so the servers start again. Returns the exit code.
+ */
+async function runOnEachSave({ next }: ReturnType<typeof watchSaves>): Promise<number> {
+  if (named.length === 0) {
+    console.error('Name the tests to watch: pnpm test --watch packages/db/test/session.test.ts')
+    return 1
+  }
+  let env: Record<string, string> | undefined
+  while (!interrupted) {
+    env ??= (await startParts(process.env, folder, stops, { hostile })).env
+    const { counts } = await runTap(env)
+    if (interrupted) break
+    console.log(`${inWords(counts)}. Waiting for a save; Ctrl+C ends.`)
+    const saved = await next()
+    if (!saved?.startsWith('migrations')) continue
+    for (const stop of stops.splice(0).reverse()) await stop()
+    await rm(path.join(folder, 'postgres'), { recursive: true, force: true })
+    env = undefined
+  }
+  return 0
+}
+
 /** The marks of the folders that `pnpm start` uses: a test that started a service here would have made them its own. */
 async function installation(): Promise<string> {
   const marks = ['exports', 'uploads'].map((name) =>
@@ -81,7 +109,13 @@ async function runTap(env: Record<string, string>): Promise<{ code: number; coun
   const child = spawn(process.execPath, [testFiles, ...chosen], {
     cwd: root,
     // What the tests make for themselves lies in the folder too, and goes with it.
-    env: { ...process.env, ...env, TMPDIR: folder, NODE_COMPILE_CACHE: compileCache },
+    env: {
+      ...process.env,
+      ...env,
+      TMPDIR: folder,
+      NODE_COMPILE_CACHE: compileCache,
+      ...(grep && { TEST_GREP: grep }),
+    },
     // A group of its own, so that whatever the tests started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -43,10 +43,7 @@ t.on('spawn', (file) => {
     watch.stop()
   })
 })
+const { TEST_GREP: grep } = process.env
+const env = { ...process.env, TAP_TIMEOUT: '0', ...(grep && { TAP_GREP: `/${grep}/` }) }
 for (const file of files)
-  t.spawn(
-    process.execPath,
-    [file],
-    { cwd: root, buffered: true, timeout: 0, env: { ...process.env, TAP_TIMEOUT: '0' } },
-    file,
-  )
+  t.spawn(process.execPath, [file], { cwd: root, buffered: true, timeout: 0, env }, file)
