@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Told, tell } from './demo/print.ts'
-import { openStage } from './demo/stage.ts'
-import { playStory } from './demo/story.ts'
+import { openDemoEnvironment } from './demo/demo-environment.ts'
+import { DemoFailedError, print } from './demo/print.ts'
+import { runStory } from './demo/story.ts'
 
 /** `pnpm demo`: the whole story once, on real parts that are thrown away afterwards. Exits 1 if a step is not as told. */
 const folder = await mkdtemp(path.join(tmpdir(), 'lethe-demo-'))
 const stops: (() => Promise<void>)[] = []
 let stopping: Promise<void> | undefined
-const opening = openStage(folder, stops)
+const opening = openDemoEnvironment(folder, stops)
 
 function stop(): Promise<void> {
   stopping ??= (async () => {
@@ -27,14 +27,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => void stop().then(() => process.exit(130)))
 
 try {
-  const stage = await opening
-  await playStory(stage)
-  tell('')
-  tell('That is the whole story, on real parts: PostgreSQL, the API, the worker, SMTP.')
+  const environment = await opening
+  await runStory(environment)
+  print('')
+  print('That is the whole story, on real parts: PostgreSQL, the API, the worker, SMTP.')
 } catch (error) {
-  const told = error instanceof Told ? error.message : `It broke: ${error}`
+  const message = error instanceof DemoFailedError ? error.message : `It broke: ${error}`
   // What ends half-way because somebody wanted it to is no finding.
-  if (!stopping) console.error(`\n✗ ${told}`)
+  if (!stopping) console.error(`\n✗ ${message}`)
   process.exitCode = 1
 } finally {
   await stop()

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Db } from '@lethe/db'
 import { startServices } from '@lethe/dev-env'
 import t, { type Test } from 'tap'
-import { playStory } from '../src/demo/story.ts'
+import { runStory } from '../src/demo/story.ts'
 import { readCompose, readExample, readImage, root } from './shape/compose.ts'
 import { type Machine, makeMachine } from './shape/machine.ts'
 
@@ -105,7 +105,7 @@ async function playLife(t: Test, machine: Machine, { db, api, worker }: Life): P
   t.equal(uploadDir, api.env.UPLOAD_DIR, 'both share one folder')
   // The demo prints what it does.
   t.capture(console, 'log')
-  await playStory({ api: url, inbox: machine.inbox, db, uploadDir, graceSeconds: GRACE_SECONDS })
+  await runStory({ api: url, inbox: machine.inbox, db, uploadDir, graceSeconds: GRACE_SECONDS })
 }
 
 async function commandOf(script: string): Promise<string[]> {

@@ -7,7 +7,7 @@ import { measureSlowness, until } from '@lethe/machine-speed'
 import { type BrowserContext, chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { listArchive } from '../src/demo/archive.ts'
-import { type Person, password, signUp } from '../src/demo/person.ts'
+import { type DemoPerson, password, signUp } from '../src/demo/demo-person.ts'
 import { type Inbox, startInbox } from '../src/inbox/index.ts'
 
 const { CHROMIUM_PATH, NODE_COMPILE_CACHE, TEST_REDIS_URL } = process.env
@@ -60,7 +60,7 @@ async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
   t.match(await readFile(await passwords.path(), 'utf8'), 'https://bank.example,ada,hunter2')
 }
 
-async function leave(person: Person): Promise<void> {
+async function leave(person: DemoPerson): Promise<void> {
   const asked = await person.ask('DELETE', `/v1/users/${person.id}`)
   if (asked.status !== 202) throw new Error(`the deletion was answered with ${asked.status}`)
 }

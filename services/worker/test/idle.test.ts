@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { connect, type Db } from '@lethe/db'
-import { inWords, judge, startStopwatch, until } from '@lethe/machine-speed'
+import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { setup } from './setup.ts'
@@ -71,8 +71,8 @@ async function measureIdle(t: Test, env: Record<string, string>) {
   watch.stop()
   const verdict = judge(timed)
   const claim = 'below one percent of a core'
-  if (verdict === 'cannot be judged') t.pass(claim, { skip: inWords(timed) })
-  else t.equal(verdict, 'holds', `${claim}: ${inWords(timed)}`)
+  if (verdict === 'cannot be judged') t.pass(claim, { skip: formatTimed(timed) })
+  else t.equal(verdict, 'holds', `${claim}: ${formatTimed(timed)}`)
   return { perSecond: ((await transactions(admin, name)) - before) / seconds }
 }
 

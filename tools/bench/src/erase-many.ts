@@ -3,7 +3,7 @@ import type { Db } from '@lethe/db'
 import { eraseRows } from '@lethe/erasure'
 import { claimDeletions, dispatchBatch, finishErasure, isClaimable } from '@lethe/lifecycle'
 import { sql } from 'kysely'
-import { deletionsDue, makePeople, type Stage } from './stage.ts'
+import { type BenchEnvironment, deletionsDue, makePeople } from './bench-environment.ts'
 import { median, timed } from './timed.ts'
 
 const PEOPLE = 10_000
@@ -16,7 +16,7 @@ const limits = { floor: 1_000, share: 1 }
  * one first, so that all have the same machine; a first batch of each is not counted, in which the plan is made. The
  * batches in the middle are compared: a disk that is busy for a moment says nothing of any.
  */
-export async function eraseMany({ db }: Stage): Promise<void> {
+export async function eraseMany({ db }: BenchEnvironment): Promise<void> {
   const make = () => makePeople(db, PEOPLE + BATCH, 3)
   const [planned, counted, bare] = [await make(), await make(), await make()]
   await deletionsDue(db, await make())

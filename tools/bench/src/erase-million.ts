@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { freePort, startServices } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { deletionsDue, makePeople, type Stage } from './stage.ts'
+import { type BenchEnvironment, deletionsDue, makePeople } from './bench-environment.ts'
 
 const ROWS = 1_000_000
 const PER_SECOND = 50
@@ -16,7 +16,12 @@ const TIMEOUT_MS = 600_000
  * One person with a million rows is erased while others use the API at a steady pace, of which half reads and half writes.
  * Their waits before and meanwhile are compared, and each wait for a lock of more than 100 ms is counted: PostgreSQL notes it.
  */
-export async function eraseMillion({ db, databaseUrl, folder, log }: Stage): Promise<void> {
+export async function eraseMillion({
+  db,
+  databaseUrl,
+  folder,
+  log,
+}: BenchEnvironment): Promise<void> {
   const [large = 0] = await makePeople(db, 1, ROWS)
   await makePeople(db, 1_000, 3)
   await sql`vacuum analyze`.execute(db)

@@ -5,7 +5,7 @@ import { deriveKeys, exportToken, tokenHash } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { startInbox } from '@lethe/standalone/inbox'
 import { sql } from 'kysely'
-import { makePeople, type Stage } from './stage.ts'
+import { type BenchEnvironment, makePeople } from './bench-environment.ts'
 
 const PEOPLE = 5_000
 const TIMEOUT_MS = 600_000
@@ -15,21 +15,23 @@ const TIMEOUT_MS = 600_000
  * fetched, by one worker as it runs in production, with the mails that tell of them. First with the queue on Redis, then
  * with the queue on PostgreSQL.
  */
-export async function exportMany(stage: Stage): Promise<void> {
+export async function exportMany(environment: BenchEnvironment): Promise<void> {
   const program = await findExecutable(['redis-server', 'valkey-server'], process.env.PATH)
   if (!program) throw new Error('there is no redis-server or valkey-server on PATH')
   const secret = randomBytes(32)
-  const redis = await startRedis(program, stage.folder)
+  const redis = await startRedis(program, environment.folder)
   try {
-    console.log(`queue on Redis:      ${await exportAll(stage, secret, { REDIS_URL: redis.url })}`)
+    console.log(
+      `queue on Redis:      ${await exportAll(environment, secret, { REDIS_URL: redis.url })}`,
+    )
   } finally {
     await redis.stop()
   }
-  console.log(`queue on PostgreSQL: ${await exportAll(stage, secret, {})}`)
+  console.log(`queue on PostgreSQL: ${await exportAll(environment, secret, {})}`)
 }
 
 async function exportAll(
-  { db, databaseUrl, folder }: Stage,
+  { db, databaseUrl, folder }: BenchEnvironment,
   secret: Buffer,
   queue: { REDIS_URL?: string },
 ): Promise<string> {

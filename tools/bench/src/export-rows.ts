@@ -6,7 +6,7 @@ import { findExecutable } from '@lethe/dev-env'
 import { sql } from 'kysely'
 import pg from 'pg'
 import QueryStream from 'pg-query-stream'
-import { makePeople, type Stage } from './stage.ts'
+import { type BenchEnvironment, makePeople } from './bench-environment.ts'
 import { median, timed } from './timed.ts'
 
 const ROUNDS = 3
@@ -18,26 +18,29 @@ const child = path.join(import.meta.dirname, 'export-one.ts')
  * that writes them as JSON. In turn, so that each has the same machine; the medians are compared. What an export takes in memory at
  * most is compared with what one of a tenth of the rows takes.
  */
-export async function exportRows(stage: Stage, [count = '2000000']: string[]): Promise<void> {
+export async function exportRows(
+  environment: BenchEnvironment,
+  [count = '2000000']: string[],
+): Promise<void> {
   const rows = Number(count)
-  const { db, databaseUrl } = stage
+  const { db, databaseUrl } = environment
   const [few = 0] = await makePeople(db, 1, 10)
   const [fewer = 0, many = 0] = await makePeople(db, 2, 0)
-  await savePasswords(stage, fewer, Math.ceil(rows / 10))
-  await savePasswords(stage, many, rows)
+  await savePasswords(environment, fewer, Math.ceil(rows / 10))
+  await savePasswords(environment, many, rows)
   await sql`vacuum analyze`.execute(db)
   const psql = await findExecutable(['psql'], process.env.PATH)
   if (!psql) throw new Error('there is no psql on PATH to compare with')
   const took = { psql: [] as number[], stream: [] as number[], export: [] as number[] }
   const peaks = { fewer: [] as number[], many: [] as number[] }
-  await exportOne(stage, few)
+  await exportOne(environment, few)
   for (let round = 0; round < ROUNDS; round++) {
     took.psql.push(await timed(() => copyWithPsql(psql, databaseUrl, many)))
     if (round === 0) took.stream.push(await timed(() => readWithStream(databaseUrl, many)))
-    const { ms, peakBytes } = await exportOne(stage, many)
+    const { ms, peakBytes } = await exportOne(environment, many)
     took.export.push(ms)
     peaks.many.push(peakBytes)
-    peaks.fewer.push((await exportOne(stage, fewer)).peakBytes)
+    peaks.fewer.push((await exportOne(environment, fewer)).peakBytes)
   }
   const [psqlMs, streamMs, exportMs] = [median(took.psql), median(took.stream), median(took.export)]
   const perSecond = (ms: number) => `${Math.round(rows / (ms / 1_000)).toLocaleString('en')} rows/s`
@@ -54,7 +57,7 @@ export async function exportRows(stage: Stage, [count = '2000000']: string[]): P
 }
 
 /** As different from each other as those of a person. As a replica: neither fence nor foreign key looks at each of them. */
-function savePasswords({ db }: Stage, userId: number, rows: number) {
+function savePasswords({ db }: BenchEnvironment, userId: number, rows: number) {
   return db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
     await sql`
@@ -66,7 +69,7 @@ function savePasswords({ db }: Stage, userId: number, rows: number) {
 }
 
 /** In a process of its own, as large exports are measured best; it tells how long it took and its peak. */
-async function exportOne({ databaseUrl, folder }: Stage, userId: number) {
+async function exportOne({ databaseUrl, folder }: BenchEnvironment, userId: number) {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--max-semi-space-size=1', child, databaseUrl, String(userId), folder],

@@ -4,13 +4,13 @@ import path from 'node:path'
 import { connect } from '@lethe/db'
 import { makeTemplate, startPostgres } from '@lethe/dev-env'
 import { sql } from 'kysely'
+import type { BenchEnvironment } from './bench-environment.ts'
 import { eraseMany } from './erase-many.ts'
 import { eraseMillion } from './erase-million.ts'
 import { exportMany } from './export-many.ts'
 import { exportRows } from './export-rows.ts'
-import type { Stage } from './stage.ts'
 
-const benches: Record<string, (stage: Stage, args: string[]) => Promise<void>> = {
+const benches: Record<string, (environment: BenchEnvironment, args: string[]) => Promise<void>> = {
   'erase-many': eraseMany,
   'erase-million': eraseMillion,
   'export-many': exportMany,

@@ -1,7 +1,7 @@
 import { type Outcome, playScenario, type Queue, type Scenario } from './scenario.ts'
 import { createRandom } from './system/random.ts'
 
-interface Programme {
+interface RunOptions {
   scenarios: readonly Scenario[]
   queues: readonly Queue[]
   full: boolean
@@ -23,8 +23,8 @@ interface Result {
 const LANES = 3
 
 /** Plays them and prints a summary, a table in Markdown; returns the exit code. */
-export async function playAll(programme: Programme): Promise<number> {
-  const { scenarios, queues, print, seed, full } = programme
+export async function playAll(options: RunOptions): Promise<number> {
+  const { scenarios, queues, print, seed, full } = options
   const began = performance.now()
   const waiting = queues.flatMap((queue) =>
     scenarios.filter((one) => one.queues.includes(queue)).map((scenario) => ({ scenario, queue })),
@@ -33,28 +33,28 @@ export async function playAll(programme: Programme): Promise<number> {
   const outcomes: Result[] = []
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift())
-      outcomes.push(await play(next.scenario, next.queue, programme))
+      outcomes.push(await play(next.scenario, next.queue, options))
   }
   await Promise.all(Array.from({ length: LANES }, lane))
   print(summary(outcomes, seed, (performance.now() - began) / 60_000))
   return outcomes.some(({ failure }) => failure) ? 1 : 0
 }
 
-async function play(scenario: Scenario, queue: Queue, programme: Programme): Promise<Result> {
-  const { full, print, seed, server } = programme
+async function play(scenario: Scenario, queue: Queue, options: RunOptions): Promise<Result> {
+  const { full, seed, server } = options
   const name = `${scenario.name} (${queue})`
   const began = performance.now()
   const seconds = () => Math.round((performance.now() - began) / 1_000)
-  const tell = (line: string) => print(`${name}: ${line}`)
-  const stage = { queue, full, server, tell, random: createRandom(seed) }
+  const print = (line: string) => options.print(`${name}: ${line}`)
+  const context = { queue, full, server, print, random: createRandom(seed) }
   try {
-    const played = await playScenario(scenario, stage)
-    tell(`✓ ${played.summary} (${seconds()} s)`)
-    for (const one of played.unjudged) tell(`? cannot be judged: ${one}`)
+    const played = await playScenario(scenario, context)
+    print(`✓ ${played.summary} (${seconds()} s)`)
+    for (const one of played.unjudged) print(`? cannot be judged: ${one}`)
     return { scenario, queue, seconds: seconds(), played }
   } catch (failure) {
     const again = `pnpm chaos ${scenario.name} --queue ${queue} --seed ${seed}${full ? '' : ' --short'}`
-    tell(`✗ ${failure instanceof Error ? failure.stack : failure}\n  again: ${again}`)
+    print(`✗ ${failure instanceof Error ? failure.stack : failure}\n  again: ${again}`)
     return { scenario, queue, seconds: seconds(), failure }
   }
 }

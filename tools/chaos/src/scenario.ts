@@ -10,15 +10,17 @@ import type { Random } from './system/random.ts'
 export type { Queue }
 
 /** What a scenario is given to play with. */
-export interface Stage {
+export interface ScenarioContext {
   queue: Queue
   /** All of it, or the short form that `pnpm test` has time for. */
   full: boolean
   random: Random
   /** A system of its own, ended with the scenario. */
-  openWorld(options?: Partial<Omit<EnvironmentOptions, 'queue' | 'server'>>): Promise<Environment>
+  openEnvironment(
+    options?: Partial<Omit<EnvironmentOptions, 'queue' | 'server'>>,
+  ): Promise<Environment>
   /** A line of progress. */
-  tell(line: string): void
+  print(line: string): void
 }
 
 export interface Played {
@@ -40,7 +42,7 @@ export interface Scenario {
   /** On which queues it says something. */
   queues: readonly Queue[]
   /** Throws what is not as claimed. */
-  play(stage: Stage): Promise<Played>
+  play(context: ScenarioContext): Promise<Played>
 }
 
 export const onBoth: readonly Queue[] = ['redis', 'postgres']
@@ -65,18 +67,18 @@ export function addUp(parts: Checked[]): Checked {
 /** Plays one scenario on worlds of its own, and ends them whatever happens. */
 export async function playScenario(
   scenario: Scenario,
-  { server, ...rest }: Omit<Stage, 'openWorld'> & { server: string },
+  { server, ...rest }: Omit<ScenarioContext, 'openEnvironment'> & { server: string },
 ): Promise<Outcome> {
-  const worlds: Environment[] = []
+  const environments: Environment[] = []
   const open = async (options: Partial<EnvironmentOptions> = {}) => {
-    const world = await openEnvironment({ ...options, queue: rest.queue, server })
-    worlds.push(world)
-    return world
+    const environment = await openEnvironment({ ...options, queue: rest.queue, server })
+    environments.push(environment)
+    return environment
   }
   try {
-    const played = await scenario.play({ ...rest, openWorld: open })
-    return { ...played, unjudged: worlds.flatMap(({ unjudged }) => unjudged) }
+    const played = await scenario.play({ ...rest, openEnvironment: open })
+    return { ...played, unjudged: environments.flatMap(({ unjudged }) => unjudged) }
   } finally {
-    await Promise.all(worlds.map((world) => world.close()))
+    await Promise.all(environments.map((environment) => environment.close()))
   }
 }

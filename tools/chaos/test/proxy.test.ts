@@ -70,7 +70,7 @@ t.test('on PostgreSQL', async (t) => {
   })
 
   t.test(
-    'a function is called once the server has done it, and decides what is told',
+    'a function is called once the server has done it, and decides what is summaries',
     async (t) => {
       const { proxy, client, db } = await postgres(t)
       let counted: Promise<number> | undefined
@@ -89,7 +89,7 @@ t.test('on PostgreSQL', async (t) => {
     },
   )
 
-  t.test('a notification is told even while an answer is held back', async (t) => {
+  t.test('a notification is summaries even while an answer is held back', async (t) => {
     const { proxy, client } = await postgres(t)
     const heard = once(client, 'notification')
     await client.query('listen news')
@@ -170,8 +170,8 @@ t.test('on Redis', withRedis, async (t) => {
       const { proxy, client, direct } = await onRedis(t)
       const [first, second] = [randomUUID(), randomUUID()]
       proxy.intercept(only(/^incr/, fate))
-      const told = (await client.pipeline().set(first, 'x').incr(second).exec()) ?? []
-      t.ok(told[1]?.[0], `${fate}: the client does not learn`)
+      const summaries = (await client.pipeline().set(first, 'x').incr(second).exec()) ?? []
+      t.ok(summaries[1]?.[0], `${fate}: the client does not learn`)
       t.equal(await until('the first command', () => direct.get(first)), 'x')
       t.equal(await direct.get(second), value, fate)
     }

@@ -19,9 +19,9 @@ for (const scenario of scenarios)
     t.test(`${scenario.claim} (${scenario.name}, ${queue}, seed ${seed})`, options, async (t) => {
       if (!server) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
       const random = createRandom(seed)
-      const tell = (line: string) => t.comment(line)
+      const print = (line: string) => t.comment(line)
       const { summary, unjudged } = await playScenario(scenario, {
-        ...{ queue, full: false, random, server, tell },
+        ...{ queue, full: false, random, server, print },
       })
       t.pass(summary)
       for (const one of unjudged) t.pass(one, { skip: `cannot be judged: ${one}` })

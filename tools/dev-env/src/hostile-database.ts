@@ -55,7 +55,7 @@ export async function makeHostileRole(server: string): Promise<string> {
 }
 
 /** Gives this database to the role, and sets its defaults and traps. */
-export async function makeHostile(databaseUrl: string): Promise<void> {
+export async function applyHostileDefaults(databaseUrl: string): Promise<void> {
   const name = sql.id(new URL(databaseUrl).pathname.slice(1))
   const admin = connect(databaseUrl, { max: 1 })
   try {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type { Way } from './run-unprivileged.ts'
+import type { RunAs } from './run-unprivileged.ts'
 
 const run = promisify(execFile)
 
@@ -20,7 +20,7 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /** The cluster in `dataDir`; made on first use, whole or not at all. */
-export async function openCluster(dataDir: string, initdb: string, way: Way): Promise<Cluster> {
+export async function openCluster(dataDir: string, initdb: string, runAs: RunAs): Promise<Cluster> {
   const folder = path.join(dataDir, 'cluster')
   const passwordFile = path.join(dataDir, 'password')
   const user = 'postgres'
@@ -29,21 +29,21 @@ export async function openCluster(dataDir: string, initdb: string, way: Way): Pr
     await rm(fresh, { recursive: true, force: true })
     await rm(passwordFile, { force: true })
     await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
-    await giveTo(way, dataDir)
+    await giveTo(runAs, dataDir)
     const [program = '', ...args] = [
-      ...[...way.prefix, initdb, '-D', fresh, '-U', user],
+      ...[...runAs.prefix, initdb, '-D', fresh, '-U', user],
       ...['--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8'],
       ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'],
     ]
     await run(program, args, { cwd: dataDir })
     await rename(fresh, folder)
   }
-  await giveTo(way, dataDir)
+  await giveTo(runAs, dataDir)
   return { folder, user, password: (await readFile(passwordFile, 'utf8')).trim() }
 }
 
 /** Root may find the folder as another way of running left it. */
-async function giveTo({ uid }: Way, folder: string): Promise<void> {
+async function giveTo({ uid }: RunAs, folder: string): Promise<void> {
   if (process.getuid?.() === 0) await run('chown', ['-R', `${uid}:${uid}`, folder])
 }
 

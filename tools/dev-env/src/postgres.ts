@@ -5,8 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { end, isRunning } from './child.ts'
 import { freePort } from './free-port.ts'
 import { makeFolder, openCluster } from './init-database.ts'
-import { endOrphan, forgetDeadServer } from './postmaster-pid.ts'
-import { findWay, type Way } from './run-unprivileged.ts'
+import { endOrphan, removeStalePidFile } from './postmaster-pid.ts'
+import { findRunAs, type RunAs } from './run-unprivileged.ts'
 import { UserFacingError } from './user-facing-error.ts'
 
 export interface PostgresOptions {
@@ -16,7 +16,7 @@ export interface PostgresOptions {
   /** Server parameters, `fsync: 'off'`. */
   settings?: Record<string, string>
   /** How to run it; found out if left out. */
-  way?: Way
+  runAs?: RunAs
 }
 
 export interface Postgres {
@@ -37,10 +37,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const dataDir = path.resolve(options.dataDir)
   const { initdb, postgres } = await findBinaries()
   await makeFolder(dataDir)
-  const way = options.way ?? (await findWay(postgres, dataDir))
-  const { folder, user, password } = await openCluster(dataDir, initdb, way)
+  const runAs = options.runAs ?? (await findRunAs(postgres, dataDir))
+  const { folder, user, password } = await openCluster(dataDir, initdb, runAs)
   await endOrphan(folder)
-  await forgetDeadServer(folder)
+  await removeStalePidFile(folder)
 
   const port = options.port ?? (await freePort())
   const settings = {
@@ -51,7 +51,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const logFile = path.join(dataDir, 'postgres.log')
-  const child = await launch([...way.prefix, postgres, '-D', folder, ...flags], logFile, dataDir)
+  const child = await launch([...runAs.prefix, postgres, '-D', folder, ...flags], logFile, dataDir)
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   await ready(child, folder, logFile)
   return {

@@ -17,7 +17,7 @@ export async function endOrphan(cluster: string): Promise<void> {
  * PostgreSQL takes a stale `postmaster.pid` for a running server whenever some process has that number again,
  * which after a restart of the machine is likely.
  */
-export async function forgetDeadServer(cluster: string): Promise<void> {
+export async function removeStalePidFile(cluster: string): Promise<void> {
   const pid = await recordedPid(cluster)
   if (pid !== undefined && !(await runsOn(cluster, pid)))
     await rm(path.join(cluster, 'postmaster.pid'), { force: true })

@@ -9,7 +9,7 @@ import { end, isRunning } from './child.ts'
 import { UserFacingError } from './user-facing-error.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
-const leash = path.join(import.meta.dirname, 'exit-with-parent.ts')
+const exitWithParent = path.join(import.meta.dirname, 'exit-with-parent.ts')
 /** On a quiet machine. */
 const READY_WITHIN_MS = 30_000
 
@@ -49,13 +49,17 @@ export async function startServices(each: ServiceOptions[]): Promise<Service[]> 
 /** Starts one of the two services as a process of its own; resolves when it says that it can work. */
 async function startService(options: ServiceOptions): Promise<Service> {
   const { name, env, url, onLine, signal } = options
-  const child = spawn(process.execPath, ['--import', leash, `services/${name}/src/main.ts`], {
-    cwd: root,
-    env,
-    // A group of its own: Ctrl-C reaches us alone, and we stop the parts one after the other.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', exitWithParent, `services/${name}/src/main.ts`],
+    {
+      cwd: root,
+      env,
+      // A group of its own: Ctrl-C reaches us alone, and we stop the parts one after the other.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  )
   const last: string[] = []
   for (const stream of [child.stdout, child.stderr])
     createInterface(stream as Readable).on('line', (line) => {

@@ -1,6 +1,6 @@
 import { connect, migrate } from '@lethe/db'
 import { sql } from 'kysely'
-import { makeHostile, makeHostileRole } from './hostile-database.ts'
+import { applyHostileDefaults, makeHostileRole } from './hostile-database.ts'
 
 const TEMPLATE = 'lethe_template'
 
@@ -17,7 +17,7 @@ export async function makeTemplate(server: string): Promise<void> {
 export async function makeHostileTemplate(server: string): Promise<string> {
   await makeEmpty(server)
   const url = await makeHostileRole(server)
-  await makeHostile(Object.assign(new URL(server), { pathname: TEMPLATE }).href)
+  await applyHostileDefaults(Object.assign(new URL(server), { pathname: TEMPLATE }).href)
   await migrateTemplate(url)
   return url
 }

@@ -7,22 +7,22 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { isAlive } from '../src/is-alive.ts'
 import { startPostgres } from '../src/postgres.ts'
-import { canRun, type Way, waysOfRoot } from '../src/run-unprivileged.ts'
+import { canRun, type RunAs, rootAlternatives } from '../src/run-unprivileged.ts'
 
 const uid = process.getuid?.() ?? -1
 const settings = { fsync: 'off' }
 
-for (const way of await waysHere()) {
+for (const runAs of await waysHere()) {
   t.test(
-    `PostgreSQL runs by ${way.prefix[0] ?? 'itself'}, and keeps what it was given`,
+    `PostgreSQL runs by ${runAs.prefix[0] ?? 'itself'}, and keeps what it was given`,
     async (t) => {
       const dataDir = await folder(t)
-      const first = await startPostgres({ dataDir, settings, way })
+      const first = await startPostgres({ dataDir, settings, runAs })
       await run(first.url, 'create table public.kept as select 42 as answer')
       await first.stop()
       t.notOk(isAlive(first.pid), 'stop leaves no process')
 
-      const second = await startPostgres({ dataDir, settings, way })
+      const second = await startPostgres({ dataDir, settings, runAs })
       t.teardown(second.stop)
       t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
       t.notSame(second.pid, first.pid)
@@ -95,10 +95,12 @@ t.test('a setting that PostgreSQL does not take is told in its own words', async
   })
 })
 
-async function waysHere(): Promise<Way[]> {
+async function waysHere(): Promise<RunAs[]> {
   if (uid !== 0) return [{ prefix: [], uid }]
-  const usable = await Promise.all(waysOfRoot.map((way) => canRun(way, '/bin/sh', tmpdir())))
-  return waysOfRoot.filter((_, index) => usable[index])
+  const usable = await Promise.all(
+    rootAlternatives.map((runAs) => canRun(runAs, '/bin/sh', tmpdir())),
+  )
+  return rootAlternatives.filter((_, index) => usable[index])
 }
 
 async function folder(t: Test): Promise<string> {

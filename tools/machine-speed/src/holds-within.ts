@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { inWords, judge } from './judge.ts'
+import { formatTimed, judge } from './judge.ts'
 import type { Stopwatch } from './stopwatch.ts'
 
 /**
@@ -18,6 +18,6 @@ export async function holdsWithin(
   watch.stop()
   const verdict = judge(timed)
   if (verdict === 'holds') t.pass(claim)
-  else if (verdict === 'broken') t.fail(`${claim}: ${inWords(timed)}`)
-  else t.pass(claim, { skip: `cannot be judged: ${inWords(timed)}` })
+  else if (verdict === 'broken') t.fail(`${claim}: ${formatTimed(timed)}`)
+  else t.pass(claim, { skip: `cannot be judged: ${formatTimed(timed)}` })
 }

@@ -1,5 +1,5 @@
 export { holdsWithin } from './holds-within.ts'
-export { inWords, judge, type Timed, type Verdict } from './judge.ts'
+export { formatTimed, judge, type Timed, type Verdict } from './judge.ts'
 export { measureSlowness, slowness } from './samples.ts'
 export { type Stopwatch, startStopwatch } from './stopwatch.ts'
 export { until } from './until.ts'

@@ -15,7 +15,7 @@ export function judge({ ms, boundMs, slower }: Timed): Verdict {
 }
 
 /** As a sentence goes on after what was claimed. */
-export function inWords({ ms, boundMs, slower }: Timed): string {
+export function formatTimed({ ms, boundMs, slower }: Timed): string {
   const took = `${seconds(ms)} s instead of ${seconds(boundMs)} s`
   return `${took}, on a machine ${slower.toFixed(1)} times slower than the reference`
 }

@@ -7,8 +7,8 @@ import { startStopwatch } from '@lethe/machine-speed'
 import { hostileTests } from './hostile-tests.ts'
 import { watchSaves } from './next-save.ts'
 import { readOptions } from './options.ts'
-import { type Counts, inWords, report } from './test-report.ts'
-import { startParts } from './test-servers.ts'
+import { type Counts, formatCounts, report } from './test-report.ts'
+import { startTestServers } from './test-servers.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const testFiles = path.join(import.meta.dirname, 'test-files.ts')
@@ -48,7 +48,7 @@ try {
 
 /** Returns the exit code. */
 async function main(): Promise<number> {
-  const { env, missing } = await startParts(process.env, folder, stops, { hostile })
+  const { env, missing } = await startTestServers(process.env, folder, stops, { hostile })
   for (const sentence of missing) console.log(sentence)
   if (strict && missing.length > 0) {
     console.error('With CI=true nothing may be left out.')
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
     console.log(
       `The machine was ${slower.toFixed(1)} times slower than the reference: bounds were longer by as much.`,
     )
-  console.log(inWords(counts))
+  console.log(formatCounts(counts))
   if (interrupted) return 130
   if ((await installation()) !== before) {
     console.error('A test marked the folders in .data, which belong to `pnpm start`.')
@@ -84,10 +84,10 @@ async function runOnEachSave({ next }: ReturnType<typeof watchSaves>): Promise<n
   }
   let env: Record<string, string> | undefined
   while (!interrupted) {
-    env ??= (await startParts(process.env, folder, stops, { hostile })).env
+    env ??= (await startTestServers(process.env, folder, stops, { hostile })).env
     const { counts } = await runTap(env)
     if (interrupted) break
-    console.log(`${inWords(counts)}. Waiting for a save; Ctrl+C ends.`)
+    console.log(`${formatCounts(counts)}. Waiting for a save; Ctrl+C ends.`)
     const saved = await next()
     if (!saved?.startsWith('migrations')) continue
     for (const stop of stops.splice(0).reverse()) await stop()

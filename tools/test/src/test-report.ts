@@ -24,7 +24,7 @@ export async function report(output: AsyncIterable<Buffer>, print: Print): Promi
   return counts
 }
 
-export function inWords({ passed, failed, skipped, unjudged }: Counts): string {
+export function formatCounts({ passed, failed, skipped, unjudged }: Counts): string {
   const rest = [
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
     ...(unjudged > 0 ? [`${unjudged} cannot be judged`] : []),
@@ -59,7 +59,7 @@ function visit(parser: Parser, titles: string[], counts: Counts, print: Print): 
       if (isNone(found)) found[ok ? 'passed' : 'failed'] += 1
       else if (!ok && found.failed === 0) found.failed += 1
       add(counts, found)
-      if (titles.length === 0) print(`${ok ? '✔' : '✖'} ${name}: ${inWords(found)}`)
+      if (titles.length === 0) print(`${ok ? '✔' : '✖'} ${name}: ${formatCounts(found)}`)
     }
   })
   return () => printed

@@ -9,7 +9,7 @@ import {
   startRedis,
 } from '@lethe/dev-env'
 
-export interface Parts {
+export interface TestServers {
   /** What the tests read from the environment. */
   env: Record<string, string>
   /** What this machine lacks, each a sentence. */
@@ -34,12 +34,12 @@ const throwAway = {
  * Finds or starts what the tests run against; `hostile` is about the database (`hostile-database.ts`). Whatever was started is in `stops`,
  * even if a later one fails.
  */
-export async function startParts(
+export async function startTestServers(
   given: Environment,
   folder: string,
   stops: Stop[],
   { hostile = false } = {},
-): Promise<Parts> {
+): Promise<TestServers> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
   const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
   const redisServer = await findExecutable(['redis-server', 'valkey-server'], given.PATH)

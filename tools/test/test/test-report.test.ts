@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { inWords, report } from '../src/test-report.ts'
+import { formatCounts, report } from '../src/test-report.ts'
 
 t.test('a test is what has a title and no tests inside it', async (t) => {
   const { counts } = await read(`
@@ -84,9 +84,9 @@ not ok 2 - b.test.ts
 
 t.test('skipped tests are named only where there are any', async (t) => {
   const none = { failed: 0, skipped: 0, unjudged: 0 }
-  t.equal(inWords({ ...none, passed: 3 }), '3 passed, 0 failed')
+  t.equal(formatCounts({ ...none, passed: 3 }), '3 passed, 0 failed')
   t.equal(
-    inWords({ passed: 3, failed: 1, skipped: 2, unjudged: 4 }),
+    formatCounts({ passed: 3, failed: 1, skipped: 2, unjudged: 4 }),
     '3 passed, 1 failed, 2 skipped, 4 cannot be judged',
   )
 })

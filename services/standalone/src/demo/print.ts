@@ -1,7 +1,7 @@
 /** Something was not as told. */
-export class Told extends Error {}
+export class DemoFailedError extends Error {}
 
-export function tell(line: string): void {
+export function print(line: string): void {
   console.log(line)
 }
 
@@ -9,16 +9,18 @@ export function tell(line: string): void {
  * One step of the story: what happens, then what was seen; returns what later steps need.
  * A step that is not as told ends the story.
  */
-export async function step<T extends { seen: string }>(
+export async function step<T extends { observed: string }>(
   claim: string,
   play: () => Promise<T>,
 ): Promise<T> {
   try {
     const played = await play()
-    tell(`✓ ${claim}\n    ${played.seen}`)
+    print(`✓ ${claim}\n    ${played.observed}`)
     return played
   } catch (error) {
-    throw new Told(`${claim} – not so: ${error instanceof Error ? error.message : error}`)
+    throw new DemoFailedError(
+      `${claim} – not so: ${error instanceof Error ? error.message : error}`,
+    )
   }
 }
 

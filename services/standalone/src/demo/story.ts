@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { inWords, judge, startStopwatch, until } from '@lethe/machine-speed'
+import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { listArchive } from './archive.ts'
-import { type Person, password, signUp } from './person.ts'
-import { expect, step, tell } from './print.ts'
-import type { Stage } from './stage.ts'
+import type { DemoEnvironment } from './demo-environment.ts'
+import { type DemoPerson, password, signUp } from './demo-person.ts'
+import { expect, print, step } from './print.ts'
 import { rowsOf, tracesInDatabase, tracesInFolder } from './traces.ts'
 
 const address = 'ada@example.com'
@@ -17,10 +17,10 @@ const picture = Buffer.from(
 )
 
 /** From sign-up to the proof that nothing is left; each step is checked as it is told. */
-export async function playStory(stage: Stage): Promise<void> {
-  const { api, db, uploadDir, graceSeconds } = stage
+export async function runStory(environment: DemoEnvironment): Promise<void> {
+  const { api, db, uploadDir, graceSeconds } = environment
 
-  tell('\nAda has an account')
+  print('\nAda has an account')
   const { ada, bob } = await step(
     'Ada signs up and logs in, and so does her neighbour Bob',
     async () => {
@@ -30,7 +30,7 @@ export async function playStory(stage: Stage): Promise<void> {
       }
       for (const person of Object.values(people))
         expect((await person.logIn()).status === 201, 'a log-in was refused')
-      return { ...people, seen: `user ${people.ada.id} and user ${people.bob.id}` }
+      return { ...people, observed: `user ${people.ada.id} and user ${people.bob.id}` }
     },
   )
   await step('she saves three passwords and uploads a picture', async () => {
@@ -40,24 +40,24 @@ export async function playStory(stage: Stage): Promise<void> {
     expect(put.status === 204, `the picture was answered with ${put.status}`)
     const { tables, files, bytes } = await preview(ada)
     return {
-      seen: `a deletion would erase ${tables.saved_passwords} passwords and ${files} file of ${bytes} bytes, among others`,
+      observed: `a deletion would erase ${tables.saved_passwords} passwords and ${files} file of ${bytes} bytes, among others`,
     }
   })
-  const neighbour = await rowsOf(db, bob.id)
+  const bobsRows = await rowsOf(db, bob.id)
 
-  tell('\nShe leaves, and thinks better of it')
+  print('\nShe leaves, and thinks better of it')
   await step('she asks for the deletion, and is logged out everywhere', async () => {
     const { eraseAfter } = await deleteAccount(ada)
     expect((await ada.ask('GET', '/v1/sessions')).status === 401, 'her session is still accepted')
     const again = await ada.logIn()
     expect(again.status === 403, `her log-in was answered with ${again.status}, not 403`)
     return {
-      seen: `202, to be erased after ${eraseAfter}; the old session is refused, a new log-in too`,
+      observed: `202, to be erased after ${eraseAfter}; the old session is refused, a new log-in too`,
     }
   })
   const { cancel } = await step('a mail brings the link that cancels', async () => {
-    const { subject, text } = await mail(stage, 'will be erased')
-    return { cancel: tokenIn(text, `${api}/deletion/cancel#token=`), seen: `“${subject}”` }
+    const { subject, text } = await mail(environment, 'will be erased')
+    return { cancel: tokenIn(text, `${api}/deletion/cancel#token=`), observed: `“${subject}”` }
   })
   await step('she cancels, logs in, and everything is as it was', async () => {
     const cancelled = await ada.ask('POST', '/v1/deletions/cancel', { token: cancel })
@@ -72,16 +72,16 @@ export async function playStory(stage: Stage): Promise<void> {
     )
     const image = await (await ada.ask('GET', `/v1/users/${ada.id}/avatar`)).arrayBuffer()
     expect(picture.equals(Buffer.from(image)), 'her picture is not what it was')
-    return { seen: 'three passwords, one picture, and the sessions of before stay ended' }
+    return { observed: 'three passwords, one picture, and the sessions of before stay ended' }
   })
 
-  tell(`\nShe leaves for good; the grace period is ${graceSeconds} seconds here`)
+  print(`\nShe leaves for good; the grace period is ${graceSeconds} seconds here`)
   const { eraseAfter } = await step('she asks again', async () => {
     const { eraseAfter: date } = await deleteAccount(ada)
-    return { eraseAfter: Date.parse(date), seen: `202, to be erased after ${date}` }
+    return { eraseAfter: Date.parse(date), observed: `202, to be erased after ${date}` }
   })
   await step('a mail brings the link to her data, and the archive opens', async () => {
-    const opened = await openExport(stage)
+    const opened = await openExport(environment)
     const { sha256 } = ((await opened.json()) as { export: { sha256: string } }).export
     const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? ''
     const fetched = await fetch(`${api}/v1/exports/archive`, { headers: { cookie } })
@@ -91,7 +91,9 @@ export async function playStory(stage: Stage): Promise<void> {
       'the archive is not the one that was announced',
     )
     const entries = await listArchive(bytes)
-    return { seen: entries.map(({ name: file, bytes: size }) => `${file} (${size} B)`).join(', ') }
+    return {
+      observed: entries.map(({ name: file, bytes: size }) => `${file} (${size} B)`).join(', '),
+    }
   })
   await step('after the date, and not before, she is erased', async () => {
     const watch = startStopwatch()
@@ -107,13 +109,13 @@ export async function playStory(stage: Stage): Promise<void> {
     expect((erased.claimed_at?.getTime() ?? 0) >= eraseAfter, 'it came before the date')
     watch.stop()
     const timed = { ms: late, boundMs: 5_000, slower: watch.slowestOver(5_000) }
-    expect(judge(timed) !== 'broken', `it came late: ${inWords(timed)}`)
+    expect(judge(timed) !== 'broken', `it came late: ${formatTimed(timed)}`)
     return {
-      seen: `${late} ms after the date; the tombstone counts ${JSON.stringify(erased.erased_counts?.tables)}`,
+      observed: `${late} ms after the date; the tombstone counts ${JSON.stringify(erased.erased_counts?.tables)}`,
     }
   })
   await step('the last mail says so, and her address is forgotten with it', async () => {
-    const { subject } = await mail(stage, 'erased', (subject) => !subject.includes('will be'))
+    const { subject } = await mail(environment, 'erased', (subject) => !subject.includes('will be'))
     await until('the end of the outbox', async () => {
       const pending = await db
         .selectFrom('outbox')
@@ -122,26 +124,26 @@ export async function playStory(stage: Stage): Promise<void> {
         .execute()
       return pending.length === 0
     })
-    return { seen: `“${subject}”` }
+    return { observed: `“${subject}”` }
   })
 
-  tell('\nWhat is left')
+  print('\nWhat is left')
   await step('no table holds a trace of her', async () => {
     const words = [address, name, site, ...secrets]
     const { searched, schemas, hits } = await tracesInDatabase(db, words)
     expect(hits.length === 0, `there is one in ${hits.join(', ')}`)
     return {
-      seen: `${searched} tables (${schemas.join(', ')}) searched for her address, name, site and passwords`,
+      observed: `${searched} tables (${schemas.join(', ')}) searched for her address, name, site and passwords`,
     }
   })
   await step('nor does the upload folder', async () => {
     const hits = await tracesInFolder(uploadDir, ada.id, [address, name, site, ...secrets])
     expect(hits.length === 0, `there is ${hits.join(', ')}`)
-    return { seen: 'her folder is gone' }
+    return { observed: 'her folder is gone' }
   })
   await step('Bob’s rows are what they were, byte for byte', async () => {
-    expect((await rowsOf(db, bob.id)) === neighbour, 'they are not')
-    return { seen: `${neighbour.length} characters compared` }
+    expect((await rowsOf(db, bob.id)) === bobsRows, 'they are not')
+    return { observed: `${bobsRows.length} characters compared` }
   })
 }
 
@@ -151,7 +153,7 @@ interface Entry {
   password: string
 }
 
-async function save(person: Person, entry: Entry): Promise<void> {
+async function save(person: DemoPerson, entry: Entry): Promise<void> {
   const saved = await person.ask('POST', `/v1/users/${person.id}/passwords`, entry)
   expect(saved.status === 201, `a password was answered with ${saved.status}`)
 }
@@ -162,18 +164,18 @@ interface Preview {
   bytes: number
 }
 
-async function preview(person: Person): Promise<Preview> {
+async function preview(person: DemoPerson): Promise<Preview> {
   const answer = await person.ask('GET', `/v1/users/${person.id}/deletion/preview`)
   return (await answer.json()) as Preview
 }
 
-async function deleteAccount(person: Person): Promise<{ eraseAfter: string }> {
+async function deleteAccount(person: DemoPerson): Promise<{ eraseAfter: string }> {
   const asked = await person.ask('DELETE', `/v1/users/${person.id}`, { password })
   expect(asked.status === 202, `the deletion was answered with ${asked.status}`)
   return ((await asked.json()) as { deletion: { eraseAfter: string } }).deletion
 }
 
-function mail({ inbox }: Stage, words: string, fits = (_subject: string) => true) {
+function mail({ inbox }: DemoEnvironment, words: string, fits = (_subject: string) => true) {
   return until(`the mail “… ${words} …”`, () =>
     inbox
       .mails()
@@ -182,7 +184,7 @@ function mail({ inbox }: Stage, words: string, fits = (_subject: string) => true
 }
 
 /** The mail of the deletion that she cancelled may be there too; its link opens nothing any more, and is tried once. */
-function openExport({ api, inbox }: Stage): Promise<Response> {
+function openExport({ api, inbox }: DemoEnvironment): Promise<Response> {
   const tried = new Set<number>()
   return until('a mail with a link that opens the archive', async () => {
     for (const { id, subject, text } of inbox.mails()) {

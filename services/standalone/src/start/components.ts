@@ -5,12 +5,12 @@ import { startInbox } from '../inbox/index.ts'
 import { keepSecretKey } from './data-folder.ts'
 import { makeDatabase, prepareDatabase } from './database.ts'
 import { type DemoAccount, signUpDemo } from './demo-account.ts'
-import { readable } from './log-lines.ts'
+import { formatLogLine } from './log-lines.ts'
 import { urlOf } from './ports.ts'
 import type { Settings } from './settings.ts'
 
 /** Something that was started, and must end again. */
-export interface Part {
+export interface Component {
   /** Resolves with its name when it has ended, asked to or not. */
   ended?: Promise<string>
   stop(): Promise<void>
@@ -30,12 +30,12 @@ export interface StartOptions {
   env: NodeJS.ProcessEnv
   print: (line: string) => void
   /** Takes each part as soon as it has been started, so that it ends even if a later one fails. */
-  started: (part: Part) => void
+  started: (component: Component) => void
   signal: AbortSignal
 }
 
 /** Starts everything in the order in which it leans on each other; to be ended in the opposite one. */
-export async function startParts(options: StartOptions): Promise<Running> {
+export async function startComponents(options: StartOptions): Promise<Running> {
   const { settings, print, signal } = options
   const secretKey = settings.secretKey ?? (await keepSecretKey(settings.dataDir))
   for (const place of [settings.exportDir, settings.uploadDir])
@@ -109,16 +109,16 @@ async function startBoth(options: StartOptions, own: NodeJS.ProcessEnv): Promise
       onLine(line) {
         // What it says last before it gives up is in the error that follows.
         const news = ready.has(name) || line.startsWith('{')
-        const text = news ? readable(name, line, verbose) : undefined
+        const text = news ? formatLogLine(name, line, verbose) : undefined
         if (text) print(text)
       },
     })),
   )
   for (const { name } of services) ready.add(name)
-  started(together(services))
+  started(asComponent(services))
 }
 
-function together(services: Service[]): Part {
+function asComponent(services: Service[]): Component {
   return {
     ended: Promise.race(services.map(({ name, ended }) => ended.then(() => names[name]))),
     async stop() {

@@ -10,7 +10,7 @@ interface Entry {
  * A line that a service logged, as a person wants to read it; nothing where it is no news.
  * What is not JSON comes from Node.js itself, and is.
  */
-export function readable(service: string, line: string, verbose: boolean): string | undefined {
+export function formatLogLine(service: string, line: string, verbose: boolean): string | undefined {
   const entry = parse(line)
   if (entry === undefined) return `${service}: ${line}`
   const { level, msg, err } = entry

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, isIPv6 } from 'node:net'
 import { freePort, UserFacingError } from '@lethe/dev-env'
 
-export interface Place {
+export interface ListenAddress {
   /** The variable that sets the port. */
   variable: string
   host: string
@@ -10,12 +10,12 @@ export interface Place {
 }
 
 /** 0 stands for any free port, as it does for the services. */
-export async function settle(place: Place): Promise<Place> {
+export async function resolvePort(place: ListenAddress): Promise<ListenAddress> {
   return place.port === 0 ? { ...place, port: await freePort() } : place
 }
 
 /** Says now, in one line, what would otherwise fail half-way. */
-export async function requireFree(places: Place[]): Promise<void> {
+export async function requireFree(places: ListenAddress[]): Promise<void> {
   for (const { variable, host, port } of places) {
     const taken = places.find((other) => other.port === port && other.variable !== variable)
     if (taken)
@@ -36,7 +36,7 @@ export async function requireFree(places: Place[]): Promise<void> {
   }
 }
 
-function reason(code: string | undefined, { variable, host, port }: Place): string {
+function reason(code: string | undefined, { variable, host, port }: ListenAddress): string {
   if (code === 'EADDRINUSE')
     return `Port ${port} is taken: stop what listens there, or set ${variable} to another port.`
   if (code === 'EACCES')
@@ -45,13 +45,13 @@ function reason(code: string | undefined, { variable, host, port }: Place): stri
 }
 
 /** An address to reach a place from this machine: one that listens everywhere listens on loopback too. */
-export function urlOf({ host, port }: Place): string {
+export function urlOf({ host, port }: ListenAddress): string {
   const name =
     { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (isIPv6(host) ? `[${host}]` : host)
   return `http://${name}:${port}`
 }
 
 /** The same as a person writes it. */
-export function shownUrlOf(place: Place): string {
+export function shownUrlOf(place: ListenAddress): string {
   return urlOf(place).replace('//127.0.0.1:', '//localhost:')
 }

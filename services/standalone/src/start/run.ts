@@ -1,6 +1,6 @@
 import { ConfigError } from '@lethe/config'
 import { UserFacingError } from '@lethe/dev-env'
-import { type Part, startParts } from './components.ts'
+import { type Component, startComponents } from './components.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { requireFree } from './ports.ts'
 import { readSettings } from './settings.ts'
@@ -29,7 +29,7 @@ export async function runUntilAsked(options: RunOptions): Promise<number> {
     }
   } catch (error) {
     if (asked.aborted) print('Stopped before everything had started.')
-    else complain(inWords(error))
+    else complain(formatError(error))
     return asked.aborted ? 0 : 1
   }
 }
@@ -38,35 +38,35 @@ async function runHere({ env, dataDir, print, complain, asked, forced }: RunOpti
   const settings = await readSettings(env, dataDir)
   const { api, worker, inbox } = settings
   await requireFree([api, worker, ...(settings.smtpUrl ? [] : [inbox])])
-  const parts: Part[] = []
+  const components: Component[] = []
   asked.addEventListener('abort', () => print('\nStopping … (once more to force it)'))
   forced.addEventListener('abort', () => {
-    for (const { kill } of parts) kill?.()
+    for (const { kill } of components) kill?.()
   })
   try {
-    const started = (part: Part) => void parts.push(part)
-    const running = await startParts({ settings, env, print, started, signal: asked })
+    const started = (component: Component) => void components.push(component)
+    const running = await startComponents({ settings, env, print, started, signal: asked })
     print(welcome(settings, running))
-    const ended = await firstToEnd(parts, asked)
+    const ended = await firstToEnd(components, asked)
     if (ended === undefined) return 0
     complain(`${ended} has ended by itself, so everything is stopped.`)
     return 1
   } finally {
-    for (const { stop } of parts.reverse()) await stop()
+    for (const { stop } of components.reverse()) await stop()
   }
 }
 
 /** The name of the part that ended by itself, or nothing once somebody has asked to stop. */
-function firstToEnd(parts: Part[], asked: AbortSignal): Promise<string | undefined> {
+function firstToEnd(components: Component[], asked: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     if (asked.aborted) resolve(undefined)
     asked.addEventListener('abort', () => resolve(undefined))
-    for (const { ended } of parts) void ended?.then(resolve)
+    for (const { ended } of components) void ended?.then(resolve)
   })
 }
 
 /** What a person can put right is said in one sentence; anything else is our mistake, and shown whole. */
-function inWords(error: unknown): string {
+function formatError(error: unknown): string {
   if (error instanceof UserFacingError || error instanceof ConfigError) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,23 +1,23 @@
 import path from 'node:path'
 import { exportDir, optional, port, url } from '@lethe/config'
-import { settle } from './ports.ts'
+import { resolvePort } from './ports.ts'
 
 export type Settings = Awaited<ReturnType<typeof readSettings>>
 
 /** What `start` itself takes from the environment; a wrong value is a `ConfigError`. The services read the rest. */
 export async function readSettings(env: NodeJS.ProcessEnv, dataDir: string) {
   const [api, worker, inbox] = await Promise.all([
-    settle({
+    resolvePort({
       variable: 'PORT',
       host: optional(env, 'HOST') ?? '127.0.0.1',
       port: port(env, 'PORT', 3000),
     }),
-    settle({
+    resolvePort({
       variable: 'WORKER_PORT',
       host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',
       port: port(env, 'WORKER_PORT', 3001),
     }),
-    settle({ variable: 'INBOX_PORT', host: '127.0.0.1', port: port(env, 'INBOX_PORT', 3002) }),
+    resolvePort({ variable: 'INBOX_PORT', host: '127.0.0.1', port: port(env, 'INBOX_PORT', 3002) }),
   ])
   return {
     dataDir,

@@ -26,9 +26,9 @@ process.on('exit', () => void rm(copy, { recursive: true, force: true }))
 
 try {
   await copyCheckout()
-  const rooms = await Promise.all(folders.map(testFiles))
+  const fileGroups = await Promise.all(folders.map(testFiles))
   if (wanted.length === 0) {
-    const failed = await firstFailure(rooms)
+    const failed = await firstFailure(fileGroups)
     if (failed) throw new Error(`Without any bug the tests fail already: ${failed}`)
     console.log('Without a bug every test passes.')
   }
@@ -38,7 +38,7 @@ try {
   let caught = 0
   console.log('\n| | bug | breaks | caught by |\n| --- | --- | --- | --- |')
   for (const [n, bug] of chosen) {
-    const by = await plant(bug, () => firstFailure(rooms))
+    const by = await plant(bug, () => firstFailure(fileGroups))
     if (by) caught++
     console.log(`| ${n + 1} | ${bug.name} | ${bug.breaks} | ${by ?? '**nothing**'} |`)
   }
@@ -82,8 +82,8 @@ async function plant<T>({ file, find, replace }: SeededBug, act: () => Promise<T
 }
 
 /** The first test that fails, room by room; none where all of them pass. */
-async function firstFailure(rooms: string[][]): Promise<string | undefined> {
-  for (const files of rooms) {
+async function firstFailure(fileGroups: string[][]): Promise<string | undefined> {
+  for (const files of fileGroups) {
     const failure = await failureIn(files)
     if (failure) return failure
   }

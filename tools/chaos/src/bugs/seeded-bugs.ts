@@ -61,7 +61,7 @@ export const seededBugs: readonly SeededBug[] = [
   },
   {
     name: 'forget the outbox row of the cancel',
-    breaks: 'I6: nobody is told that the account is active again',
+    breaks: 'I6: nobody is summaries that the account is active again',
     file: 'packages/lifecycle/src/deletions/cancel.ts',
     find: "insert into public.outbox (mail, deletion_id) select 'deletion-cancelled', id from cancelled",
     replace: 'select from cancelled',
@@ -124,7 +124,7 @@ export const seededBugs: readonly SeededBug[] = [
   },
   {
     name: 'a new Message-ID for each try',
-    breaks: 'I6: copies of a mail cannot be told to be copies',
+    breaks: 'I6: copies of a mail cannot be summaries to be copies',
     file: 'services/worker/src/mailer.ts',
     find: 'messageId: `<${id}@${host}>`',
     replace: 'messageId: `<${id}.${Date.now()}@${host}>`',
@@ -138,7 +138,7 @@ export const seededBugs: readonly SeededBug[] = [
   },
   {
     name: 'erase without the last mail',
-    breaks: 'I6: nobody is told that the account is gone',
+    breaks: 'I6: nobody is summaries that the account is gone',
     file: 'packages/lifecycle/src/deletions/erase.ts',
     find: 'await keepAddressesForPendingMails(tx, userIds, held)\n',
     replace: '',

@@ -12,12 +12,12 @@ import {
   onBoth,
   type Played,
   type Scenario,
-  type Stage,
+  type ScenarioContext,
 } from '../scenario.ts'
-import { type Client, createClient, deletes, served } from '../system/client.ts'
+import { type Client, createClient, requestDeletion, retryUnavailable } from '../system/client.ts'
 import type { Environment, Running } from '../system/environment.ts'
 import { fakeClock } from '../system/fake-clock.ts'
-import type { Person } from '../system/people.ts'
+import type { TestPerson } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
 import { createTamperer, type Tamperer } from '../system/tamperer.ts'
 import { askEverywhere, fetchEverywhere } from './tokens-everywhere.ts'
@@ -37,48 +37,51 @@ const BOUND_SECONDS = 75
 /** By one worker: so many may have been taken by the server, and not noted, when it is killed. */
 const MAILS_AT_ONCE = 10
 
-async function play(stage: Stage): Promise<Played> {
-  const { full, openWorld, queue, random, tell } = stage
+async function play(context: ScenarioContext): Promise<Played> {
+  const { full, openEnvironment, queue, random, print } = context
   const [rounds, people, far] = full ? [numberOn(queue, 4), 60, 60] : [1, 30, 8]
-  const world = await openWorld()
-  await world.bystanders(10)
+  const environment = await openEnvironment()
+  await environment.bystanders(10)
   const [apis, farApis, behind] = await Promise.all([
-    Promise.all((full ? offsets : ['+40d']).map((one) => startApi(world, one, soon))),
-    Promise.all((full ? ['+40d', '-40d'] : ['-40d']).map((one) => startApi(world, one, 'P27D'))),
-    startWorker(world, '-40d'),
+    Promise.all((full ? offsets : ['+40d']).map((one) => startApi(environment, one, soon))),
+    Promise.all(
+      (full ? ['+40d', '-40d'] : ['-40d']).map((one) => startApi(environment, one, 'P27D')),
+    ),
+    startWorker(environment, '-40d'),
   ])
   const wrong = (await fakeClock({ offset: '+40d' })) !== undefined
-  if (!wrong) tell('faketime is not installed: every clock is right')
+  if (!wrong) print('faketime is not installed: every clock is right')
 
-  const victims = await leaveForWeeks(world, farApis, far)
-  const kept = await keepYoungArchives(world, apis, stage)
-  const shown = await askEverywhere(world, [...apis, ...farApis])
+  const victims = await leaveForWeeks(environment, farApis, far)
+  const kept = await keepYoungArchives(environment, apis, context)
+  const shown = await askEverywhere(environment, [...apis, ...farApis])
   const workers = [behind, kept.ahead]
-  if (full) workers.push(await startWorker(world, '+1h'), await startWandering(world))
+  if (full) workers.push(await startWorker(environment, '+1h'), await startWandering(environment))
 
-  const client = await openQueueClient(world)
+  const client = await openQueueClient(environment)
   try {
-    const tamperer = createTamperer(client, world.db, random, {
+    const tamperer = createTamperer(client, environment.db, random, {
       userIds: victims.map(({ person }) => person.id),
       deletionIds: victims.map(({ deletionId }) => deletionId),
     })
     let kills = 0
     for (let round = 1; round <= rounds; round++) {
-      await tamperWith(world, apis, people, tamperer, client)
-      if (full && round % 2 === 0) await replaceOne(world, workers, offsets[kills++] ?? '+40d')
-      if (full) await wander(world, random.pick(['+40d', '-40d', '+1h', '-1h', '+0']))
-      tell(`round ${round} of ${rounds}: ${JSON.stringify(tamperer.done)}`)
+      await tamperWith(environment, apis, people, tamperer, client)
+      if (full && round % 2 === 0)
+        await replaceOne(environment, workers, offsets[kills++] ?? '+40d')
+      if (full) await wander(environment, random.pick(['+40d', '-40d', '+1h', '-1h', '+0']))
+      print(`round ${round} of ${rounds}: ${JSON.stringify(tamperer.done)}`)
     }
     const partsBack = new Date()
-    if (!full) await skipLentTime(world)
-    await world.settle(180)
-    await victimsAreUntouched(world, victims)
+    if (!full) await skipLentTime(environment)
+    await environment.settle(180)
+    await victimsAreUntouched(environment, victims)
     const poison = await poisonIsSetAside(tamperer, client, workers.at(-1))
-    await cancelSome(world, [...farApis, ...apis], victims)
-    await world.settle(60)
-    const fetched = await fetchEverywhere(world, [...apis, ...farApis])
-    const checked = addUp([await world.check({ partsBack, bound: BOUND_SECONDS })])
-    const copies = copiesOf(world)
+    await cancelSome(environment, [...farApis, ...apis], victims)
+    await environment.settle(60)
+    const fetched = await fetchEverywhere(environment, [...apis, ...farApis])
+    const checked = addUp([await environment.check({ partsBack, bound: BOUND_SECONDS })])
+    const copies = copiesOf(environment)
     claim(copies <= kills * MAILS_AT_ONCE, `${copies} mails were taken twice, after ${kills} kills`)
     const { done } = tamperer
     const touched = Object.entries(done).map(([what, jobs]) => `${jobs} ${what}`)
@@ -92,7 +95,7 @@ async function play(stage: Stage): Promise<Played> {
 }
 
 interface Victim {
-  person: Person
+  person: TestPerson
   deletionId: string
 }
 
@@ -100,40 +103,49 @@ interface Api extends Running {
   client: Client
 }
 
-async function startApi(world: Environment, offset: string, gracePeriod: string): Promise<Api> {
+async function startApi(
+  environment: Environment,
+  offset: string,
+  gracePeriod: string,
+): Promise<Api> {
   const env = { PORT: String(await freePort()), GRACE_PERIOD: gracePeriod }
-  const running = await world.startApi({ ...env, ...(await fakeClock({ offset })) })
-  return { ...running, client: createClient(running.url, world.recorder) }
+  const running = await environment.startApi({ ...env, ...(await fakeClock({ offset })) })
+  return { ...running, client: createClient(running.url, environment.recorder) }
 }
 
-async function startWorker(world: Environment, offset: string): Promise<Running> {
-  return world.startWorker(await fakeClock({ offset }))
+async function startWorker(environment: Environment, offset: string): Promise<Running> {
+  return environment.startWorker(await fakeClock({ offset }))
 }
 
-const clockFile = (world: Environment) => path.join(path.dirname(world.exportDir), 'clock')
+const clockFile = (environment: Environment) =>
+  path.join(path.dirname(environment.exportDir), 'clock')
 
 /** A worker whose clock is set to another time again and again. */
-async function startWandering(world: Environment): Promise<Running> {
-  await wander(world, '+0')
-  return world.startWorker(await fakeClock({ file: clockFile(world) }))
+async function startWandering(environment: Environment): Promise<Running> {
+  await wander(environment, '+0')
+  return environment.startWorker(await fakeClock({ file: clockFile(environment) }))
 }
 
-async function wander(world: Environment, offset: string): Promise<void> {
-  await writeFile(`${clockFile(world)}.new`, offset)
-  await rename(`${clockFile(world)}.new`, clockFile(world))
+async function wander(environment: Environment, offset: string): Promise<void> {
+  await writeFile(`${clockFile(environment)}.new`, offset)
+  await rename(`${clockFile(environment)}.new`, clockFile(environment))
 }
 
-async function deleteAll(apis: Api[], people: Person[]): Promise<void> {
+async function deleteAll(apis: Api[], people: TestPerson[]): Promise<void> {
   await Promise.all(
-    people.map((person, n) => deletes((apis[n % apis.length] as Api).client, person)),
+    people.map((person, n) => requestDeletion((apis[n % apis.length] as Api).client, person)),
   )
 }
 
 /** To a clock forty days ahead their date has passed. */
-async function leaveForWeeks(world: Environment, apis: Api[], count: number): Promise<Victim[]> {
-  const people = await world.people(count)
+async function leaveForWeeks(
+  environment: Environment,
+  apis: Api[],
+  count: number,
+): Promise<Victim[]> {
+  const people = await environment.people(count)
   await deleteAll(apis, people)
-  const deletions = await world.db
+  const deletions = await environment.db
     .selectFrom('deletions')
     .select(['id as deletionId', 'user_id as userId'])
     .execute()
@@ -147,8 +159,8 @@ async function leaveForWeeks(world: Environment, apis: Api[], count: number): Pr
  * Archives that are whole and not yet entered in their rows look old to a worker whose clock is ahead. They are held in that
  * state while it begins, which is when it looks for strays.
  */
-async function keepYoungArchives(world: Environment, apis: Api[], { full }: Stage) {
-  const { db, exportDir } = world
+async function keepYoungArchives(environment: Environment, apis: Api[], { full }: ScenarioContext) {
+  const { db, exportDir } = environment
   await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
   await sql`create trigger wait_for_door after update on public.exports for each row
@@ -157,25 +169,25 @@ async function keepYoungArchives(world: Environment, apis: Api[], { full }: Stag
     const names = await readdir(exportDir).catch((): string[] => [])
     return names.filter((name) => name.endsWith('.zip.age')).length
   }
-  const { toDatabase, env } = await world.openWays()
+  const { toDatabase, env } = await environment.openWorkerLinks()
   let sweeps = 0
   toDatabase.intercept((message) => {
     if (message.includes('look for work')) sweeps++
     return 'pass'
   })
-  const kept = await db.connection().execute(async (door) => {
-    await sql`select pg_advisory_lock(1)`.execute(door)
-    const people = await world.people(full ? 20 : 4)
+  const kept = await db.connection().execute(async (lock) => {
+    await sql`select pg_advisory_lock(1)`.execute(lock)
+    const people = await environment.people(full ? 20 : 4)
     await deleteAll(apis, people)
     await until('whole archives', young)
-    const ahead = await world.startWorker({
+    const ahead = await environment.startWorker({
       ...env('ahead'),
       ...(await fakeClock({ offset: '+40d' })),
     })
     // Once a second, and it looks for strays with the first.
     await until('the worker has swept', () => sweeps >= 3)
     const count = await young()
-    await sql`select pg_advisory_unlock(1)`.execute(door)
+    await sql`select pg_advisory_unlock(1)`.execute(lock)
     return { ahead, count }
   })
   claim(kept.count > 0, 'the archives in the making are gone')
@@ -185,14 +197,14 @@ async function keepYoungArchives(world: Environment, apis: Api[], { full }: Stag
 
 /** With new people under way, while nothing runs in that queue, so that everything waits there. */
 async function tamperWith(
-  world: Environment,
+  environment: Environment,
   apis: Api[],
   count: number,
   tamperer: Tamperer,
   { queues }: QueueClient,
 ): Promise<void> {
   await Promise.all(jobNames.map((name) => queues[name].pause()))
-  const people = await world.people(count)
+  const people = await environment.people(count)
   await deleteAll(apis, people)
   // An erasure waits for its export.
   for (const names of [['send-mail', 'export-accounts'], ['erase-accounts']] as const) {
@@ -205,9 +217,13 @@ async function tamperWith(
 }
 
 /** Kill -9 of the oldest worker, whatever it does; the next one has another clock. */
-async function replaceOne(world: Environment, workers: Running[], offset: string): Promise<void> {
+async function replaceOne(
+  environment: Environment,
+  workers: Running[],
+  offset: string,
+): Promise<void> {
   await workers.shift()?.kill()
-  workers.push(await startWorker(world, offset))
+  workers.push(await startWorker(environment, offset))
 }
 
 /** What was lent and whose job was removed is free soon: whoever works keeps more than these five seconds. */
@@ -244,12 +260,12 @@ async function poisonIsSetAside(
     claim(!wrong, `job ${wrong?.id} was set aside although it made sense: ${wrong?.failedReason}`)
     count += failed.length
   }
-  const [page, metrics] = await Promise.all(
-    ['/queue', '/metrics'].map(async (way) => (await fetch(`${worker?.url}${way}`)).text()),
+  const [queuePage, metrics] = await Promise.all(
+    ['/queue', '/metrics'].map(async (page) => (await fetch(`${worker?.url}${page}`)).text()),
   )
-  const shown = page?.match(/<td>poison-\d+<\/td>/g)?.length ?? 0
+  const shown = queuePage?.match(/<td>poison-\d+<\/td>/g)?.length ?? 0
   claim(shown === Math.min(50, count), `/queue shows ${shown} jobs set aside`)
-  claim(!page?.includes('<script'), 'the name of a job became a script on /queue')
+  claim(!queuePage?.includes('<script'), 'the name of a job became a script on /queue')
   const counted = metrics?.match(/^lethe_queue_jobs\{.*state="failed"\} \d+/gm) ?? []
   const sum = counted.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   claim(sum === count, `/metrics counts ${sum} jobs set aside instead of ${count}`)
@@ -276,7 +292,7 @@ async function cancelSome(
   const replies = await Promise.all(
     half.map(({ person, deletionId: id }, n) => {
       const { client } = apis[n % apis.length] as Api
-      return served(() => client.cancel(person, id, tokens.get(id) ?? ''))
+      return retryUnavailable(() => client.cancel(person, id, tokens.get(id) ?? ''))
     }),
   )
   const refused = replies.find(({ status }) => status !== 200)

@@ -1,20 +1,30 @@
 import type { Checked } from '../history/recorder.ts'
-import { addUp, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import {
+  addUp,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type ScenarioContext,
+} from '../scenario.ts'
 import { exchangesIn, listenTo } from './crash-points/count.ts'
 import { groupsOf, playGroup } from './crash-points/groups.ts'
-import { openRoom, type Room } from './crash-points/isolated-environment.ts'
 import {
-  inWords,
+  type IsolatedEnvironment,
+  openIsolatedEnvironment,
+} from './crash-points/isolated-environment.ts'
+import {
+  formatPoint,
   type Point,
   pathOf,
   pointsOf,
   recoversSoon,
-  starts,
+  startsService,
 } from './crash-points/points.ts'
-import { type LifeName, lives } from './crash-points/scripts.ts'
+import { type ScriptName, scripts } from './crash-points/scripts.ts'
 
 /** Waiting for leases is most of it. */
-const ROOMS = 6
+const ISOLATED_ENVIRONMENTS = 6
 /** Each start takes a second of a processor. */
 const OPENED_AT_A_TIME = 3
 const LISTENED_TO = 2
@@ -31,25 +41,33 @@ export const crashPoints: Scenario = {
   play,
 }
 
-async function play(stage: Stage): Promise<Played> {
-  const { full, queue, random, tell } = stage
-  const rooms: Room[] = []
+async function play(context: ScenarioContext): Promise<Played> {
+  const { full, queue, random, print } = context
+  const isolatedEnvironments: IsolatedEnvironment[] = []
   try {
-    await inParallel(full ? OPENED_AT_A_TIME : 1, Array(full ? ROOMS : 1).fill(0), async () => {
-      rooms.push(await openRoom(stage))
-    })
-    const all = full ? await countAll(rooms, tell) : await countOne(rooms)
-    const points = full ? played(all, stage) : sample(all.filter(recoversSoon), SAMPLE, random)
+    await inParallel(
+      full ? OPENED_AT_A_TIME : 1,
+      Array(full ? ISOLATED_ENVIRONMENTS : 1).fill(0),
+      async () => {
+        isolatedEnvironments.push(await openIsolatedEnvironment(context))
+      },
+    )
+    const all = full
+      ? await countAll(isolatedEnvironments, print)
+      : await countOne(isolatedEnvironments)
+    const points = full
+      ? selectPoints(all, context)
+      : sample(all.filter(recoversSoon), SAMPLE, random)
     const groups = full ? groupsOf(points, random) : [points]
-    const { hits, missed, checked, slowest } = await playAll(rooms, groups, tell)
+    const { hits, missed, checked, slowest } = await playAll(isolatedEnvironments, groups, print)
     // A mail that comes late on a busy machine is not sent at all, and so its points cannot be met.
     const few = full ? Math.ceil(points.length / 50) : 0
-    const [{ world } = {}] = rooms
-    world?.claimUnlessSlow(
+    const [{ environment } = {}] = isolatedEnvironments
+    environment?.claimUnlessSlow(
       missed.length <= few,
-      `never reached:\n  ${missed.map(inWords).join('\n  ')}`,
+      `never reached:\n  ${missed.map(formatPoint).join('\n  ')}`,
     )
-    world?.claimUnlessSlow(
+    environment?.claimUnlessSlow(
       !full || hits.length >= numberOn(queue, AT_LEAST),
       `only ${hits.length} points were hit`,
     )
@@ -61,33 +79,39 @@ async function play(stage: Stage): Promise<Played> {
       checked,
     }
   } finally {
-    await Promise.all(rooms.map((room) => room.close()))
+    await Promise.all(isolatedEnvironments.map((isolated) => isolated.close()))
   }
 }
 
 /** Every life is listened to on its own, in a room that is warm. */
-async function countAll(rooms: Room[], tell: Stage['tell']): Promise<Point[]> {
-  const names = Object.keys(lives) as LifeName[]
-  const heard = names.map((life) => ({ life, times: [] as Awaited<ReturnType<typeof listenTo>>[] }))
+async function countAll(
+  isolatedEnvironments: IsolatedEnvironment[],
+  print: ScenarioContext['print'],
+): Promise<Point[]> {
+  const names = Object.keys(scripts) as ScriptName[]
+  const heard = names.map((script) => ({
+    script,
+    times: [] as Awaited<ReturnType<typeof listenTo>>[],
+  }))
   const todo = heard.flatMap((one) => Array<typeof one>(LISTENED_TO).fill(one))
-  const idle = [...rooms]
-  await inParallel(rooms.length, todo, async ({ life, times }) => {
-    const room = idle.pop() as Room
-    await listenTo('erased', room)
-    times.push(await listenTo(life, room))
-    idle.push(room)
+  const idle = [...isolatedEnvironments]
+  await inParallel(isolatedEnvironments.length, todo, async ({ script, times }) => {
+    const isolated = idle.pop() as IsolatedEnvironment
+    await listenTo('erased', isolated)
+    times.push(await listenTo(script, isolated))
+    idle.push(isolated)
   })
   const exchanges = exchangesIn(heard)
-  tell(`${exchanges.length} messages are said`)
+  print(`${exchanges.length} messages are said`)
   return exchanges.flatMap(pointsOf)
 }
 
-async function countOne([room]: Room[]): Promise<Point[]> {
-  const times = room ? [await listenTo('erased', room)] : []
-  return exchangesIn([{ life: 'erased', times }]).flatMap(pointsOf)
+async function countOne([isolated]: IsolatedEnvironment[]): Promise<Point[]> {
+  const times = isolated ? [await listenTo('erased', isolated)] : []
+  return exchangesIn([{ script: 'erased', times }]).flatMap(pointsOf)
 }
 
-function sample(points: Point[], count: number, random: Stage['random']): Point[] {
+function sample(points: Point[], count: number, random: ScenarioContext['random']): Point[] {
   const left = [...points]
   return Array.from({ length: count }, () => {
     const [point] = left.splice(random.between(0, left.length - 1), 1)
@@ -96,36 +120,40 @@ function sample(points: Point[], count: number, random: Stage['random']): Point[
 }
 
 /** Everything that is said on the paths of a life, and some of what a start says; of all that a part on the second queue. */
-function played(all: Point[], { queue, random }: Stage): Point[] {
+function selectPoints(all: Point[], { queue, random }: ScenarioContext): Point[] {
   const [starting, living] = [
-    all.filter(({ life }) => starts(life)),
-    all.filter(({ life }) => !starts(life)),
+    all.filter(({ script }) => startsService(script)),
+    all.filter(({ script }) => !startsService(script)),
   ]
   const wanted = [...living, ...sample(starting, Math.ceil(starting.length / 4), random)]
   return queue === 'redis' ? wanted : sample(wanted, numberOn(queue, wanted.length), random)
 }
 
 /** What was not reached is tried again, alone. */
-async function playAll(rooms: Room[], groups: Point[][], tell: Stage['tell']) {
+async function playAll(
+  isolatedEnvironments: IsolatedEnvironment[],
+  groups: Point[][],
+  print: ScenarioContext['print'],
+) {
   const waiting = [...groups]
   const tries = new Map<Point, number>()
   const hits: Point[] = []
   const missed: Point[] = []
-  const lasts = new Map<Room, Checked>()
+  const lasts = new Map<IsolatedEnvironment, Checked>()
   let slowest = 0
-  await inParallel(rooms.length, rooms, async (room) => {
+  await inParallel(isolatedEnvironments.length, isolatedEnvironments, async (isolated) => {
     for (let group = waiting.shift(); group; group = waiting.shift()) {
-      const { traps, checked, took } = await playGroup(room, group)
+      const { failpoints, checked, took } = await playGroup(isolated, group)
       slowest = Math.max(slowest, took)
-      lasts.set(room, checked)
-      for (const { point, sprung } of traps) {
+      lasts.set(isolated, checked)
+      for (const { point, fired } of failpoints) {
         const tried = (tries.get(point) ?? 0) + 1
         tries.set(point, tried)
-        if (sprung !== undefined) hits.push(point)
+        if (fired !== undefined) hits.push(point)
         else if (tried < TRIES) waiting.push([point])
         else missed.push(point)
       }
-      if (hits.length % 50 < group.length) tell(`${hits.length} points hit`)
+      if (hits.length % 50 < group.length) print(`${hits.length} points hit`)
     }
   })
   return { hits, missed, checked: addUp([...lasts.values()]), slowest }

@@ -2,11 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { type Client, createClient, deletes } from '../system/client.ts'
+import {
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type ScenarioContext,
+} from '../scenario.ts'
+import { type Client, createClient, requestDeletion } from '../system/client.ts'
 import type { Environment } from '../system/environment.ts'
 import type { Offer } from '../system/mail-sink.ts'
-import type { Person } from '../system/people.ts'
+import type { TestPerson } from '../system/people.ts'
 import { type Hostility, percent, startHostility } from './hostility.ts'
 
 /** As many as the worker sends at once. */
@@ -22,55 +29,67 @@ export const hostileMail: Scenario = {
   play,
 }
 
-async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+async function play({
+  full,
+  openEnvironment,
+  queue,
+  random,
+  print,
+}: ScenarioContext): Promise<Played> {
   const [people, soon] = full ? [numberOn(queue, 1_650), numberOn(queue, 100)] : [28, 6]
-  const world = await openWorld({ gracePeriod: 'P27D', direct: true })
-  const hostility = startHostility(world.sink, random, {
+  const environment = await openEnvironment({ gracePeriod: 'P27D', direct: true })
+  const hostility = startHostility(environment.sink, random, {
     hangSeconds: full ? [10, 15] : [1, 2],
     dead: full ? LINES : 0,
   })
-  await world.bystanders(5)
+  await environment.bystanders(5)
   const port = String(await freePort())
   const [, sooner] = await Promise.all([
-    world.startApi(),
-    world.startApi({ PORT: port, GRACE_PERIOD: 'PT3S' }),
-    world.startWorker(),
+    environment.startApi(),
+    environment.startApi({ PORT: port, GRACE_PERIOD: 'PT3S' }),
+    environment.startWorker(),
   ])
   const began = Date.now()
-  await askAll(createClient(sooner.url, world.recorder), await makePeople(world, soon))
-  await until('the erasures', () => areErased(world, soon), 120_000)
+  await askAll(createClient(sooner.url, environment.recorder), await makePeople(environment, soon))
+  await until('the erasures', () => areErased(environment, soon), 120_000)
   const erased = Date.now()
-  const early = world.sink.offers.filter(({ verdict }) => verdict === 'accepted').length
-  tell(`${soon} people were erased after ${seconds(began)} s, with ${early} mails taken`)
-  world.claimUnlessSlow(!full || early === 0, 'the erasures came after the mails, and show nothing')
-  await askAll(world.client, await makePeople(world, people))
-  await remindAll(world)
-  await until('every export', () => noExportIsPending(world), 480_000)
-  tell(`every export was made after ${seconds(began)} s; ${await pendingMails(world)} mails wait`)
-  await untilTheLastMail(world, full ? 480_000 : 60_000)
-  await world.settle(30)
+  const early = environment.sink.offers.filter(({ verdict }) => verdict === 'accepted').length
+  print(`${soon} people were erased after ${seconds(began)} s, with ${early} mails taken`)
+  environment.claimUnlessSlow(
+    !full || early === 0,
+    'the erasures came after the mails, and show nothing',
+  )
+  await askAll(environment.client, await makePeople(environment, people))
+  await remindAll(environment)
+  await until('every export', () => noExportIsPending(environment), 480_000)
+  print(
+    `every export was made after ${seconds(began)} s; ${await pendingMails(environment)} mails wait`,
+  )
+  await untilTheLastMail(environment, full ? 480_000 : 60_000)
+  await environment.settle(30)
 
-  const checked = await world.check({ bound: full ? 60 : 30 })
-  await noneAgainAfter5xx(world)
+  const checked = await environment.check({ bound: full ? 60 : 30 })
+  await noneAgainAfter5xx(environment)
   // So few as are played in the short form, and on the second queue, need not meet everything.
-  sharesAre(hostility, world.sink.offers.length, full && queue === 'redis')
-  const pace = paceOf(world.sink.offers)
-  if (full) world.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000)
-  const { seen, greetings } = hostility
+  sharesAre(hostility, environment.sink.offers.length, full && queue === 'redis')
+  const pace = paceOf(environment.sink.offers)
+  if (full) environment.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000)
+  const { observed, greetings } = hostility
   const begun = Object.entries(greetings).map(([greeting, times]) => `${times} ${greeting}`)
   return {
-    summary: `${checked.mails.toLocaleString('en')} offers: ${seen.accepted} taken, ${seen.dropped} dropped after the dot, ${seen['refused-4']} refused for now, ${seen['refused-5']} for good, ${seen.hung} left hanging for 10 to 15 s, ${seen.dead} for ever; greetings ${begun.join(', ')}; ${pace.perSecond} mails/s, never more than ${pace.silence} s without one, ${soon} erasures within ${Math.round((erased - began) / 1_000)} s meanwhile; gaps between tries cut short`,
+    summary: `${checked.mails.toLocaleString('en')} offers: ${observed.accepted} taken, ${observed.dropped} dropped after the dot, ${observed['refused-4']} refused for now, ${observed['refused-5']} for good, ${observed.hung} left hanging for 10 to 15 s, ${observed.dead} for ever; greetings ${begun.join(', ')}; ${pace.perSecond} mails/s, never more than ${pace.silence} s without one, ${soon} erasures within ${Math.round((erased - began) / 1_000)} s meanwhile; gaps between tries cut short`,
     checked,
   }
 }
 
-const makePeople = (world: Environment, count: number) =>
-  world.people(count, { pictureOf: 0, savedPasswords: 1 })
+const makePeople = (environment: Environment, count: number) =>
+  environment.people(count, { pictureOf: 0, savedPasswords: 1 })
 
-async function askAll(client: Client, people: Person[]): Promise<void> {
+async function askAll(client: Client, people: TestPerson[]): Promise<void> {
   const waiting = [...people]
   const ask = async () => {
-    for (let person = waiting.pop(); person; person = waiting.pop()) await deletes(client, person)
+    for (let person = waiting.pop(); person; person = waiting.pop())
+      await requestDeletion(client, person)
   }
   await Promise.all(Array.from({ length: ABREAST }, ask))
 }
@@ -83,16 +102,16 @@ async function remindAll({ db }: Environment): Promise<void> {
 }
 
 /** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
-async function untilTheLastMail(world: Environment, timeoutMs: number): Promise<void> {
+async function untilTheLastMail(environment: Environment, timeoutMs: number): Promise<void> {
   await until(
     'the last mail',
     async () => {
       await sql`update public.outbox set next_attempt_at = now()
         where status = 'pending' and lease is null and next_attempt_at > now() + interval '5 seconds'`.execute(
-        world.db,
+        environment.db,
       )
       await wait(500)
-      return (await pendingMails(world)) === 0
+      return (await pendingMails(environment)) === 0
     },
     timeoutMs,
   )
@@ -121,9 +140,9 @@ async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
 }
 
 /** That the server was as hostile as it was meant to be. */
-function sharesAre({ seen, greetings }: Hostility, offers: number, many: boolean): void {
+function sharesAre({ observed, greetings }: Hostility, offers: number, many: boolean): void {
   for (const [fate, meant] of Object.entries(percent)) {
-    const share = (100 * seen[fate as keyof typeof percent]) / offers
+    const share = (100 * observed[fate as keyof typeof percent]) / offers
     const near = many ? Math.abs(share - meant) < Math.max(1, meant / 6) : meant < 5 || share > 0
     claim(near, `${share.toFixed(1)} % of the offers were ${fate} instead of ${meant} %`)
   }

@@ -11,7 +11,7 @@ const greetingsPercent = { dripping: 1, none: 0.5, busy: 2, nonsense: 2, 'hang-u
 
 export interface Hostility {
   /** Offers by what became of them; `dead` ones never had an answer. */
-  seen: Record<Fate | 'dead', number>
+  observed: Record<Fate | 'dead', number>
   greetings: Record<Exclude<Greeting, 'right'>, number>
 }
 
@@ -21,20 +21,20 @@ export function startHostility(
   random: Random,
   { hangSeconds: [from, to], dead }: { hangSeconds: [number, number]; dead: number },
 ): Hostility {
-  const seen = { accepted: 0, dropped: 0, 'refused-4': 0, 'refused-5': 0, hung: 0, dead: 0 }
+  const observed = { accepted: 0, dropped: 0, 'refused-4': 0, 'refused-5': 0, hung: 0, dead: 0 }
   const greetings = { dripping: 0, none: 0, busy: 0, nonsense: 0, 'hang-up': 0 }
   // What is decided at RCPT TO and comes after the message.
   const later = new Map<number, Fate>()
   const befalls = async (fate: Fate): Promise<Verdict> => {
-    seen[fate]++
+    observed[fate]++
     if (fate !== 'hung') return fate
     await wait(1_000 * random.between(from, to), undefined, { ref: false })
     return 'dropped'
   }
-  sink.judge(async ({ at, connection }) => {
+  sink.respond(async ({ at, connection }) => {
     if (at === 'message') return befalls(later.get(connection) ?? 'accepted')
-    if (seen.dead < dead) {
-      seen.dead++
+    if (observed.dead < dead) {
+      observed.dead++
       return new Promise<never>(() => {})
     }
     const fate = pick(random, percent) ?? 'accepted'
@@ -47,7 +47,7 @@ export function startHostility(
     if (greeting) greetings[greeting]++
     return greeting ?? 'right'
   })
-  return { seen, greetings }
+  return { observed, greetings }
 }
 
 function pick<Name extends string>(random: Random, shares: Record<Name, number>): Name | undefined {

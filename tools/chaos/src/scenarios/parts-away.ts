@@ -1,4 +1,4 @@
-import { onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import { onBoth, type Played, type Scenario, type ScenarioContext } from '../scenario.ts'
 import { databaseAway } from './parts-away/database.ts'
 import { mailAway } from './parts-away/mail.ts'
 import { redisAway } from './parts-away/redis.ts'
@@ -14,37 +14,37 @@ export const partsAway: Scenario = {
   play,
 }
 
-async function play(stage: Stage): Promise<Played> {
-  const { full, openWorld } = stage
-  const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT1S' })
-  await world.bystanders(20)
-  const [api, worker] = await Promise.all([world.startApi(), world.startWorker()])
-  const told: string[] = []
+async function play(context: ScenarioContext): Promise<Played> {
+  const { full, openEnvironment } = context
+  const environment = await openEnvironment({ gracePeriod: full ? 'PT3S' : 'PT1S' })
+  await environment.bystanders(20)
+  const [api, worker] = await Promise.all([environment.startApi(), environment.startWorker()])
+  const summaries: string[] = []
 
   let partsBack = new Date()
-  const { toRedis } = world.ways
+  const { toRedis } = environment.links
   if (toRedis) {
-    const { deletions, usualP99, awayP99, back } = await redisAway(stage, world, toRedis)
+    const { deletions, usualP99, awayP99, back } = await redisAway(context, environment, toRedis)
     partsBack = back
-    told.push(
+    summaries.push(
       `${deletions} deletions without Redis (${deletions / 120} minutes at two a second, sent faster), all 202, p99 ${awayP99.toFixed(0)} ms instead of ${usualP99.toFixed(0)} ms`,
     )
-    await world.settle(BOUND_SECONDS)
-    await world.check({ partsBack, bound: BOUND_SECONDS })
+    await environment.settle(BOUND_SECONDS)
+    await environment.check({ partsBack, bound: BOUND_SECONDS })
   }
-  const seen = await databaseAway(stage, world, { api, worker })
+  const observed = await databaseAway(context, environment, { api, worker })
   partsBack = new Date()
-  told.push(
-    `${seen.outages} outages of PostgreSQL, ${seen.refused} answers of 503, the slowest after ${seen.slowestMs.toFixed(0)} ms, healed within ${(seen.slowestHealingMs / 1_000).toFixed(1)} s`,
+  summaries.push(
+    `${observed.outages} outages of PostgreSQL, ${observed.refused} answers of 503, the slowest after ${observed.slowestMs.toFixed(0)} ms, healed within ${(observed.slowestHealingMs / 1_000).toFixed(1)} s`,
   )
-  await world.settle(BOUND_SECONDS)
-  const pace = await mailAway(stage, world, worker)
-  told.push(
+  await environment.settle(BOUND_SECONDS)
+  const pace = await mailAway(context, environment, worker)
+  summaries.push(
     `${pace.people} erased without SMTP in ${(pace.awayMs / 1_000).toFixed(1)} s instead of ${(pace.usualMs / 1_000).toFixed(1)} s, ${pace.held} mails held up and sent (their gaps cut short)`,
   )
-  await world.settle(BOUND_SECONDS)
+  await environment.settle(BOUND_SECONDS)
   return {
-    summary: told.join('; '),
-    checked: await world.check({ partsBack, bound: BOUND_SECONDS }),
+    summary: summaries.join('; '),
+    checked: await environment.check({ partsBack, bound: BOUND_SECONDS }),
   }
 }

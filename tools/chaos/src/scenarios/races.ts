@@ -1,10 +1,17 @@
 import { deletionToken } from '@lethe/lifecycle'
 import { measureSlowness } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
-import { deletes, served } from '../system/client.ts'
+import {
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type ScenarioContext,
+} from '../scenario.ts'
+import { requestDeletion, retryUnavailable } from '../system/client.ts'
 import type { Environment } from '../system/environment.ts'
-import type { Person } from '../system/people.ts'
+import type { TestPerson } from '../system/people.ts'
 import { untilClock } from '../system/until-clock.ts'
 
 /** So that all of a group have asked before the first date comes. */
@@ -26,20 +33,26 @@ export const races: Scenario = {
   play,
 }
 
-async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+async function play({
+  full,
+  openEnvironment,
+  queue,
+  random,
+  print,
+}: ScenarioContext): Promise<Played> {
   const count = full ? numberOn(queue, 10_000) : 100
   const slowness = await measureSlowness()
   const grace = Math.ceil(GRACE_SECONDS * slowness)
-  const world = await openWorld({ gracePeriod: `PT${grace}S`, direct: true })
-  await world.bystanders(20)
-  await Promise.all([world.startApi(), world.startWorker(), world.startWorker()])
+  const environment = await openEnvironment({ gracePeriod: `PT${grace}S`, direct: true })
+  await environment.bystanders(20)
+  await Promise.all([environment.startApi(), environment.startWorker(), environment.startWorker()])
   const won = { cancel: 0, claim: 0, nobody: 0 }
   const running: Promise<void>[] = []
   let shift = 0
   for (let group = 0; group < count; group += GROUP) {
-    const people = await world.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
-    await inTurn(people, (person) => deletes(world.client, person))
-    for (const { eraseAfter, ...asked } of await deletionsOf(world, people)) {
+    const people = await environment.people(GROUP, { pictureOf: 0, savedPasswords: 1 })
+    await inTurn(people, (person) => requestDeletion(environment.client, person))
+    for (const { eraseAfter, ...asked } of await deletionsOf(environment, people)) {
       const offset = random.between(-40, 400)
       const choiceAt = eraseAfter.getTime() - CHOICE_BEFORE_MS * slowness
       // The shift follows the outcomes in both directions, so both sides win some on a busy machine too.
@@ -48,23 +61,23 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
         won[winner]++
         shift += (winner === 'cancel' ? STEP_MS : -STEP_MS) * slowness
       }
-      const raced = untilClock(choiceAt).then(() => race(world, { ...asked, at: moment() }))
+      const raced = untilClock(choiceAt).then(() => race(environment, { ...asked, at: moment() }))
       running.push(raced.then(settle, () => settle('nobody')))
     }
-    if (group % 2_000 === 0) tell(`${group + GROUP} of ${count} asked; so far ${inWords(won)}`)
+    if (group % 2_000 === 0) print(`${group + GROUP} of ${count} asked; so far ${formatScore(won)}`)
   }
   await Promise.all(running)
-  await world.settle(60)
+  await environment.settle(60)
   claim(won.nobody === 0, `${won.nobody} cancels had neither a 200 nor a 409`)
-  claim(won.cancel > 0 && won.claim > 0, `only one side ever won: ${inWords(won)}`)
+  claim(won.cancel > 0 && won.claim > 0, `only one side ever won: ${formatScore(won)}`)
   return {
-    summary: `${count.toLocaleString('en')} races: ${inWords(won)}`,
-    checked: await world.check({ bound: 30 }),
+    summary: `${count.toLocaleString('en')} races: ${formatScore(won)}`,
+    checked: await environment.check({ bound: 30 }),
   }
 }
 
 interface Cancel {
-  person: Person
+  person: TestPerson
   id: string
   token: string
   at: number
@@ -73,7 +86,7 @@ interface Cancel {
 /** Who won. */
 async function race({ client }: Environment, { person, id, token, at }: Cancel) {
   await untilClock(at)
-  const { status, body } = await served(() => client.cancel(person, id, token))
+  const { status, body } = await retryUnavailable(() => client.cancel(person, id, token))
   // An answer that was lost is one that a 409 tells of.
   if (status === 200 || body.deletionStatus === 'cancelled') return 'cancel'
   return status === 409 ? 'claim' : 'nobody'
@@ -90,12 +103,12 @@ async function inTurn<T, R>(all: T[], act: (one: T) => Promise<R>): Promise<R[]>
   )
 }
 
-function inWords({ cancel, claim }: { cancel: number; claim: number }): string {
+function formatScore({ cancel, claim }: { cancel: number; claim: number }): string {
   return `${cancel} won by the cancel and ${claim} by the claim`
 }
 
 /** What they asked for, with the tokens of the cancel links as the mails carry them. */
-async function deletionsOf({ db, keys }: Environment, people: Person[]) {
+async function deletionsOf({ db, keys }: Environment, people: TestPerson[]) {
   const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
     select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from public.deletions
     where status = 'pending' and user_id = any(${people.map(({ id }) => id)}::bigint[])`.execute(db)
@@ -103,6 +116,6 @@ async function deletionsOf({ db, keys }: Environment, people: Person[]) {
   const byId = new Map(people.map((person) => [person.id, person]))
   return rows.map(({ id, userId, eraseAfter, nonce }) => ({
     ...{ id, eraseAfter, token: deletionToken(keys, nonce) },
-    person: byId.get(userId) as Person,
+    person: byId.get(userId) as TestPerson,
   }))
 }

@@ -15,7 +15,7 @@ import {
   type Played,
   type Queue,
   type Scenario,
-  type Stage,
+  type ScenarioContext,
 } from '../scenario.ts'
 import { createClient } from '../system/client.ts'
 import type { Environment, Running } from '../system/environment.ts'
@@ -40,36 +40,36 @@ export const sigterms: Scenario = {
   play,
 }
 
-async function play(stage: Stage): Promise<Played> {
-  const { full, openWorld, random, queue } = stage
-  const world = await openWorld({ gracePeriod: 'PT2S' })
-  const gate = mailGate(world, random)
-  await world.bystanders(20)
-  const [api, fleet] = await Promise.all([world.startApi(), startFleet(world, 2)])
-  const stalled = await watchStalledJobs(world)
+async function play(context: ScenarioContext): Promise<Played> {
+  const { full, openEnvironment, random, queue } = context
+  const environment = await openEnvironment({ gracePeriod: 'PT2S' })
+  const gate = mailGate(environment, random)
+  await environment.bystanders(20)
+  const [api, fleet] = await Promise.all([environment.startApi(), startFleet(environment, 2)])
+  const stalled = await watchStalledJobs(environment)
   const stop = new AbortController()
   const tally: Tally = { answered: 0, refused: 0, failures: [] }
   const client = createClient(
-    world.apiUrl,
-    world.recorder,
+    environment.apiUrl,
+    environment.recorder,
     counting(tally, 'person', sendOverKept(8)),
   )
-  const stream = streamOfPeople(world, { open: full ? 15 : 8, client }, stop.signal)
-  const load = queue === 'redis' ? loadApi(world, random, tally, stop.signal) : undefined
+  const stream = streamOfPeople(environment, { open: full ? 15 : 8, client }, stop.signal)
+  const load = queue === 'redis' ? loadApi(environment, random, tally, stop.signal) : undefined
   for (const each of [stream, load]) each?.catch(() => {})
 
   const [workers, apis] = await Promise.all([
-    stopWorkers(stage, world, fleet, gate),
-    queue === 'redis' ? stopApis(stage, world, api) : [],
+    stopWorkers(context, environment, fleet, gate),
+    queue === 'redis' ? stopApis(context, environment, api) : [],
   ])
   stop.abort()
   const [people] = await Promise.all([stream, load])
-  await world.settle(60)
-  const checked = await world.check({ bound: 60 })
+  await environment.settle(60)
+  const checked = await environment.check({ bound: 60 })
   claim(stalled.count() === 0, `${stalled.count()} jobs stalled`)
   await stalled.close()
-  claimRequestsAnswered(world, tally, apis)
-  const given = await claimNothingLeft(world, workers)
+  claimRequestsAnswered(environment, tally, apis)
+  const given = await claimNothingLeft(environment, workers)
   const slowest = Math.max(...[...workers, ...apis].map(({ seconds }) => seconds)).toFixed(1)
   const requests = `${tally.answered.toLocaleString('en')} requests answered, ${tally.refused} connections refused between two APIs`
   return {
@@ -85,8 +85,8 @@ interface StoppedWorker extends Stopped {
 }
 
 async function stopWorkers(
-  { full, queue, random, tell }: Stage,
-  world: Environment,
+  { full, queue, random, print }: ScenarioContext,
+  environment: Environment,
   fleet: Fleet,
   gate: MailGate,
 ): Promise<StoppedWorker[]> {
@@ -97,18 +97,18 @@ async function stopWorkers(
     : ['one', 'both']
   const stopped: StoppedWorker[] = []
   for (const round of rounds) {
-    await fleet.whole()
+    await fleet.waitUntilRunning()
     await wait(random.between(100, 700))
     if (round === hangs) await gate.hold()
-    await until('work to interrupt', () => isAtWork(world.db, fleet.next()))
+    await until('work to interrupt', () => isAtWork(environment.db, fleet.next()))
     const some = await fleet.stop(round === 'both' ? 2 : 1)
     gate.release()
     stopped.push(...some.map((one) => ({ ...one, round })))
-    if (round === 'both') await claimNoneActive(world)
+    if (round === 'both') await claimNoneActive(environment)
     fleet.refill()
-    if (stopped.length % 10 === 0) tell(`${stopped.length} workers stopped`)
+    if (stopped.length % 10 === 0) print(`${stopped.length} workers stopped`)
   }
-  await fleet.whole()
+  await fleet.waitUntilRunning()
   return stopped
 }
 
@@ -125,7 +125,7 @@ function mailGate({ sink }: Environment, random: Random): MailGate {
   let open = Promise.withResolvers<void>()
   open.resolve()
   let held = 0
-  sink.judge(async ({ at }): Promise<Verdict> => {
+  sink.respond(async ({ at }): Promise<Verdict> => {
     if (at === 'RCPT') return 'accepted'
     held++
     await Promise.all([open.promise, wait(random.between(10, 250))])
@@ -151,8 +151,8 @@ async function claimNoneActive({ databaseUrl, redis }: Environment): Promise<voi
 }
 
 async function stopApis(
-  { full, random, tell }: Stage,
-  world: Environment,
+  { full, random, print }: ScenarioContext,
+  environment: Environment,
   first: Running,
 ): Promise<Stopped[]> {
   const stopped: Stopped[] = []
@@ -164,20 +164,20 @@ async function stopApis(
     await api.stop()
     const seconds = (performance.now() - began) / 1_000
     stopped.push({ worker: `API ${n}`, asked, at: new Date(), code: await api.ended, seconds })
-    api = await world.startApi()
-    if (n % 10 === 0) tell(`${n} APIs stopped`)
+    api = await environment.startApi()
+    if (n % 10 === 0) print(`${n} APIs stopped`)
   }
   return stopped
 }
 
 function claimRequestsAnswered(
-  world: Environment,
+  environment: Environment,
   { answered, failures }: Tally,
   apis: Stopped[],
 ): void {
   for (const { worker, code, seconds } of apis) {
     claim(code === 0, `${worker} ended with ${code} after ${seconds} s`)
-    world.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS)
+    environment.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS)
   }
   const whileStopping = (at: Date) => apis.some((api) => api.asked <= at && at <= api.at)
   const failed = failures.filter(({ at, status }) => status === undefined || whileStopping(at))
@@ -185,18 +185,21 @@ function claimRequestsAnswered(
   const sentence = `${failed.length} of ${answered} requests failed:\n${lines.join('\n')}`
   // A database that is too busy is answered with 503 as well.
   const isBusy = failed.every(({ status }) => status === 503)
-  if (isBusy) world.claimUnlessSlow(failed.length === 0, sentence)
+  if (isBusy) environment.claimUnlessSlow(failed.length === 0, sentence)
   else claim(failed.length === 0, sentence)
 }
 
-async function claimNothingLeft(world: Environment, workers: StoppedWorker[]): Promise<string> {
-  const { db, queue } = world
+async function claimNothingLeft(
+  environment: Environment,
+  workers: StoppedWorker[],
+): Promise<string> {
+  const { db, queue } = environment
   for (const { worker, round, code, seconds } of workers) {
     claim(code === 0, `${worker} (${round}) ended with ${code} after ${seconds} s`)
-    world.claimWithin(`the end of ${worker} (${round})`, seconds * 1_000, ENDS_WITHIN_MS)
+    environment.claimWithin(`the end of ${worker} (${round})`, seconds * 1_000, ENDS_WITHIN_MS)
   }
   const left = await takeoversAfter(db, workers)
-  world.claimUnlessSlow(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
+  environment.claimUnlessSlow(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
   const busy = await heldWhenAsked(db, workers)
   claim(busy.length > workers.length / 4, `only ${busy.length} workers were at work when stopped`)
   const cut = workers.filter(({ round }) => round === hangs)
@@ -206,7 +209,7 @@ async function claimNothingLeft(world: Environment, workers: StoppedWorker[]): P
   const followed = workers.filter(({ round }) => round !== 'both')
   const waits = await waitsAfterGivingBack(db, followed)
   const longest = Math.max(0, ...waits.map((seconds) => seconds ?? Number.POSITIVE_INFINITY))
-  world.claimWithin(
+  environment.claimWithin(
     'the next try of what was given back',
     longest * 1_000,
     GOES_ON_WITHIN_MS[queue],

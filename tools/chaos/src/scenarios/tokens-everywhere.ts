@@ -1,9 +1,9 @@
 import { createHash, createHmac } from 'node:crypto'
 import { databaseTime, exportToken } from '@lethe/lifecycle'
 import { claim } from '../scenario.ts'
-import { type Client, deletes, type Reply, served } from '../system/client.ts'
+import { type Client, type Reply, requestDeletion, retryUnavailable } from '../system/client.ts'
 import type { Environment } from '../system/environment.ts'
-import { type Person, password } from '../system/people.ts'
+import { password, type TestPerson } from '../system/people.ts'
 
 interface Pair {
   accessToken: string
@@ -15,15 +15,15 @@ interface Pair {
  * deletion, or until their time is over on the database's clock, and from then on for none. Returns how often one was shown.
  */
 export async function askEverywhere(
-  world: Environment,
+  environment: Environment,
   apis: { client: Client }[],
 ): Promise<number> {
   const clients = apis.map(({ client }) => client)
-  const people = await world.people(clients.length)
+  const people = await environment.people(clients.length)
   let shown = 0
   const statuses = async (show: (client: Client) => Promise<Reply>) => {
     shown += clients.length
-    const replies = await Promise.all(clients.map((client) => served(() => show(client))))
+    const replies = await Promise.all(clients.map((client) => retryUnavailable(() => show(client))))
     return replies.map(({ status }) => status)
   }
   const all = async (status: number, what: string, show: (client: Client) => Promise<Reply>) => {
@@ -33,7 +33,7 @@ export async function askEverywhere(
       `${what} was answered with ${got.join(', ')}, each by an API of another clock`,
     )
   }
-  const now = await databaseTime(world.db)
+  const now = await databaseTime(environment.db)
 
   await Promise.all(
     people.map(async (person, n) => {
@@ -52,11 +52,11 @@ export async function askEverywhere(
       await all(200, 'a session', (client) => client.use(person))
       const { accessToken } = await refresh(other, person, credential, first.refreshToken)
       await all(200, 'a refreshed token', showToken(accessToken))
-      const expiring = (exp: number) => signed(world.keys.accessTokens, accessToken, exp)
+      const expiring = (exp: number) => signed(environment.keys.accessTokens, accessToken, exp)
       await all(200, 'a token with a minute to live', showToken(expiring(now + 60)))
       await all(401, 'a token that is over', showToken(expiring(now - 1)))
 
-      await deletes(other, person)
+      await requestDeletion(other, person)
       await all(401, 'a token of before the deletion', showToken(accessToken))
       await all(401, 'a session of before the deletion', (client) => client.use(person))
     }),
@@ -64,7 +64,7 @@ export async function askEverywhere(
   return shown
 }
 
-async function logIn(client: Client, person: Person, credential: string): Promise<Pair> {
+async function logIn(client: Client, person: TestPerson, credential: string): Promise<Pair> {
   const body = { email: person.address, password }
   const reply = await client.ask('credential', {
     ...{ method: 'POST', path: '/v1/tokens', person, body, credential },
@@ -73,7 +73,12 @@ async function logIn(client: Client, person: Person, credential: string): Promis
   return reply.body as unknown as Pair
 }
 
-async function refresh(client: Client, person: Person, credential: string, refreshToken: string) {
+async function refresh(
+  client: Client,
+  person: TestPerson,
+  credential: string,
+  refreshToken: string,
+) {
   const reply = await client.ask('refresh', {
     ...{ method: 'POST', path: '/v1/tokens/refresh', person, credential },
     body: { refreshToken },
@@ -84,17 +89,17 @@ async function refresh(client: Client, person: Person, credential: string, refre
 
 /** Opens an archive at each API and fetches it from all: a ticket of one is good for the others. Returns how many were fetched. */
 export async function fetchEverywhere(
-  world: Environment,
+  environment: Environment,
   apis: { url: string }[],
 ): Promise<number> {
-  const ready = await world.db
+  const ready = await environment.db
     .selectFrom('exports')
     .select(['token_nonce as nonce', 'sha256'])
     .where('status', '=', 'ready')
     .limit(apis.length)
     .execute()
   const fetched = ready.map(async ({ nonce, sha256 }, n) => {
-    const token = exportToken(world.keys, nonce as Buffer)
+    const token = exportToken(environment.keys, nonce as Buffer)
     const opened = await fetch(`${apis[n]?.url}/v1/exports/open`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

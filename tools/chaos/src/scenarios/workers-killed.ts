@@ -4,7 +4,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { longestLent, needlessCopies, type Takeover, takeoversAfter } from '../history/takeovers.ts'
-import { claim, numberOn, onBoth, type Played, type Scenario, type Stage } from '../scenario.ts'
+import {
+  claim,
+  numberOn,
+  onBoth,
+  type Played,
+  type Scenario,
+  type ScenarioContext,
+} from '../scenario.ts'
 import type { Environment } from '../system/environment.ts'
 import { type Ended, type Moment, startFleet } from '../system/fleet.ts'
 import type { Random } from '../system/random.ts'
@@ -13,7 +20,7 @@ import { streamOfPeople } from '../system/stream.ts'
 const TAKEN_OVER_WITHIN_MS = 15_000
 
 /** Of a worker: it may die before it has offered any of them. */
-const archivesAtOnce = 16
+const MAX_ARCHIVES_AT_ONCE = 16
 
 export const workersKilled: Scenario = {
   name: 'workers-killed',
@@ -31,10 +38,10 @@ interface MidWork extends Moment {
 }
 
 const database = (says: RegExp, is: Moment['is'], holds = true): MidWork => {
-  return { way: 'toDatabase', says, is, holds }
+  return { link: 'toDatabase', says, is, holds }
 }
 const mail = (says: RegExp, is: Moment['is']): MidWork => {
-  return { way: 'toMail', says, is, holds: true }
+  return { link: 'toMail', says, is, holds: true }
 }
 
 const claims = /^with mine as \( select d\.id, d\.status as was/
@@ -93,39 +100,45 @@ interface Kill extends Ended {
   moment: MidWork
 }
 
-async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Played> {
+async function play({
+  full,
+  openEnvironment,
+  queue,
+  random,
+  print,
+}: ScenarioContext): Promise<Played> {
   const [count, workers, open] = full ? [numberOn(queue, 200), 4, 20] : [3, 2, 6]
-  const world = await openWorld({ gracePeriod: full ? 'PT3S' : 'PT0S' })
-  world.sink.judge(() => wait(random.between(10, 150), 'accepted'))
-  await world.bystanders(20)
-  const [, fleet] = await Promise.all([world.startApi(), startFleet(world, workers)])
+  const environment = await openEnvironment({ gracePeriod: full ? 'PT3S' : 'PT0S' })
+  environment.sink.respond(() => wait(random.between(10, 150), 'accepted'))
+  await environment.bystanders(20)
+  const [, fleet] = await Promise.all([environment.startApi(), startFleet(environment, workers)])
   const stop = new AbortController()
-  const stream = streamOfPeople(world, { open }, stop.signal)
+  const stream = streamOfPeople(environment, { open }, stop.signal)
   // While it runs, the stream only ever fails; nothing is left to wait for then.
   const failed = stream.then(() => new Promise<never>(() => {}))
   failed.catch(() => {})
 
   const kills: Kill[] = []
-  for (const [n, work] of mixed(random, count).entries()) {
+  for (const [n, work] of shuffledWork(random, count).entries()) {
     const moment = random.pick(moments[work])
-    await fleet.whole(full ? workers - 1 : 1)
+    await fleet.waitUntilRunning(full ? workers - 1 : 1)
     const ended = await Promise.race([fleet.killAt(moment), failed]).catch(async (error: Error) => {
-      throw new Error(`${error.message}; left: ${await world.left()}`)
+      throw new Error(`${error.message}; left: ${await environment.left()}`)
     })
     kills.push({ work, moment, ...ended })
-    if ((n + 1) % 20 === 0) tell(`${n + 1} of ${count} killed`)
+    if ((n + 1) % 20 === 0) print(`${n + 1} of ${count} killed`)
   }
   stop.abort()
   const people = await stream
-  await fleet.whole()
+  await fleet.waitUntilRunning()
   const partsBack = new Date()
-  await world.settle(90)
-  const checked = await world.check({ partsBack, bound: 60 })
-  const taken = await takeoversAfter(world.db, endsOf(kills))
+  await environment.settle(90)
+  const checked = await environment.check({ partsBack, bound: 60 })
+  const taken = await takeoversAfter(environment.db, endsOf(kills))
   claimInFlight(kills, taken)
-  const seconds = await claimTakenOver(world, taken)
-  const copies = await claimNoDoubleEffect(world, kills)
-  const left = await claimCollected(world, kills)
+  const seconds = await claimTakenOver(environment, taken)
+  const copies = await claimNoDoubleEffect(environment, kills)
+  const left = await claimCollected(environment, kills)
   const each = (['erase', 'export', 'mail'] as const).map(
     (work) => `${kills.filter((kill) => kill.work === work).length} mid-${work}`,
   )
@@ -136,7 +149,7 @@ async function play({ full, openWorld, queue, random, tell }: Stage): Promise<Pl
 }
 
 /** As many of each, in any order. */
-function mixed(random: Random, count: number): Work[] {
+function shuffledWork(random: Random, count: number): Work[] {
   const works: Work[] = ['erase', 'export', 'mail']
   const all = Array.from({ length: count }, (_, n) => works[n % 3] as Work)
   return all
@@ -155,25 +168,25 @@ function claimInFlight(kills: Kill[], taken: Takeover[]): void {
   }
 }
 
-function spread(values: (number | null)[]) {
+function percentilesOf(values: (number | null)[]) {
   const sorted = values.map((value) => value ?? 0).sort((a, b) => a - b)
   const at = (share: number) =>
     Number((sorted.at(Math.ceil(share * sorted.length) - 1) ?? 0).toFixed(1))
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-async function claimTakenOver(world: Environment, taken: Takeover[]): Promise<string> {
+async function claimTakenOver(environment: Environment, taken: Takeover[]): Promise<string> {
   const never = taken.filter((row) => row.lent === null || row.taken === null).length
   claim(never === 0, `${never} rows of killed workers were taken over by nobody`)
   const [lent, begun] = [
-    spread(taken.map((row) => row.lent)),
-    spread(taken.map((row) => row.taken)),
+    percentilesOf(taken.map((row) => row.lent)),
+    percentilesOf(taken.map((row) => row.taken)),
   ]
-  const waited = await longestLent(world.db)
+  const waited = await longestLent(environment.db)
   const words = `after ${begun.p50} s in the median, ${begun.p99} s at p99, ${begun.max} s at most`
   // Whoever takes it over may be killed as well: each of the two waits has its own bound then.
   const late = Math.max(lent.max, begun.p50, waited)
-  world.claimWithin(
+  environment.claimWithin(
     `the takeover of rows of killed workers (queued anew within ${lent.max} s, taken within ${waited} s of that; ${words})`,
     late * 1_000,
     TAKEN_OVER_WITHIN_MS,
@@ -182,8 +195,8 @@ async function claimTakenOver(world: Environment, taken: Takeover[]): Promise<st
 }
 
 /** On top of the invariants; returns what was done twice because it had to be. */
-async function claimNoDoubleEffect(world: Environment, kills: Kill[]): Promise<string> {
-  const { db, sink } = world
+async function claimNoDoubleEffect(environment: Environment, kills: Kill[]): Promise<string> {
+  const { db, sink } = environment
   const { rows } = await sql<{ breach: string }>`
     select format('user %s was deleted %s times', user_id, count(*)) as breach from chaos.log
     where table_name = 'users' and operation = 'DELETE' group by user_id having count(*) > 1
@@ -206,8 +219,8 @@ async function claimNoDoubleEffect(world: Environment, kills: Kill[]): Promise<s
  * What killed workers left, whole or begun, stays for a day. Each of these files is recorded as a try of this database; and
  * once the exports are over and the files a day old, the next worker leaves nothing.
  */
-async function claimCollected(world: Environment, kills: Kill[]): Promise<string> {
-  const { db, exportDir } = world
+async function claimCollected(environment: Environment, kills: Kill[]): Promise<string> {
+  const { db, exportDir } = environment
   const { rows } = await sql<{ name: string; isNamed: boolean }>`
     select a.export_id || '.' || a.lease || '.zip.age' as name,
       e.file_name is not distinct from a.export_id || '.' || a.lease || '.zip.age' as "isNamed"
@@ -217,7 +230,10 @@ async function claimCollected(world: Environment, kills: Kill[]): Promise<string
   const unknown = names.filter((name) => !recorded.has(name))
   claim(unknown.length === 0, `${unknown.length} archives were written without a record of the try`)
   const dead = names.filter((name) => !recorded.get(name)).length
-  claim(dead <= kills.length * archivesAtOnce, `${dead} archives are there that no export names`)
+  claim(
+    dead <= kills.length * MAX_ARCHIVES_AT_ONCE,
+    `${dead} archives are there that no export names`,
+  )
 
   await sql`update public.exports set expires_at = now() where status = 'ready'`.execute(db)
   const areOver = async () => {
@@ -231,7 +247,7 @@ async function claimCollected(world: Environment, kills: Kill[]): Promise<string
     await utimes(path.join(exportDir, file), longAgo, longAgo).catch(() => {})
   await sql`update lethe.archive_attempts
     set begun_at = now() - interval '2 days', next_check_at = now()`.execute(db)
-  await world.startWorker()
+  await environment.startWorker()
   const isEmpty = async () => (await archivesIn(exportDir)).length === 0
   await until('no archive is left', isEmpty)
   return `${dead} archives of dead tries were left, and went after a day`

@@ -1,6 +1,6 @@
 import { slowness, until } from '@lethe/machine-speed'
 import type { Recorder } from '../history/recorder.ts'
-import { type Person, password } from './people.ts'
+import { password, type TestPerson } from './people.ts'
 
 export interface Reply {
   /** None: no answer came, for which `failure` is the reason. */
@@ -14,11 +14,11 @@ export interface Reply {
 /** Asks the API as people would, and notes every answer. */
 export interface Client {
   /** Asks for the deletion; true means that the 202 came. */
-  delete(person: Person, body?: object): Promise<Reply>
-  cancel(person: Person, deletionId: string, token: string): Promise<Reply>
+  delete(person: TestPerson, body?: object): Promise<Reply>
+  cancel(person: TestPerson, deletionId: string, token: string): Promise<Reply>
   /** Uses the session that the person had from the beginning. */
-  use(person: Person): Promise<Reply>
-  logIn(person: Person): Promise<Reply>
+  use(person: TestPerson): Promise<Reply>
+  logIn(person: TestPerson): Promise<Reply>
   /** Anything else; noted under `what`. */
   ask(what: string, request: Ask): Promise<Reply>
 }
@@ -26,7 +26,7 @@ export interface Client {
 export interface Ask {
   method: string
   path: string
-  person?: Person
+  person?: TestPerson
   cookie?: string
   /** An access token. */
   token?: string
@@ -36,7 +36,7 @@ export interface Ask {
 }
 
 /** On a busy machine a 503 may come first, and whoever asked asks again. */
-export function served(ask: () => Promise<Reply>): Promise<Reply> {
+export function retryUnavailable(ask: () => Promise<Reply>): Promise<Reply> {
   return until('an answer other than 503', async () => {
     const reply = await ask()
     return reply.status !== 503 && reply
@@ -44,9 +44,13 @@ export function served(ask: () => Promise<Reply>): Promise<Reply> {
 }
 
 /** The same until the deletion is requested: a 401 after a 503 says that the first request was done. */
-export async function deletes(client: Client, person: Person, onBusy = () => {}): Promise<void> {
+export async function requestDeletion(
+  client: Client,
+  person: TestPerson,
+  onBusy = () => {},
+): Promise<void> {
   let unsure = false
-  const { status, failure } = await served(async () => {
+  const { status, failure } = await retryUnavailable(async () => {
     const reply = await client.delete(person)
     if (reply.status === 503) {
       unsure = true
@@ -59,7 +63,7 @@ export async function deletes(client: Client, person: Person, onBusy = () => {})
 }
 
 /** Whoever has no answer by then never gets one. */
-export const patienceMs = () => Math.round(30_000 * slowness())
+export const requestTimeoutMs = () => Math.round(30_000 * slowness())
 
 /** One request, as it goes over the wire. */
 export type Send = (base: string, request: Ask) => Promise<Omit<Reply, 'took'>>
@@ -83,7 +87,7 @@ export function createClient(base: string, recorder: Recorder, send: Send = fetc
     })
     return { ...reply, took: performance.now() - began }
   }
-  const own = ({ cookie }: Person) => ({ cookie, credential: cookie.slice(0, 8) })
+  const own = ({ cookie }: TestPerson) => ({ cookie, credential: cookie.slice(0, 8) })
   return {
     ask,
     async delete(person, body = {}) {
@@ -134,7 +138,7 @@ async function fetched(base: string, request: Ask): Promise<Omit<Reply, 'took'>>
     const response = await fetch(base + path, {
       ...{ method, headers: headersOf(request) },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(patienceMs()),
+      signal: AbortSignal.timeout(requestTimeoutMs()),
     })
     const text = await response.text()
     return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : {} }

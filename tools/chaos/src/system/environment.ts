@@ -4,13 +4,13 @@ import path from 'node:path'
 import { connect, type Db } from '@lethe/db'
 import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/dev-env'
 import { deriveKeys, type Keys } from '@lethe/lifecycle'
-import { inWords, judge, startStopwatch, until } from '@lethe/machine-speed'
+import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
 import { type MailSink, startMailSink } from './mail-sink.ts'
 import { ownPort } from './own-port.ts'
-import { makePeople, type Person } from './people.ts'
+import { makePeople, type TestPerson } from './people.ts'
 import { type FaultProxy, startFaultProxy } from './proxy.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
 
@@ -33,7 +33,7 @@ export interface Running extends Service {
 }
 
 /** To the database and the mail server. */
-export interface OwnWays {
+export interface WorkerLinks {
   toDatabase: FaultProxy
   toMail: FaultProxy
   /** For `startWorker`; what that worker changes stands in the record under this name. */
@@ -51,7 +51,7 @@ export interface Environment {
   /** None when the queue lives in PostgreSQL. */
   redis: RedisServer | undefined
   /** Between the services and what they use; the API and the workers go their own ways to PostgreSQL. */
-  ways: {
+  links: {
     apiToDatabase: FaultProxy
     workerToDatabase: FaultProxy
     toRedis: FaultProxy | undefined
@@ -68,9 +68,9 @@ export interface Environment {
   startApi(env?: Record<string, string>): Promise<Running>
   startWorker(env?: Record<string, string>): Promise<Running>
   /** Ways for one worker alone. */
-  openWays(): Promise<OwnWays>
+  openWorkerLinks(): Promise<WorkerLinks>
   /** People with sessions, saved passwords and pictures, remembered as they are. */
-  people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<Person[]>
+  people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<TestPerson[]>
   /** The same, to whom nothing may happen. */
   bystanders(count: number): Promise<void>
   /** Waits until no mail, no export and no due deletion is left and the chain is sealed. */
@@ -101,13 +101,13 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   stops.push(sink.close)
   const redis = queue === 'redis' ? await startRedisServer(folder) : undefined
   if (redis) stops.push(redis.kill)
-  const ways = {
+  const links = {
     apiToDatabase: await startFaultProxy(url, 'postgres'),
     workerToDatabase: await startFaultProxy(url, 'postgres'),
     toRedis: redis && (await startFaultProxy(redis.url, 'redis')),
     toMail: await startFaultProxy(sink.url, 'smtp'),
   }
-  for (const way of Object.values(ways)) if (way) stops.push(way.close)
+  for (const link of Object.values(links)) if (link) stops.push(link.close)
   const [uploadDir, exportDir] = [path.join(folder, 'uploads'), path.join(folder, 'exports')]
   await mkdir(uploadDir, { mode: 0o700 })
   const secret = randomBytes(32)
@@ -117,12 +117,12 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   const lines: string[] = []
   const apiPort = await ownPort()
   const api = `http://127.0.0.1:${apiPort}`
-  const through = (way: FaultProxy, to: string) => (options.direct ? to : way.through(to))
+  const through = (link: FaultProxy, to: string) => (options.direct ? to : link.through(to))
   const shared = {
     PATH: process.env.PATH ?? '',
     NODE_COMPILE_CACHE: compileCache,
-    ...(ways.toRedis && redis && { REDIS_URL: through(ways.toRedis, redis.url) }),
-    SMTP_URL: through(ways.toMail, sink.url),
+    ...(links.toRedis && redis && { REDIS_URL: through(links.toRedis, redis.url) }),
+    SMTP_URL: through(links.toMail, sink.url),
     SECRET_KEY: secret.toString('base64url'),
     PUBLIC_URL: api,
     EXPORT_DIR: exportDir,
@@ -152,23 +152,23 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   }
 
   return {
-    ...{ queue, db, databaseUrl: url, keys, sink, redis, ways, recorder },
+    ...{ queue, db, databaseUrl: url, keys, sink, redis, links, recorder },
     ...{ uploadDir, exportDir, lines, people },
     ...{ apiUrl: api, client: createClient(api, recorder) },
     startApi: (env = {}) => {
       const { PORT = String(apiPort) } = env
-      const own = { DATABASE_URL: through(ways.apiToDatabase, url), PORT }
+      const own = { DATABASE_URL: through(links.apiToDatabase, url), PORT }
       return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
     },
     async startWorker(env = {}) {
       const port = await ownPort()
       const own = {
-        DATABASE_URL: through(ways.workerToDatabase, url),
+        DATABASE_URL: through(links.workerToDatabase, url),
         WORKER_PORT: String(port),
       }
       return start('worker', `http://127.0.0.1:${port}`, { ...own, ...env })
     },
-    async openWays() {
+    async openWorkerLinks() {
       const toDatabase = await startFaultProxy(url, 'postgres')
       const toMail = await startFaultProxy(sink.url, 'smtp')
       stops.push(toDatabase.close, toMail.close)
@@ -198,8 +198,8 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     claimWithin(what, ms, boundMs) {
       const timed = { ms, boundMs, slower: machine.slowestOver(boundMs) }
       const verdict = judge(timed)
-      if (verdict === 'broken') throw new Error(`${what} took ${inWords(timed)}`)
-      if (verdict === 'cannot be judged') unjudged.push(`${what} took ${inWords(timed)}`)
+      if (verdict === 'broken') throw new Error(`${what} took ${formatTimed(timed)}`)
+      if (verdict === 'cannot be judged') unjudged.push(`${what} took ${formatTimed(timed)}`)
     },
     claimUnlessSlow(condition, otherwise) {
       if (condition) return

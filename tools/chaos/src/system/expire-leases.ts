@@ -2,7 +2,7 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /** As if the time of every lease, and of every gap between tries, had passed: what is open may be done at once. */
-export async function hasten(db: Db): Promise<void> {
+export async function expireLeases(db: Db): Promise<void> {
   const open = sql`status in ('pending', 'erasing') and next_attempt_at > now()`
   await sql`update public.outbox set next_attempt_at = now() where ${open}`.execute(db)
   await sql`update public.exports set next_attempt_at = now() where ${open}`.execute(db)

@@ -1,9 +1,9 @@
 import { until } from '@lethe/machine-speed'
-import type { Environment, OwnWays, Running } from './environment.ts'
+import type { Environment, Running, WorkerLinks } from './environment.ts'
 
 /** Something that a worker says to the database or the mail server. */
 export interface Moment {
-  way: 'toDatabase' | 'toMail'
+  link: 'toDatabase' | 'toMail'
   says: RegExp
   /** The server never hears it, or it has done it and the worker does not know. */
   is: 'unheard' | 'done'
@@ -33,78 +33,78 @@ export interface Fleet {
   stop(count: number): Promise<Stopped[]>
   refill(): void
   /** Waits until so many are at work, all by default. */
-  whole(count?: number): Promise<void>
+  waitUntilRunning(count?: number): Promise<void>
 }
 
-interface Place {
-  ways: OwnWays
+interface Slot {
+  links: WorkerLinks
   /** None while the next one starts. */
   worker: { name: string; running: Running } | undefined
   starting: boolean
 }
 
-export async function startFleet(world: Environment, size: number): Promise<Fleet> {
-  const places: Place[] = []
+export async function startFleet(environment: Environment, size: number): Promise<Fleet> {
+  const slots: Slot[] = []
   for (let n = 0; n < size; n++)
-    places.push({ ways: await world.openWays(), worker: undefined, starting: false })
+    slots.push({ links: await environment.openWorkerLinks(), worker: undefined, starting: false })
   let started = 0
   let failure: unknown
-  const occupy = async (place: Place) => {
+  const fillSlot = async (slot: Slot) => {
     const name = `worker-${++started}`
-    const running = await world.startWorker(place.ways.env(name))
-    place.worker = { name, running }
+    const running = await environment.startWorker(slot.links.env(name))
+    slot.worker = { name, running }
     void running.ended.then((code) => {
-      if (place.worker?.running === running)
+      if (slot.worker?.running === running)
         failure = new Error(`${name} ended by itself with code ${code}`)
     })
   }
-  await Promise.all(places.map(occupy))
+  await Promise.all(slots.map(fillSlot))
 
-  const begin = (place: Place) => {
-    place.starting = true
-    occupy(place).then(
+  const refillSlot = (slot: Slot) => {
+    slot.starting = true
+    fillSlot(slot).then(
       () => {
-        place.starting = false
+        slot.starting = false
       },
       (error: unknown) => {
         failure = error
       },
     )
   }
-  const kill = (place: Place): Ended | undefined => {
-    const { worker } = place
+  const kill = (slot: Slot): Ended | undefined => {
+    const { worker } = slot
     if (!worker) return undefined
     const at = new Date()
     void worker.running.kill()
-    place.worker = undefined
-    begin(place)
+    slot.worker = undefined
+    refillSlot(slot)
     return { worker: worker.name, at }
   }
-  const stop = async (place: Place): Promise<Stopped> => {
-    const { worker } = place
+  const stop = async (slot: Slot): Promise<Stopped> => {
+    const { worker } = slot
     if (!worker) throw new Error('nobody is there to be stopped')
     const asked = new Date()
     const began = performance.now()
-    place.worker = undefined
+    slot.worker = undefined
     await worker.running.stop()
     const seconds = (performance.now() - began) / 1_000
     return { worker: worker.name, asked, at: new Date(), code: await worker.running.ended, seconds }
   }
-  const letPass = (way: Moment['way']) => {
-    for (const { ways } of places) ways[way].intercept()
+  const clearIntercepts = (link: Moment['link']) => {
+    for (const { links } of slots) links[link].intercept()
   }
 
   return {
-    async killAt({ way, says, is }) {
+    async killAt({ link, says, is }) {
       let ended: Ended | undefined
-      for (const place of places) {
+      for (const slot of slots) {
         const killed = () => {
-          ended ??= kill(place)
-          if (ended) letPass(way)
+          ended ??= kill(slot)
+          if (ended) clearIntercepts(link)
           return ended
         }
-        place.ways[way].intercept((message) => {
-          if (ended || !place.worker || !says.test(message)) return 'pass'
+        slot.links[link].intercept((message) => {
+          if (ended || !slot.worker || !says.test(message)) return 'pass'
           if (is === 'unheard') return killed() ? 'drop-before' : 'pass'
           // A statement that changed and found nothing was about work that somebody else has done.
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
@@ -115,19 +115,19 @@ export async function startFleet(world: Environment, size: number): Promise<Flee
         return ended
       })
     },
-    next: () => places[0]?.worker?.name ?? '',
+    next: () => slots[0]?.worker?.name ?? '',
     stop(count) {
-      const some = places.splice(0, count)
-      places.push(...some)
+      const some = slots.splice(0, count)
+      slots.push(...some)
       return Promise.all(some.map(stop))
     },
     refill() {
-      for (const place of places) if (!place.worker && !place.starting) begin(place)
+      for (const slot of slots) if (!slot.worker && !slot.starting) refillSlot(slot)
     },
-    async whole(count = size) {
+    async waitUntilRunning(count = size) {
       await until(`${count} workers`, () => {
         if (failure) throw failure
-        return places.filter(({ worker }) => worker).length >= count
+        return slots.filter(({ worker }) => worker).length >= count
       })
     },
   }

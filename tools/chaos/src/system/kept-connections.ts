@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
-import { headersOf, patienceMs, type Send } from './client.ts'
+import { headersOf, requestTimeoutMs, type Send } from './client.ts'
 
 /**
  * Sends over up to `most` connections that are kept for the next request, as a proxy in front keeps them, and nothing
@@ -19,7 +19,7 @@ export function sendOverKept(most: number, pauseMs = () => 0): Send {
           failure: `${code ?? message} on a ${sent.reusedSocket ? 'kept' : 'new'} connection`,
           body: {},
         })
-      sent.setTimeout(patienceMs(), () => sent.destroy(new Error('no answer')))
+      sent.setTimeout(requestTimeoutMs(), () => sent.destroy(new Error('no answer')))
       sent.on('error', fail)
       sent.on('response', (response) => {
         text(response).then(

@@ -6,7 +6,7 @@ import { password } from './people.ts'
 import type { Random } from './random.ts'
 
 /** How some part of the load asks. */
-interface Manner {
+interface LoadProfile {
   name: string
   connections: number
   /** So many requests at a time over them, then a pause of so many milliseconds. */
@@ -44,16 +44,16 @@ const READY_EVERY_MS = 500
 
 /** Keeps the API busy in several manners until `stop` fires. Its people keep their accounts. */
 export async function loadApi(
-  world: Environment,
+  environment: Environment,
   random: Random,
   tally: Tally,
   stop: AbortSignal,
 ): Promise<void> {
-  const { apiUrl, recorder } = world
-  const people = await Promise.all([1, 2, 3, 4].map((n) => signUp(world, `load-${n}`)))
+  const { apiUrl, recorder } = environment
+  const people = await Promise.all([1, 2, 3, 4].map((n) => signUp(environment, `load-${n}`)))
   const isReady = watchReadiness(apiUrl, stop)
   const often = () => random.between(5, 60)
-  const manners: Manner[] = [
+  const profiles: LoadProfile[] = [
     { name: 'balancer', connections: 6, atOnce: 1, pauseMs: often, balanced: true },
     { name: 'plain client', connections: 3, atOnce: 1, pauseMs: often, balanced: false },
     {
@@ -65,23 +65,23 @@ export async function loadApi(
       bodyPauseMs: () => random.between(0, 4_000),
     },
   ]
-  const run = async (manner: Manner) => {
-    const kept = sendOverKept(manner.connections, manner.bodyPauseMs)
-    const send = counting(tally, manner.name, kept)
+  const run = async (profile: LoadProfile) => {
+    const kept = sendOverKept(profile.connections, profile.bodyPauseMs)
+    const send = counting(tally, profile.name, kept)
     const client = createClient(apiUrl, recorder, send)
     const loop = async () => {
       while (!stop.aborted) {
-        if (!manner.balanced || isReady()) {
+        if (!profile.balanced || isReady()) {
           await Promise.all(
-            Array.from({ length: manner.atOnce }, () => ask(client, random, people)),
+            Array.from({ length: profile.atOnce }, () => ask(client, random, people)),
           )
         }
-        await wait(manner.pauseMs())
+        await wait(profile.pauseMs())
       }
     }
-    await Promise.all(Array.from({ length: manner.connections / manner.atOnce }, loop))
+    await Promise.all(Array.from({ length: profile.connections / profile.atOnce }, loop))
   }
-  await Promise.all(manners.map(run))
+  await Promise.all(profiles.map(run))
 }
 
 interface Caller {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
-import { drip } from './throttle-writes.ts'
+import { throttleWrites } from './throttle-writes.ts'
 
 /** What the server did with a mail: took it, took it and said nothing, refused it for now or for good. */
 export type Verdict = 'accepted' | 'dropped' | 'refused-4' | 'refused-5'
@@ -19,7 +19,7 @@ export interface Offer {
 }
 
 /** Decides on a mail; may take its time. `messageId` is empty at RCPT TO, where only a refusal or a drop counts. */
-export type Judge = (mail: {
+export type Responder = (mail: {
   at: 'RCPT' | 'message'
   /** Names the connection, on which one mail comes after the other. */
   connection: number
@@ -35,7 +35,7 @@ export interface MailSink {
   offers: Offer[]
   /** The newest mail taken for this address whose subject has these words. */
   find(recipient: string, words: string): Offer | undefined
-  judge(decide: Judge): void
+  respond(decide: Responder): void
   greet(decide: () => Greeting): void
   close(): Promise<void>
 }
@@ -44,7 +44,7 @@ export interface MailSink {
 export async function startMailSink(): Promise<MailSink> {
   const offers: Offer[] = []
   const newest = new Map<string, Offer[]>()
-  let judge: Judge = () => 'accepted'
+  let respond: Responder = () => 'accepted'
   let greet: () => Greeting = () => 'right'
   const note = (offer: Offer) => {
     offers.push(offer)
@@ -65,12 +65,12 @@ export async function startMailSink(): Promise<MailSink> {
       if (greeting === 'hang-up') return hangUp(remotePort)
       if (greeting === 'nonsense') return void socket?.write('SSH-2.0-OpenSSH_9.9\r\n')
       if (greeting === 'busy') return done(refusal('refused-4'))
-      if (greeting === 'dripping' && socket) drip(socket)
+      if (greeting === 'dripping' && socket) throttleWrites(socket)
       done()
     },
     async onRcptTo({ address: recipient }, { remotePort }, done) {
       const mail = { recipient, messageId: '' }
-      const verdict = await judge({ at: 'RCPT', connection: remotePort, ...mail })
+      const verdict = await respond({ at: 'RCPT', connection: remotePort, ...mail })
       if (verdict === 'accepted') return done()
       note({ at: new Date(), ...mail, subject: '', verdict, tokens: {} })
       if (verdict === 'dropped') hangUp(remotePort)
@@ -83,7 +83,7 @@ export async function startMailSink(): Promise<MailSink> {
       const recipient = envelope.rcptTo[0]?.address ?? ''
       const messageId = /^message-id: *(\S+)/im.exec(source)?.[1] ?? ''
       const connection = remotePort
-      const verdict = await judge({ at: 'message', connection, recipient, messageId })
+      const verdict = await respond({ at: 'message', connection, recipient, messageId })
       note({
         ...{ at: new Date(), recipient, messageId, verdict },
         subject: /^subject: *(.*)/im.exec(source)?.[1] ?? '',
@@ -106,8 +106,8 @@ export async function startMailSink(): Promise<MailSink> {
     offers,
     find: (recipient, words) =>
       newest.get(recipient)?.find(({ subject }) => subject.includes(words)),
-    judge: (decide) => {
-      judge = decide
+    respond: (decide) => {
+      respond = decide
     },
     greet: (decide) => {
       greet = decide

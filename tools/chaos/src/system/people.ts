@@ -7,7 +7,7 @@ import { tokenHash } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 
 /** Somebody with a fresh log-in, two saved passwords and perhaps a picture. */
-export interface Person {
+export interface TestPerson {
   id: number
   address: string
   /** Of their session: the cookie's value. */
@@ -36,7 +36,7 @@ export async function makePeople(
   uploadDir: string,
   count: number,
   { pictureOf = 4, savedPasswords = 2 }: Wish = {},
-): Promise<Person[]> {
+): Promise<TestPerson[]> {
   const people = Array.from({ length: count }, () => {
     const name = `p${++made}-${randomBytes(4).toString('hex')}`
     return { address: `${name}@people.example`, cookie: randomBytes(32).toString('base64url') }
@@ -70,7 +70,7 @@ export async function makePeople(
   return all
 }
 
-async function addPictures(db: Db, uploadDir: string, people: Person[]): Promise<void> {
+async function addPictures(db: Db, uploadDir: string, people: TestPerson[]): Promise<void> {
   const picture = Buffer.from('89504e470d0a1a0a0000', 'hex')
   for (const { id } of people) {
     const folder = path.join(uploadDir, String(id))

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { type Conversation, conversation, type Message, type Protocol } from './messages.ts'
+import { type Conversation, type Message, openConversation, type Protocol } from './messages.ts'
 import { ownPort } from './own-port.ts'
 
 /**
@@ -38,7 +38,7 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-interface Link {
+interface Connection {
   near: Socket
   far: Socket
 }
@@ -52,53 +52,53 @@ interface Awaited {
 /** A way to a TCP server on which it can be away, silent or rude, message by message. */
 export async function startFaultProxy(targetUrl: string, protocol: Protocol): Promise<FaultProxy> {
   const target = new URL(targetUrl)
-  const links = new Set<Link>()
+  const connections = new Set<Connection>()
   let decide: Intercept = () => 'pass'
   let frozen = false
   let server: Server | undefined
 
   const accept = (near: Socket) => {
-    const link = { near, far: connect(Number(target.port), target.hostname) }
-    links.add(link)
-    for (const socket of [link.near, link.far]) {
+    const connection = { near, far: connect(Number(target.port), target.hostname) }
+    connections.add(connection)
+    for (const socket of [connection.near, connection.far]) {
       socket.setNoDelay(true)
       socket.on('error', () => {})
-      socket.on('close', () => end(link))
+      socket.on('close', () => end(connection))
     }
-    relay(link, conversation(protocol))
-    if (frozen) pause(link)
+    relay(connection, openConversation(protocol))
+    if (frozen) pause(connection)
   }
 
-  const relay = (link: Link, { said, answered, greeted }: Conversation) => {
-    const { near, far } = link
+  const relay = (connection: Connection, { said, answered, greeted }: Conversation) => {
+    const { near, far } = connection
     const awaited: Awaited[] = []
     let silent = false
-    const say = ({ name, bytes }: Message) => {
+    const sendToServer = ({ name, bytes }: Message) => {
       const fate = name === undefined ? 'pass' : decide(name)
       if (fate === 'hold') return
-      if (fate === 'drop-before') return end(link)
+      if (fate === 'drop-before') return end(connection)
       if (name !== undefined) awaited.push({ fate, answer: [] })
       if (!far.write(bytes)) pauseUntilDrained(near, far)
     }
-    const tell = (bytes: Buffer) => {
+    const sendToClient = (bytes: Buffer) => {
       if (!near.write(bytes)) pauseUntilDrained(far, near)
     }
     const answer = ({ fate, answer }: Awaited, inAWord: string) => {
       if (fate === 'pass') return
       const then = fate === 'drop-after' ? 'drop' : fate(inAWord)
-      if (then === 'drop') end(link)
-      else if (then === 'pass') for (const bytes of answer) tell(bytes)
+      if (then === 'drop') end(connection)
+      else if (then === 'pass') for (const bytes of answer) sendToClient(bytes)
       else silent = true
     }
-    if (greeted) say({ name: 'connect', bytes: Buffer.alloc(0) })
+    if (greeted) sendToServer({ name: 'connect', bytes: Buffer.alloc(0) })
     near.on('data', (chunk) => {
-      for (const message of said(chunk)) if (links.has(link)) say(message)
+      for (const message of said(chunk)) if (connections.has(connection)) sendToServer(message)
     })
     far.on('data', (chunk) => {
       for (const piece of answered(chunk)) {
-        if (silent || !links.has(link)) return
+        if (silent || !connections.has(connection)) return
         const [first] = awaited
-        if (!first || first.fate === 'pass' || piece.aside) tell(piece.bytes)
+        if (!first || first.fate === 'pass' || piece.aside) sendToClient(piece.bytes)
         else first.answer.push(piece.bytes)
         if (piece.answer === undefined || !first) continue
         awaited.shift()
@@ -112,17 +112,17 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
     from.pause()
     to.once('drain', () => !frozen && from.resume())
   }
-  const pause = ({ near, far }: Link) => {
+  const pause = ({ near, far }: Connection) => {
     near.pause()
     far.pause()
   }
-  const end = (link: Link) => {
-    links.delete(link)
-    link.near.destroy()
-    link.far.destroy()
+  const end = (connection: Connection) => {
+    connections.delete(connection)
+    connection.near.destroy()
+    connection.far.destroy()
   }
   const drop = () => {
-    for (const link of [...links]) end(link)
+    for (const connection of [...connections]) end(connection)
   }
   const listen = async (port: number) => {
     server = createServer(accept)
@@ -142,9 +142,9 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
   return {
     port,
     through(url) {
-      const way = new URL(url)
-      way.host = `127.0.0.1:${port}`
-      return way.href
+      const proxied = new URL(url)
+      proxied.host = `127.0.0.1:${port}`
+      return proxied.href
     },
     intercept: (ask = () => 'pass') => {
       decide = ask
@@ -152,7 +152,7 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
     cut,
     freeze() {
       frozen = true
-      for (const link of links) pause(link)
+      for (const connection of connections) pause(connection)
     },
     async mend() {
       frozen = false
@@ -162,7 +162,7 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
     },
     thaw() {
       frozen = false
-      for (const { near, far } of links) {
+      for (const { near, far } of connections) {
         near.resume()
         far.resume()
       }

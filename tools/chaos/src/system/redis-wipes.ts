@@ -22,16 +22,16 @@ export const wipes = {
     await redis.command('config', 'set', 'maxmemory', '0')
   },
   async evicting(redis, random) {
-    const before = await factOf(redis, 'evicted_keys')
+    const before = await readInfo(redis, 'evicted_keys')
     await redis.command('config', 'set', 'maxmemory-policy', 'allkeys-random')
     const share = random.between(30, 95) / 100
     await until('a key is evicted', async () => {
-      const used = await factOf(redis, 'used_memory')
-      const own = await factOf(redis, 'used_memory_startup')
+      const used = await readInfo(redis, 'used_memory')
+      const own = await readInfo(redis, 'used_memory_startup')
       // Buffers of connections count too: what is left for keys shrinks until some have to go.
       const most = Math.round(own + (used - own) * share)
       await redis.command('config', 'set', 'maxmemory', String(most))
-      return (await factOf(redis, 'evicted_keys')) > before
+      return (await readInfo(redis, 'evicted_keys')) > before
     })
     await wait(random.between(200, 1_200))
     await redis.command('config', 'set', 'maxmemory', '0')
@@ -52,7 +52,7 @@ export async function jobsIn(redis: RedisServer): Promise<number> {
 }
 
 /** A number that INFO tells. */
-async function factOf(redis: RedisServer, name: string): Promise<number> {
+async function readInfo(redis: RedisServer, name: string): Promise<number> {
   const info = String(await redis.command('info'))
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
 }

@@ -5,13 +5,13 @@ import type { Environment } from './environment.ts'
 
 /** Counts the jobs that BullMQ found abandoned: what a worker that is gone had fetched and not finished. */
 export async function watchStalledJobs(
-  world: Environment,
+  environment: Environment,
 ): Promise<{ count(): number; close(): Promise<void> }> {
   let stalled = 0
-  const pool = world.redis ? undefined : bullmqPool(world.databaseUrl)
+  const pool = environment.redis ? undefined : bullmqPool(environment.databaseUrl)
   const events = jobNames.map((job) => {
     const name = `lethe-${job}`
-    if (!pool) return new QueueEvents(name, { connection: { url: world.redis?.url ?? '' } })
+    if (!pool) return new QueueEvents(name, { connection: { url: environment.redis?.url ?? '' } })
     const connection = pool as unknown as PostgresConnectionOptions
     return new QueueEvents(name, { connection }, createPostgresBackend)
   })

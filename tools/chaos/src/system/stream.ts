@@ -3,7 +3,7 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import type { Client } from './client.ts'
 import type { Environment } from './environment.ts'
-import type { Person } from './people.ts'
+import type { TestPerson } from './people.ts'
 
 const EVERY_MS = 200
 /** So that there is always something to interrupt, and the machine has time for the rest. */
@@ -18,16 +18,16 @@ const RICHES = 1_000
  * when `stop` fires and everybody who began to ask has an answer, with their number.
  */
 export async function streamOfPeople(
-  world: Environment,
-  { open, client = world.client }: { open: number; client?: Client },
+  environment: Environment,
+  { open, client = environment.client }: { open: number; client?: Client },
   stop: AbortSignal,
 ): Promise<number> {
-  const waiting: Person[] = []
+  const waiting: TestPerson[] = []
   let asked = 0
   while (!stop.aborted) {
-    if (waiting.length < AT_ONCE) waiting.push(...(await more(world)))
-    const room = Math.min(AT_ONCE, open - (await underWay(world)))
-    const now = waiting.splice(0, Math.max(0, room))
+    if (waiting.length < AT_ONCE) waiting.push(...(await more(environment)))
+    const capacity = Math.min(AT_ONCE, open - (await underWay(environment)))
+    const now = waiting.splice(0, Math.max(0, capacity))
     asked += now.length
     await Promise.all(now.map((person) => untilAnswered(client, person)))
     await wait(EVERY_MS)
@@ -35,10 +35,10 @@ export async function streamOfPeople(
   return asked
 }
 
-async function more(world: Environment): Promise<Person[]> {
+async function more(environment: Environment): Promise<TestPerson[]> {
   const rich = MADE_TOGETHER / RICH_ONE_OF
-  const people = await world.people(MADE_TOGETHER - rich)
-  return [...people, ...(await world.people(rich, { savedPasswords: RICHES }))]
+  const people = await environment.people(MADE_TOGETHER - rich)
+  return [...people, ...(await environment.people(rich, { savedPasswords: RICHES }))]
 }
 
 async function underWay({ db }: Environment): Promise<number> {
@@ -50,7 +50,7 @@ async function underWay({ db }: Environment): Promise<number> {
 }
 
 /** A 401 is one too: an earlier request was done, and its answer lost. */
-async function untilAnswered(client: Client, person: Person): Promise<void> {
+async function untilAnswered(client: Client, person: TestPerson): Promise<void> {
   await until('an answer to a deletion', async () => {
     const { status } = await client.delete(person)
     return status === 202 || status === 401

@@ -48,7 +48,7 @@ export function createTamperer(
     ...{ replayed: 0, misled: 0, refused: 0 },
   }
   const poison = Object.fromEntries(jobNames.map((name) => [name, new Set()])) as Tamperer['poison']
-  const seen: { name: JobName; data: unknown }[] = []
+  const observed: { name: JobName; data: unknown }[] = []
   let made = 0
 
   const tried = async (what: keyof Tampering, act: () => Promise<unknown>) => {
@@ -63,10 +63,10 @@ export function createTamperer(
     const jobs = await queues[name].getWaiting(0, 300)
     // What is itself tampered with says nothing more when it is done again.
     const real = jobs.filter(({ id }) => id?.startsWith(`${name}-`))
-    for (const { data } of real) if (seen.length < SEEN_AT_MOST) seen.push({ name, data })
+    for (const { data } of real) if (observed.length < SEEN_AT_MOST) observed.push({ name, data })
     return real
   }
-  const seenLease = () => (random.pick(seen).data as { lease: string }).lease
+  const seenLease = () => (random.pick(observed).data as { lease: string }).lease
   const again = (queue: Queue, name: string, data: unknown, opts = {}) =>
     queue.add(name, data, { ...opts, jobId: `again-${++made}`, removeOnComplete: true })
 
@@ -94,8 +94,8 @@ export function createTamperer(
         await tried('delayed', () => job.changeDelay(random.pick(delays) as number))
     },
     async function replay(_name, queue) {
-      for (let times = 0; times < 40 && seen.length > 0; times++) {
-        const { name, data } = random.pick(seen)
+      for (let times = 0; times < 40 && observed.length > 0; times++) {
+        const { name, data } = random.pick(observed)
         if (queue === queues[name]) await tried('replayed', () => again(queue, name, data))
       }
     },

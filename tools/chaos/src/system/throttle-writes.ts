@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 const EVERY_MS = 20
 
 /** From now on, what is written to this connection leaves byte by byte. */
-export function drip(socket: Socket): void {
+export function throttleWrites(socket: Socket): void {
   const write = socket.write.bind(socket) as (bytes: Buffer) => boolean
   let before = Promise.resolve()
   socket.write = (text: string | Uint8Array) => {

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 const BEHIND_AT_MOST = 300
 
 /** Waits until the workers follow, however slow the machine is: they must only come closer all the time. */
-export async function followed(db: Db): Promise<void> {
+export async function waitForBacklog(db: Db): Promise<void> {
   const behind = async () => {
     const { rows } = await sql<{ open: number }>`
       select count(*) as open from public.exports where status = 'pending'`.execute(db)

@@ -2,8 +2,8 @@ import { slowness } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { claim } from '../../scenario.ts'
 import type { Reply } from '../../system/client.ts'
-import type { Person } from '../../system/people.ts'
-import type { Room } from './isolated-environment.ts'
+import type { TestPerson } from '../../system/people.ts'
+import type { IsolatedEnvironment } from './isolated-environment.ts'
 
 const TRIES = 6
 
@@ -11,61 +11,73 @@ const TRIES = 6
  * Asks for the deletion until it is certain that it stands, as an app would that lost an answer; returns its id. Each time
  * all of it must be there, or nothing; what was answered must be so.
  */
-export async function askUntilItStands(room: Room, person: Person): Promise<string> {
+export async function requestUntilConfirmed(
+  isolated: IsolatedEnvironment,
+  person: TestPerson,
+): Promise<string> {
   for (let tries = 0; tries < TRIES * slowness(); tries++) {
-    await room.whole()
-    const reply = await room.client.delete(person)
+    await isolated.waitUntilRunning()
+    const reply = await isolated.client.delete(person)
     // Unless it says so, whoever asked does not know; the transaction that was under way is over by then.
-    mayBe(reply, 'a request', [202])
-    const found = await standing(room, person)
-    claim(found !== 'half', `after ${inWords(reply)} a request is done by half`)
+    claimAllowed(reply, 'a request', [202])
+    const found = await requestState(isolated, person)
+    claim(found !== 'half', `after ${formatReply(reply)} a request is done by half`)
     claim(reply.status !== 202 || found === 'whole', 'a request was acknowledged and is not there')
     if (found !== 'whole') continue
-    await room.whole()
-    const { status = 0 } = await room.client.use(person)
+    await isolated.waitUntilRunning()
+    const { status = 0 } = await isolated.client.use(person)
     claim(
       status === 0 || status >= 401,
       `the deletion stands, and the session is good for ${status}`,
     )
-    return deletionOf(room, person)
+    return deletionOf(isolated, person)
   }
-  throw new Error(`a request was not served in ${TRIES} tries`)
+  throw new Error(`a request was not confirmed in ${TRIES} tries`)
 }
 
 /** The same for a cancel: asked again, it may say that the deletion is cancelled already. */
-export async function cancelUntilItIs(
-  { world, whole }: Room,
+export async function cancelUntilConfirmed(
+  { environment, waitUntilRunning }: IsolatedEnvironment,
   id: string,
   cancel: () => Promise<Reply>,
 ): Promise<void> {
   for (let tries = 0; tries < TRIES * slowness(); tries++) {
-    await whole()
+    await waitUntilRunning()
     const reply = await cancel()
-    mayBe(reply, 'a cancel', tries > 0 ? [200, 409] : [200])
+    claimAllowed(reply, 'a cancel', tries > 0 ? [200, 409] : [200])
     const { rows } = await sql<{ status: string; active: boolean }>`
       select d.status, u.active from public.deletions d join public.users u on u.id = d.user_id where d.id = ${id}`.execute(
-      world.db,
+      environment.db,
     )
     const [{ status = 'gone', active = false } = {}] = rows
     const cancelled = status === 'cancelled' && active
-    claim(cancelled || (status === 'pending' && !active), `after ${inWords(reply)} it is ${status}`)
+    claim(
+      cancelled || (status === 'pending' && !active),
+      `after ${formatReply(reply)} it is ${status}`,
+    )
     claim(cancelled || !reply.status || reply.status >= 500, 'a cancel was acknowledged and is not')
     if (cancelled) return
   }
-  throw new Error(`a cancel was not served in ${TRIES} tries`)
+  throw new Error(`a cancel was not confirmed in ${TRIES} tries`)
 }
 
-function mayBe(reply: Reply, what: string, answers: number[]): void {
+function claimAllowed(reply: Reply, what: string, answers: number[]): void {
   const { status = 500 } = reply
-  claim(status >= 500 || answers.includes(status), `${what} was answered with ${inWords(reply)}`)
+  claim(
+    status >= 500 || answers.includes(status),
+    `${what} was answered with ${formatReply(reply)}`,
+  )
 }
 
-function inWords({ status, failure, body }: Reply): string {
+function formatReply({ status, failure, body }: Reply): string {
   return status ? `${status} ${JSON.stringify(body)}` : `no answer (${failure})`
 }
 
 /** All that a request writes, or nothing of it. */
-async function standing({ world }: Room, { id }: Person): Promise<'whole' | 'nothing' | 'half'> {
+async function requestState(
+  { environment }: IsolatedEnvironment,
+  { id }: TestPerson,
+): Promise<'whole' | 'nothing' | 'half'> {
   const { rows } = await sql<{ active: boolean; sessions: number; parts: number[] }>`
     select u.active, (select count(*) from public.sessions where user_id = u.id) as sessions, array[
       (select count(*) from public.deletions where user_id = u.id and status in ('pending', 'erasing')),
@@ -74,7 +86,7 @@ async function standing({ world }: Room, { id }: Person): Promise<'whole' | 'not
        where d.user_id = u.id and o.mail = 'deletion-scheduled'),
       (select count(*) from public.audit_events e join public.deletions d on d.id = e.deletion_id
        where d.user_id = u.id and e.event = 'deletion.requested')]::int[] as parts
-    from public.users u where u.id = ${id}`.execute(world.db)
+    from public.users u where u.id = ${id}`.execute(environment.db)
   const [found] = rows
   // Erased by now: the invariants know whether that was right.
   if (!found) return 'whole'
@@ -84,9 +96,14 @@ async function standing({ world }: Room, { id }: Person): Promise<'whole' | 'not
 }
 
 /** By the record: an erased deletion no longer says whose it was. */
-async function deletionOf({ world }: Room, { id }: Person): Promise<string> {
+async function deletionOf(
+  { environment }: IsolatedEnvironment,
+  { id }: TestPerson,
+): Promise<string> {
   const { rows } = await sql<{ id: string }>`
     select deletion_id as id from chaos.changes
-    where table_name = 'deletions' and operation = 'INSERT' and user_id = ${id}`.execute(world.db)
+    where table_name = 'deletions' and operation = 'INSERT' and user_id = ${id}`.execute(
+    environment.db,
+  )
   return rows[0]?.id ?? ''
 }

@@ -1,32 +1,36 @@
-import type { Room } from './isolated-environment.ts'
-import { type Exchange, isEmpty, speaker, starts, type Way, ways } from './points.ts'
-import { type LifeName, lives, type Step } from './scripts.ts'
+import type { IsolatedEnvironment } from './isolated-environment.ts'
+import { type LinkName, links } from './links.ts'
+import { type Exchange, isEmpty, senderOf, startsService } from './points.ts'
+import { type Checkpoint, type ScriptName, scripts } from './scripts.ts'
 
-interface Seen {
-  way: Way
+interface Observed {
+  link: LinkName
   name: string
-  step: Step
+  checkpoint: Checkpoint
   finds: boolean
 }
 
 /** Lets one life pass, and notes all that is said in it. */
-export async function listenTo(life: LifeName, room: Room): Promise<Seen[]> {
-  const seen = new Map<string, Seen>()
-  let step: Step = 'begins'
-  for (const way of ways)
-    room.ways[way]?.intercept((name) => (answer) => {
-      const key = `${way} ${step} ${name}`
-      const finds = seen.get(key)?.finds || !isEmpty(answer)
-      seen.set(key, { way, name, step, finds })
+export async function listenTo(
+  script: ScriptName,
+  isolated: IsolatedEnvironment,
+): Promise<Observed[]> {
+  const observed = new Map<string, Observed>()
+  let checkpoint: Checkpoint = 'begins'
+  for (const link of links)
+    isolated.links[link]?.intercept((name) => (answer) => {
+      const key = `${link} ${checkpoint} ${name}`
+      const finds = observed.get(key)?.finds || !isEmpty(answer)
+      observed.set(key, { link, name, checkpoint, finds })
       return 'pass'
     })
-  room.hangUp()
-  await lives[life](room, (reached) => {
-    step = reached
+  isolated.hangUp()
+  await scripts[script](isolated, (reached) => {
+    checkpoint = reached
   })
-  await room.rest()
-  for (const way of ways) room.ways[way]?.intercept()
-  return [...seen.values()]
+  await isolated.waitUntilIdle()
+  for (const link of links) isolated.links[link]?.intercept()
+  return [...observed.values()]
 }
 
 /**
@@ -34,41 +38,54 @@ export async function listenTo(life: LifeName, room: Room): Promise<Seen[]> {
  * API says the same in a request and in a cancel, which are two paths. Each life was listened to more than once: what is
  * not said every time depends on the moment, and nobody could wait for it.
  */
-export function exchangesIn(heard: { life: LifeName; times: Seen[][] }[]): Exchange[] {
+export function exchangesIn(heard: { script: ScriptName; times: Observed[][] }[]): Exchange[] {
   const found = new Map<string, Exchange>()
-  for (const { life, times } of heard) {
-    const everyTime = (seen: Seen) => times.every((time) => time.some((other) => same(other, seen)))
-    for (const seen of (times[0] ?? []).filter(everyTime)) {
-      if (!starts(life) && opens(seen)) continue
-      const known = found.get(keyOf(seen))
-      const saidAllTheTime = known?.life === 'quiet'
+  for (const { script, times } of heard) {
+    const everyTime = (observed: Observed) =>
+      times.every((time) => time.some((other) => same(other, observed)))
+    for (const observed of (times[0] ?? []).filter(everyTime)) {
+      if (!startsService(script) && isSetup(observed)) continue
+      const known = found.get(keyOf(observed))
+      const saidAllTheTime = known?.script === 'quiet'
       // Whether anything else finds something to do may be chance.
-      if (known && !(saidAllTheTime && seen.finds && !known.finds)) continue
-      found.set(keyOf(seen), { ...seen, life, step: stepFor(seen, life, saidAllTheTime) })
+      if (known && !(saidAllTheTime && observed.finds && !known.finds)) continue
+      found.set(keyOf(observed), {
+        ...observed,
+        script,
+        checkpoint: checkpointFor(observed, script, saidAllTheTime),
+      })
     }
   }
   return [...found.values()]
 }
 
 /** Whether it belongs to the beginning of a connection or a process, or is said but once a minute. */
-function opens({ way, name }: Seen): boolean {
-  return way.endsWith('Database') || way === 'toRedis' ? openings.test(name) : false
+function isSetup({ link, name }: Observed): boolean {
+  return link.endsWith('Database') || link === 'toRedis' ? openings.test(name) : false
 }
 
 const openings =
   /^(connect|hello|client|info|listen|select 1$|select set_config|select "value"|insert into "secret_key|delete from|with old as|\/\* (collect|check) archives)/i
 
-const isApi = ({ way }: Seen) => speaker(way) === 'api'
-const keyOf = (seen: Seen) =>
-  [seen.way, isApi(seen) && seen.step === 'cancels' ? 'cancels' : '', seen.name].join(' ')
+const isApi = ({ link }: Observed) => senderOf(link) === 'api'
+const keyOf = (observed: Observed) =>
+  [
+    observed.link,
+    isApi(observed) && observed.checkpoint === 'cancels' ? 'cancels' : '',
+    observed.name,
+  ].join(' ')
 
-function same(one: Seen, other: Seen): boolean {
+function same(one: Observed, other: Observed): boolean {
   return keyOf(one) === keyOf(other) && one.finds === other.finds
 }
 
 /** The API speaks when it is asked; what is said all the time is waited for from where there is something to find. */
-function stepFor(seen: Seen, life: LifeName, saidAllTheTime: boolean): Step {
-  if (life === 'quiet' || starts(life)) return 'begins'
+function checkpointFor(
+  observed: Observed,
+  script: ScriptName,
+  saidAllTheTime: boolean,
+): Checkpoint {
+  if (script === 'quiet' || startsService(script)) return 'begins'
   // How far a worker has come at a step depends on the load.
-  return isApi(seen) || saidAllTheTime ? seen.step : 'asks'
+  return isApi(observed) || saidAllTheTime ? observed.checkpoint : 'asks'
 }

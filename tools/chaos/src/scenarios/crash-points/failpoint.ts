@@ -1,39 +1,43 @@
-import type { Room } from './isolated-environment.ts'
-import { isEmpty, type Point, speaker, ways } from './points.ts'
+import type { IsolatedEnvironment } from './isolated-environment.ts'
+import { links } from './links.ts'
+import { isEmpty, type Point, senderOf } from './points.ts'
 
 /** Waits for one message, and does its fault to it, once. */
-export interface Trap {
+export interface Failpoint {
   point: Point
-  set: boolean
+  armed: boolean
   /** When it happened. */
-  sprung?: number
+  fired?: number
 }
 
 /** From here on all messages of the room pass by these traps. */
-export function lay(room: Room, traps: Trap[]): void {
-  const armed = ({ set, sprung }: Trap) => set && sprung === undefined
-  for (const way of ways) {
-    const here = traps.filter(({ point }) => point.way === way)
-    room.ways[way]?.intercept((name) => {
+export function arm(isolated: IsolatedEnvironment, failpoints: Failpoint[]): void {
+  const isArmed = ({ armed, fired }: Failpoint) => armed && fired === undefined
+  for (const link of links) {
+    const here = failpoints.filter(({ point }) => point.link === link)
+    isolated.links[link]?.intercept((name) => {
       const before = here.find(
-        (trap) => armed(trap) && trap.point.name === name && trap.point.fault === 'drop-before',
+        (failpoint) =>
+          isArmed(failpoint) &&
+          failpoint.point.name === name &&
+          failpoint.point.fault === 'drop-before',
       )
       if (before) {
-        before.sprung = Date.now()
+        before.fired = Date.now()
         return 'drop-before'
       }
       return (answer) => {
-        const trap = here.find(
-          (trap) =>
-            armed(trap) &&
-            trap.point.name === name &&
-            trap.point.fault !== 'drop-before' &&
-            !(trap.point.finds && isEmpty(answer)),
+        const failpoint = here.find(
+          (failpoint) =>
+            isArmed(failpoint) &&
+            failpoint.point.name === name &&
+            failpoint.point.fault !== 'drop-before' &&
+            !(failpoint.point.finds && isEmpty(answer)),
         )
-        if (!trap) return 'pass'
-        trap.sprung = Date.now()
-        if (trap.point.fault === 'drop-after') return 'drop'
-        room.kill(speaker(way))
+        if (!failpoint) return 'pass'
+        failpoint.fired = Date.now()
+        if (failpoint.point.fault === 'drop-after') return 'drop'
+        isolated.kill(senderOf(link))
         return 'silence'
       }
     })

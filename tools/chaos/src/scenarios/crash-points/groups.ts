@@ -1,8 +1,8 @@
 import type { Random } from '../../system/random.ts'
-import { lay, type Trap } from './failpoint.ts'
-import type { Room } from './isolated-environment.ts'
-import { inWords, type Point, pathOf, starts } from './points.ts'
-import { lives } from './scripts.ts'
+import { arm, type Failpoint } from './failpoint.ts'
+import type { IsolatedEnvironment } from './isolated-environment.ts'
+import { formatPoint, type Point, pathOf, startsService } from './points.ts'
+import { scripts } from './scripts.ts'
 
 /** So many drops are played at a time, on people of their own and on paths that do not meet; whatever kills is alone. */
 const TOGETHER = 3
@@ -25,39 +25,40 @@ export function groupsOf(points: Point[], random: Random): Point[][] {
 
 function fits(point: Point, group: Point[]): boolean {
   return (
-    [point, ...group].every(sociable) && group.every((other) => pathOf(other) !== pathOf(point))
+    [point, ...group].every(canShareGroup) &&
+    group.every((other) => pathOf(other) !== pathOf(point))
   )
 }
 
-function sociable({ fault, life }: Point): boolean {
-  return fault !== 'kill' && life !== 'slow' && !starts(life)
+function canShareGroup({ fault, script }: Point): boolean {
+  return fault !== 'kill' && script !== 'slow' && !startsService(script)
 }
 
 /** Lets somebody live through each point; afterwards all is at rest, and every invariant holds. */
-export async function playGroup(room: Room, points: Point[]) {
-  const traps: Trap[] = points.map((point) => ({ point, set: false }))
-  lay(room, traps)
-  room.hangUp()
+export async function playGroup(isolated: IsolatedEnvironment, points: Point[]) {
+  const failpoints: Failpoint[] = points.map((point) => ({ point, armed: false }))
+  arm(isolated, failpoints)
+  isolated.hangUp()
   try {
-    await Promise.all(traps.map((trap) => live(room, trap)))
-    await room.rest()
-    const checked = await room.world.check({ bound: BOUND })
-    const sprung = traps.flatMap((trap) => trap.sprung ?? [])
-    const took = sprung.length > 0 ? (Date.now() - Math.min(...sprung)) / 1_000 : 0
-    return { traps, checked, took }
+    await Promise.all(failpoints.map((failpoint) => runScript(isolated, failpoint)))
+    await isolated.waitUntilIdle()
+    const checked = await isolated.environment.check({ bound: BOUND })
+    const fired = failpoints.flatMap((failpoint) => failpoint.fired ?? [])
+    const took = fired.length > 0 ? (Date.now() - Math.min(...fired)) / 1_000 : 0
+    return { failpoints, checked, took }
   } catch (error) {
-    const tried = points.map(inWords).join('\n  ')
+    const tried = points.map(formatPoint).join('\n  ')
     throw new Error(`${error instanceof Error ? error.message : error}\nafter\n  ${tried}`, {
       cause: error,
     })
   } finally {
-    lay(room, [])
+    arm(isolated, [])
   }
 }
 
-async function live(room: Room, trap: Trap): Promise<void> {
-  const { life, step } = trap.point
-  await lives[life](room, (reached) => {
-    if (reached === step) trap.set = true
+async function runScript(isolated: IsolatedEnvironment, failpoint: Failpoint): Promise<void> {
+  const { script, checkpoint } = failpoint.point
+  await scripts[script](isolated, (reached) => {
+    if (reached === checkpoint) failpoint.armed = true
   })
 }

@@ -1,50 +1,47 @@
-import type { LifeName, Step } from './scripts.ts'
-
-/** From the person to the API, from the services to what they use. */
-export const ways = ['toApi', 'apiToDatabase', 'workerToDatabase', 'toRedis', 'toMail'] as const
-export type Way = (typeof ways)[number]
+import type { LinkName } from './links.ts'
+import type { Checkpoint, ScriptName } from './scripts.ts'
 
 /**
  * `kill`: the server has done it, and whoever asked is killed (-9) before they learn. `drop-before`: the connection ends
  * before the server sees it. `drop-after`: the server has done it, and the connection ends before anybody learns.
  */
-export type Fault = 'kill' | 'drop-before' | 'drop-after'
+export type FaultKind = 'kill' | 'drop-before' | 'drop-after'
 
 /** A message of the system, and how a life leads to it. */
 export interface Exchange {
-  way: Way
+  link: LinkName
   name: string
-  life: LifeName
+  script: ScriptName
   /** The step of that life from which on it is waited for. */
-  step: Step
+  checkpoint: Checkpoint
   /** It was seen to find something to do, and counts only where it does. */
   finds: boolean
 }
 
 /** One message and one fault. */
 export interface Point extends Exchange {
-  fault: Fault
+  fault: FaultKind
 }
 
 /** What is said while a service starts is dropped only: it is no path of anybody's life, and killing there is like killing before. */
 export function pointsOf(exchange: Exchange): Point[] {
-  const faults: Fault[] = ['drop-before', 'drop-after']
-  if (!starts(exchange.life)) faults.push('kill')
+  const faults: FaultKind[] = ['drop-before', 'drop-after']
+  if (!startsService(exchange.script)) faults.push('kill')
   return faults.map((fault) => ({ ...exchange, fault }))
 }
 
 /** Of the lives in which a service is started. */
-export function starts(life: LifeName): boolean {
-  return life.endsWith('starts')
+export function startsService(script: ScriptName): boolean {
+  return script.endsWith('starts')
 }
 
-export function inWords({ way, name, fault, life, step }: Point): string {
-  return `${fault} ${way} “${name}” (${life}, from ${step})`
+export function formatPoint({ link, name, fault, script, checkpoint }: Point): string {
+  return `${fault} ${link} “${name}” (${script}, from ${checkpoint})`
 }
 
 /** Whose process is ended by a `kill`. */
-export function speaker(way: Way): 'api' | 'worker' {
-  return way === 'toApi' || way === 'apiToDatabase' ? 'api' : 'worker'
+export function senderOf(link: LinkName): 'api' | 'worker' {
+  return link === 'toApi' || link === 'apiToDatabase' ? 'api' : 'worker'
 }
 
 /** Of the answers that say of themselves that nothing was found: no row, no job. */
@@ -66,17 +63,17 @@ const paths = {
 export type Path = keyof typeof paths | 'sweep' | 'start'
 
 /** Which of the paths it belongs to; the sweep has what is nobody's. */
-export function pathOf({ way, name, life, step }: Exchange): Path {
-  if (starts(life)) return 'start'
-  if (step === 'cancels') return 'cancel'
-  const found = Object.entries(paths).find(([, says]) => says.test(`${way} ${name}`))
+export function pathOf({ link, name, script, checkpoint }: Exchange): Path {
+  if (startsService(script)) return 'start'
+  if (checkpoint === 'cancels') return 'cancel'
+  const found = Object.entries(paths).find(([, says]) => says.test(`${link} ${name}`))
   return (found?.[0] as Path | undefined) ?? 'sweep'
 }
 
 /** Whether nobody has to wait until something that is lent and was not begun is free again. */
-export function recoversSoon({ fault, way, name }: Point): boolean {
+export function recoversSoon({ fault, link, name }: Point): boolean {
   if (fault === 'kill') return false
-  return way === 'workerToDatabase' ? withinWork.test(name) : way !== 'toRedis'
+  return link === 'workerToDatabase' ? withinWork.test(name) : link !== 'toRedis'
 }
 
 const withinWork =

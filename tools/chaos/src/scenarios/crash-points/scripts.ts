@@ -2,22 +2,25 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { deletionToken } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { type Person, password } from '../../system/people.ts'
+import { password, type TestPerson } from '../../system/people.ts'
 import { untilClock } from '../../system/until-clock.ts'
-import { askUntilItStands, cancelUntilItIs } from './certainty.ts'
-import type { Room } from './isolated-environment.ts'
+import { cancelUntilConfirmed, requestUntilConfirmed } from './certainty.ts'
+import type { IsolatedEnvironment } from './isolated-environment.ts'
 
 /** Where in a life a trap may be set. */
-export type Step = 'begins' | 'asks' | 'is due' | 'cancels'
+export type Checkpoint = 'begins' | 'asks' | 'is due' | 'cancels'
 
 /** Leads through the system, in a few seconds; what is to come is at rest some time after. */
-export type Life = (room: Room, at: (step: Step) => void) => Promise<void>
+export type Script = (
+  isolated: IsolatedEnvironment,
+  at: (checkpoint: Checkpoint) => void,
+) => Promise<void>
 
 const QUIET_MS = 8_000
 /** Longer than a lease goes unprolonged, and than BullMQ leaves a lock alone. */
 const SLOW_MS = 6_500
 
-export const lives = {
+export const scripts = {
   /** Nobody does anything: the sweep and the queue alone are at work. */
   async quiet(_room, at) {
     at('begins')
@@ -25,81 +28,94 @@ export const lives = {
   },
 
   /** Asks, is reminded, gets the archive, and is erased; the archive expires. */
-  async erased(room, at) {
-    const person = await room.person()
+  async erased(isolated, at) {
+    const person = await isolated.person()
     at('asks')
-    const id = await askUntilItStands(room, person)
+    const id = await requestUntilConfirmed(isolated, person)
     await sql`
       update public.deletions set next_reminder_at = now()
-      where id = ${id} and status = 'pending' and erase_after > now()`.execute(room.world.db)
-    await untilDue(room, id)
+      where id = ${id} and status = 'pending' and erase_after > now()`.execute(
+      isolated.environment.db,
+    )
+    await untilDue(isolated, id)
     at('is due')
   },
 
   /** Cancels with the link, once the archive is there. */
-  async cancelled(room, at) {
-    const { person, id } = await reprieved(room, at)
+  async cancelled(isolated, at) {
+    const { person, id } = await postponedDeletion(isolated, at)
     const { rows } = await sql<{ nonce: Buffer }>`
-      select token_nonce as nonce from public.deletions where id = ${id}`.execute(room.world.db)
-    const token = deletionToken(room.world.keys, rows[0]?.nonce ?? Buffer.alloc(32))
+      select token_nonce as nonce from public.deletions where id = ${id}`.execute(
+      isolated.environment.db,
+    )
+    const token = deletionToken(isolated.environment.keys, rows[0]?.nonce ?? Buffer.alloc(32))
     at('cancels')
-    await cancelUntilItIs(room, id, () => room.client.cancel(person, id, token))
+    await cancelUntilConfirmed(isolated, id, () => isolated.client.cancel(person, id, token))
   },
 
   /** Has lost the link. */
-  async 'cancelled by password'(room, at) {
-    const { person, id } = await reprieved(room, at)
+  async 'cancelled by password'(isolated, at) {
+    const { person, id } = await postponedDeletion(isolated, at)
     at('cancels')
     const request = { method: 'POST', path: '/v1/deletions/cancel', person, deletionId: id }
     const body = { email: person.address, password }
-    await cancelUntilItIs(room, id, () => room.client.ask('cancel', { ...request, body }))
+    await cancelUntilConfirmed(isolated, id, () =>
+      isolated.client.ask('cancel', { ...request, body }),
+    )
   },
 
   /** Their mail server refuses one mail for now, and all that follow for good. */
-  async refused(room, at) {
-    const person = await room.person()
+  async refused(isolated, at) {
+    const person = await isolated.person()
     let offered = 0
-    room.judge(person.address, ({ at: moment }) => {
+    isolated.respond(person.address, ({ at: moment }) => {
       if (moment === 'message') return 'accepted'
       return offered++ === 0 ? 'refused-4' : 'refused-5'
     })
     at('asks')
-    await askUntilItStands(room, person)
+    await requestUntilConfirmed(isolated, person)
   },
 
   /** Mail, archive and erasure take long enough for their leases to be prolonged. */
-  async slow(room, at) {
-    const person = await room.person()
+  async slow(isolated, at) {
+    const person = await isolated.person()
     let offered = 0
-    room.judge(person.address, ({ at: moment }) =>
+    isolated.respond(person.address, ({ at: moment }) =>
       wait(moment === 'message' && offered++ === 0 ? SLOW_MS : 0, 'accepted'),
     )
     at('asks')
-    const id = await askUntilItStands(room, person)
-    await hold(room)
-    await untilDue(room, id)
+    const id = await requestUntilConfirmed(isolated, person)
+    await lockAvatars(isolated)
+    await untilDue(isolated, id)
     at('is due')
-    await hold(room)
+    await lockAvatars(isolated)
   },
 
   /** It is started anew, and serves somebody. */
-  'the api starts': (room, at) => startAnew(room, 'api', at),
-  'the worker starts': (room, at) => startAnew(room, 'worker', at),
-} satisfies Record<string, Life>
+  'the api starts': (isolated, at) => restartAndRequest(isolated, 'api', at),
+  'the worker starts': (isolated, at) => restartAndRequest(isolated, 'worker', at),
+} satisfies Record<string, Script>
 
-export type LifeName = keyof typeof lives
+export type ScriptName = keyof typeof scripts
 
-async function startAnew(room: Room, name: 'api' | 'worker', at: (step: Step) => void) {
-  await room.restart(name, () => at('begins'))
-  await askUntilItStands(room, await room.person())
+async function restartAndRequest(
+  isolated: IsolatedEnvironment,
+  name: 'api' | 'worker',
+  at: (checkpoint: Checkpoint) => void,
+) {
+  await isolated.restart(name, () => at('begins'))
+  await requestUntilConfirmed(isolated, await isolated.person())
 }
 
 /** Somebody who has time to cancel. */
-async function reprieved(room: Room, at: (step: Step) => void) {
-  const { db } = room.world
-  const person: Person = await room.person()
+async function postponedDeletion(
+  isolated: IsolatedEnvironment,
+  at: (checkpoint: Checkpoint) => void,
+) {
+  const { db } = isolated.environment
+  const person: TestPerson = await isolated.person()
   at('asks')
-  const id = await askUntilItStands(room, person)
+  const id = await requestUntilConfirmed(isolated, person)
   await sql`
     update public.deletions set erase_after = erase_after + interval '5 minutes', next_attempt_at = next_attempt_at + interval '5 minutes'
     where id = ${id} and status = 'pending'`.execute(db)
@@ -111,18 +127,18 @@ async function reprieved(room: Room, at: (step: Step) => void) {
   return { person, id }
 }
 
-async function untilDue(room: Room, id: string): Promise<void> {
+async function untilDue(isolated: IsolatedEnvironment, id: string): Promise<void> {
   const { rows } = await sql<{ eraseAfter: Date }>`
     select erase_after as "eraseAfter" from public.deletions where id = ${id}`.execute(
-    room.world.db,
+    isolated.environment.db,
   )
   // A little before, so that no sweep comes between.
   await untilClock((rows[0]?.eraseAfter.getTime() ?? 0) - 50)
 }
 
 /** Whoever reads or erases pictures meanwhile has to wait. */
-async function hold(room: Room): Promise<void> {
-  await room.world.db.transaction().execute(async (tx) => {
+async function lockAvatars(isolated: IsolatedEnvironment): Promise<void> {
+  await isolated.environment.db.transaction().execute(async (tx) => {
     await sql`lock table public.avatars in access exclusive mode`.execute(tx)
     await wait(SLOW_MS)
   })

@@ -1,10 +1,10 @@
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
-import { claim, type Stage } from '../../scenario.ts'
-import { deletes } from '../../system/client.ts'
+import { claim, type ScenarioContext } from '../../scenario.ts'
+import { requestDeletion } from '../../system/client.ts'
 import type { Environment, Running } from '../../system/environment.ts'
-import { hasten } from '../../system/expire-leases.ts'
-import type { Person } from '../../system/people.ts'
+import { expireLeases } from '../../system/expire-leases.ts'
+import type { TestPerson } from '../../system/people.ts'
 
 /** Of the time that it takes with a mail server; the second stands for the sweep, which looks once a second. */
 const SLOWER_AT_MOST = 1.5
@@ -19,11 +19,15 @@ export interface Pace {
 }
 
 /** The mail server goes: deletions, exports and erasures keep their pace, and the mails leave after its return. */
-export async function mailAway(stage: Stage, world: Environment, worker: Running): Promise<Pace> {
+export async function mailAway(
+  context: ScenarioContext,
+  environment: Environment,
+  worker: Running,
+): Promise<Pace> {
   const pace: Pace = { people: 0, usualMs: 0, awayMs: 0, held: 0 }
-  for (const silent of stage.full ? [false, true] : [true]) {
-    const round = await keptPace(stage, world, worker, silent)
-    stage.tell(`${round.held} mails were held up, and left`)
+  for (const silent of context.full ? [false, true] : [true]) {
+    const round = await keptPace(context, environment, worker, silent)
+    context.print(`${round.held} mails were held up, and left`)
     pace.people += round.people
     pace.held += round.held
     pace.usualMs = Math.max(pace.usualMs, round.usualMs)
@@ -37,60 +41,60 @@ export async function mailAway(stage: Stage, world: Environment, worker: Running
  * each of them. So few people as the short form erases tell more of the machine than of the mails.
  */
 async function keptPace(
-  { full }: Stage,
-  world: Environment,
+  { full }: ScenarioContext,
+  environment: Environment,
   worker: Running,
   silent: boolean,
 ): Promise<Pace> {
   const slow: string[] = []
   let pace: Pace | undefined
   for (let round = 0; round < ROUNDS; round++) {
-    pace = await eraseWithout(world, worker, silent, full ? 60 : 8)
+    pace = await eraseWithout(environment, worker, silent, full ? 60 : 8)
     if (!full || pace.awayMs <= SLOWER_AT_MOST * pace.usualMs + SWEEP_MS) return pace
     slow.push(`${pace.awayMs.toFixed(0)} ms instead of ${pace.usualMs.toFixed(0)} ms`)
   }
-  world.claimUnlessSlow(false, `without a mail server erasing took ${slow.join(', and ')}`)
+  environment.claimUnlessSlow(false, `without a mail server erasing took ${slow.join(', and ')}`)
   return pace as Pace
 }
 
 async function eraseWithout(
-  world: Environment,
+  environment: Environment,
   worker: Running,
   silent: boolean,
   count: number,
 ): Promise<Pace> {
-  const { toMail } = world.ways
-  const usualMs = await eraseAll(world, count)
+  const { toMail } = environment.links
+  const usualMs = await eraseAll(environment, count)
   // Else one that has left may still be on its way to being counted.
-  await until('the mails of before', async () => (await pendingMails(world)) === 0)
+  await until('the mails of before', async () => (await pendingMails(environment)) === 0)
   if (silent) toMail.freeze()
   else await toMail.cut()
-  const offers = world.sink.offers.length
-  const awayMs = await eraseAll(world, count)
-  claim(world.sink.offers.length === offers, 'a mail came although the mail server was away')
-  const held = await pendingMails(world)
+  const offers = environment.sink.offers.length
+  const awayMs = await eraseAll(environment, count)
+  claim(environment.sink.offers.length === offers, 'a mail came although the mail server was away')
+  const held = await pendingMails(environment)
   claim(held > 0, 'no mail was held up')
   const { status } = await fetch(`${worker.url}/readyz`)
   claim(status === 200, `/readyz of the worker is ${status} without a mail server`)
   await toMail.mend()
   await until('mails that leave', async () => {
     // The gaps between tries grow to hours: as if they had passed.
-    await hasten(world.db)
-    return untilNone(world)
+    await expireLeases(environment.db)
+    return untilNone(environment)
   })
   return { people: count, usualMs, awayMs, held }
 }
 
 /** From the first request until the last of them is erased, in milliseconds. */
-async function eraseAll(world: Environment, count: number): Promise<number> {
-  const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
+async function eraseAll(environment: Environment, count: number): Promise<number> {
+  const people = await environment.people(count, { pictureOf: 0, savedPasswords: 1 })
   const began = performance.now()
-  for (const person of people) await deletes(world.client, person)
-  await until('erased people', () => areGone(world, people))
+  for (const person of people) await requestDeletion(environment.client, person)
+  await until('erased people', () => areGone(environment, people))
   return performance.now() - began
 }
 
-async function areGone({ db }: Environment, people: Person[]): Promise<boolean> {
+async function areGone({ db }: Environment, people: TestPerson[]): Promise<boolean> {
   const { rows } = await sql`
     select from public.users where id = any(${people.map(({ id }) => id)}::bigint[]) limit 1`.execute(
     db,
@@ -105,7 +109,7 @@ async function pendingMails({ db }: Environment): Promise<number> {
 }
 
 /** Waits a while for the last mail; a hastened one may have failed once more. */
-async function untilNone(world: Environment): Promise<boolean> {
-  const none = async () => (await pendingMails(world)) === 0
+async function untilNone(environment: Environment): Promise<boolean> {
+  const none = async () => (await pendingMails(environment)) === 0
   return until('the last mail', none, 3_000).catch(() => false)
 }

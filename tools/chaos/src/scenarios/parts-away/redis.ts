@@ -1,8 +1,8 @@
-import type { Stage } from '../../scenario.ts'
-import { deletes } from '../../system/client.ts'
+import type { ScenarioContext } from '../../scenario.ts'
+import { requestDeletion } from '../../system/client.ts'
 import type { Environment } from '../../system/environment.ts'
 import type { FaultProxy } from '../../system/proxy.ts'
-import { followed } from '../../system/wait-for-backlog.ts'
+import { waitForBacklog } from '../../system/wait-for-backlog.ts'
 
 const USERS = 4
 const P99_AT_MOST = 1.2
@@ -20,9 +20,9 @@ export interface Traffic {
  * one, and in the rest it is refusing or silent. What a busy machine does hits both kinds alike.
  */
 export async function redisAway(
-  { full, tell }: Stage,
-  world: Environment,
-  way: FaultProxy,
+  { full, print }: ScenarioContext,
+  environment: Environment,
+  link: FaultProxy,
 ): Promise<Traffic> {
   const [windows, size] = full ? [12, 100] : [2, 15]
   const usual: number[] = []
@@ -30,34 +30,34 @@ export async function redisAway(
   const busy = { usual: 0, away: 0 }
   let back = new Date()
   for (let window = 0; window < windows; window++) {
-    usual.push(p99(await ask(world, size, () => busy.usual++)))
-    if (window % 2 === 0) await way.cut()
-    else way.freeze()
-    away.push(p99(await ask(world, size, () => busy.away++)))
-    await way.mend()
+    usual.push(p99(await ask(environment, size, () => busy.usual++)))
+    if (window % 2 === 0) await link.cut()
+    else link.freeze()
+    away.push(p99(await ask(environment, size, () => busy.away++)))
+    await link.mend()
     back = new Date()
-    await followed(world.db)
-    if (window % 4 === 3) tell(`${(window + 1) * size} deletions were asked without Redis`)
+    await waitForBacklog(environment.db)
+    if (window % 4 === 3) print(`${(window + 1) * size} deletions were asked without Redis`)
   }
   const [usualP99, awayP99] = [median(usual), median(away)]
-  const seen = `${awayP99.toFixed(0)} ms without Redis and ${usualP99.toFixed(0)} ms with it`
+  const observed = `${awayP99.toFixed(0)} ms without Redis and ${usualP99.toFixed(0)} ms with it`
   // So few as the short form asks have no 99th percentile worth the name.
-  world.claimUnlessSlow(
+  environment.claimUnlessSlow(
     busy.away <= busy.usual + 2,
     `without Redis ${busy.away} DELETEs were answered with 503`,
   )
-  world.claimUnlessSlow(!full || awayP99 <= P99_AT_MOST * usualP99, `p99 is ${seen}`)
+  environment.claimUnlessSlow(!full || awayP99 <= P99_AT_MOST * usualP99, `p99 is ${observed}`)
   return { deletions: windows * size, usualP99, awayP99, back }
 }
 
 /** So many ask; each gets a 202, if not at once because PostgreSQL is too busy. Returns how long each waited. */
-async function ask(world: Environment, count: number, onBusy: () => void): Promise<number[]> {
-  const people = await world.people(count, { pictureOf: 0, savedPasswords: 1 })
+async function ask(environment: Environment, count: number, onBusy: () => void): Promise<number[]> {
+  const people = await environment.people(count, { pictureOf: 0, savedPasswords: 1 })
   const took: number[] = []
   const user = async () => {
     for (let person = people.pop(); person; person = people.pop()) {
       const began = performance.now()
-      await deletes(world.client, person, onBusy)
+      await requestDeletion(environment.client, person, onBusy)
       took.push(performance.now() - began)
     }
   }

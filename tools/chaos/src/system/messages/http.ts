@@ -1,5 +1,5 @@
-import type { Conversation } from '../messages.ts'
 import { collect } from './collect.ts'
+import type { Conversation } from './conversation.ts'
 
 /** A message is a request; both sides tell the length of their bodies. */
 export function httpConversation(): Conversation {

@@ -1,5 +1,5 @@
-import type { Conversation, Message, Piece } from '../messages.ts'
 import { collect } from './collect.ts'
+import type { Conversation, Message, Piece } from './conversation.ts'
 import { shorten } from './shorten.ts'
 
 /**

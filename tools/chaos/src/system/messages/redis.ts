@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Conversation, Message, Piece } from '../messages.ts'
 import { collect } from './collect.ts'
+import type { Conversation, Message, Piece } from './conversation.ts'
 import { shorten } from './shorten.ts'
 
 /** A message is a command, also where many are sent at once; its answer is one reply, of RESP2 or RESP3. */

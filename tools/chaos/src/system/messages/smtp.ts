@@ -1,5 +1,5 @@
-import type { Conversation, Message, Piece } from '../messages.ts'
 import { collect } from './collect.ts'
+import type { Conversation, Message, Piece } from './conversation.ts'
 
 const END_OF_MAIL = '\r\n.\r\n'
 

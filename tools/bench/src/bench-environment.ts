@@ -3,7 +3,7 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /** What a bench plays on: a database of its own, on a server of its own that writes its log there. */
-export interface Stage {
+export interface BenchEnvironment {
   db: Db
   databaseUrl: string
   folder: string

@@ -1,7 +1,7 @@
 import { expect } from './print.ts'
 
 /** Somebody with a browser: their cookie goes along with each request. */
-export interface Person {
+export interface DemoPerson {
   id: number
   ask(method: string, path: string, body?: unknown): Promise<Response>
   logIn(): Promise<Response>
@@ -9,7 +9,7 @@ export interface Person {
 
 export const password = 'correct horse battery staple'
 
-export async function signUp(api: string, email: string, displayName: string): Promise<Person> {
+export async function signUp(api: string, email: string, displayName: string): Promise<DemoPerson> {
   let cookie = ''
   const ask = async (method: string, path: string, body?: unknown) => {
     const isImage = body instanceof Uint8Array

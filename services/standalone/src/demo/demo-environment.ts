@@ -4,9 +4,9 @@ import path from 'node:path'
 import { connect, type Db, migrate } from '@lethe/db'
 import { freePort, startPostgres, startServices } from '@lethe/dev-env'
 import { type Inbox, startInbox } from '../inbox/index.ts'
-import { tell } from './print.ts'
+import { print } from './print.ts'
 
-export interface Stage {
+export interface DemoEnvironment {
   api: string
   inbox: Inbox
   db: Db
@@ -17,8 +17,11 @@ export interface Stage {
 const GRACE_SECONDS = 8
 
 /** Starts all parts on free ports; whatever was started is in `stops`, even if a later one fails. */
-export async function openStage(folder: string, stops: (() => Promise<void>)[]): Promise<Stage> {
-  tell('Starting a throw-away PostgreSQL, an inbox, the API and the worker …')
+export async function openDemoEnvironment(
+  folder: string,
+  stops: (() => Promise<void>)[],
+): Promise<DemoEnvironment> {
+  print('Starting a throw-away PostgreSQL, an inbox, the API and the worker …')
   const postgres = await startPostgres({
     dataDir: path.join(folder, 'postgres'),
     settings: { fsync: 'off' },
