@@ -82,6 +82,7 @@ export {
   renew,
   withLease,
 } from './lease.ts'
+export { dispatchMails, hasPendingMails } from './outbox/dispatch.ts'
 export { type MailFacts, readMails } from './outbox/mail-facts.ts'
 export { finishMail, type LeasedMail, type Outbox, openOutbox } from './outbox/outbox.ts'
 export { purgeMails } from './outbox/purge-mails.ts'

@@ -16,7 +16,7 @@ import {
 } from '@lethe/config'
 import { redisUrlFault } from '@lethe/queue'
 
-/** All that the worker takes from its environment; a wrong value is a `ConfigError`. */
+/** The worker's configuration from its environment. Throws `ConfigError` on an invalid value. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   return {
     host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',

@@ -5,35 +5,35 @@ import type { BreakerLimits, Keys, Outbox } from '@lethe/lifecycle'
 import type { Logger } from 'pino'
 import type { Mailer } from './mailer.ts'
 
-/** What the worker is given to work with. */
+/** The dependencies of a worker. */
 export interface Deps {
   db: Db
   keys: Keys
   log: Logger
   mailer: Mailer
   publicUrl: string
-  /** Connections for exports, which hold one for as long as they take. */
-  readers: SnapshotPool
-  /** Where archives lie. */
+  /** Connections for exports: each export job holds one while it runs. */
+  snapshotPool: SnapshotPool
+  /** The archive storage. */
   storage: Storage
-  /** Whether EXPORT_DIR and UPLOAD_DIR are this database's. */
+  /** Checks that EXPORT_DIR and UPLOAD_DIR belong to this database. */
   folders: FolderGuard
   uploadDir: string
-  /** What belongs to a person, and what becomes of it. */
+  /** The data that belongs to a person, and how erasure handles it. */
   dataMap: DataMap
-  /** ISO 8601, counted from the date of the erasure. */
+  /** ISO 8601 duration, counted from the date of the erasure. */
   exportTtl: string
-  /** Beyond it erasure stops. */
+  /** The circuit breaker stops erasure beyond these limits. */
   breakerLimits: BreakerLimits
-  /** Sessions belong to whoever brings the people: forgets up to `limit` that have ended, and returns how many. */
+  /** Deletes up to `limit` expired sessions and returns how many. The application that owns the users provides it. */
   purgeExpiredSessions(db: Db, limit: number): Promise<number>
-  /** Whether mails of one kind to one address are limited. */
+  /** Whether the number of mails of one kind to one address is limited. */
   rateLimits: boolean
 }
 
-/** What a handler is given. */
+/** The dependencies of a handler. */
 export interface HandlerDeps extends Deps {
   outbox: Outbox
-  /** Fires when it has to let go of what it is doing. */
+  /** Aborts when the worker stops: the handler must release its leases. */
   stop: AbortSignal
 }

@@ -7,14 +7,14 @@ import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
 import { queuePage } from './queue-page.ts'
 
-const PATIENCE_MS = 2_000
-const FAILED_SHOWN = 50
+const READINESS_TIMEOUT_MS = 2_000
+const MAX_FAILED_JOBS_SHOWN = 50
 
 interface HealthOptions {
   host: string
   port: number
   whyNotReady: Readiness
-  /** None until the worker has begun, nor any more once it stops. */
+  /** Undefined before the worker has started its jobs and after it begins to stop. */
   queue(): OpenQueue | undefined
 }
 
@@ -24,14 +24,14 @@ interface Answer {
   body: string
 }
 
-/** Health, metrics and a look at the queue, on a port of their own. */
+/** Serves health, metrics and the queue page on their own port. */
 export async function startHealth(deps: Deps, options: HealthOptions) {
   const { host, port, whyNotReady, queue } = options
   const routes: Record<string, (request: IncomingMessage) => Promise<Answer>> = {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': async () => {
       const late = unavailable('The database does not answer.')
-      return within(whetherWorking(deps, whyNotReady, queue()), late)
+      return withTimeout(checkReadiness(deps, whyNotReady, queue()), late)
     },
     '/metrics': async () => ({
       status: 200,
@@ -40,9 +40,9 @@ export async function startHealth(deps: Deps, options: HealthOptions) {
     }),
     '/queue': async (request) => {
       if (!isLocal(request))
-        return problem(403, 'local-only', 'The queue is shown on this machine alone')
+        return problem(403, 'local-only', 'The queue page is available from this machine only')
       const opened = queue()
-      const failed = (await opened?.failedJobs(FAILED_SHOWN).catch(() => [])) ?? []
+      const failed = (await opened?.failedJobs(MAX_FAILED_JOBS_SHOWN).catch(() => [])) ?? []
       const body = queuePage(await readMetrics(deps.db, opened), failed)
       return { status: 200, type: 'text/html; charset=utf-8', body }
     },
@@ -75,7 +75,7 @@ export async function startHealth(deps: Deps, options: HealthOptions) {
   }
 }
 
-async function whetherWorking(
+async function checkReadiness(
   { db }: Deps,
   whyNotReady: Readiness,
   queue: OpenQueue | undefined,
@@ -86,12 +86,12 @@ async function whetherWorking(
   const reached = await queue.counts('send-mail').catch(() => undefined)
   if (!reached) return unavailable('The queue cannot be reached.')
   const trips = await openTrips(db)
-  return trips.length > 0 ? stopped(trips) : json(200, { status: 'ok' })
+  return trips.length > 0 ? erasureStopped(trips) : json(200, { status: 'ok' })
 }
 
-async function within<T>(answer: Promise<T>, late: T): Promise<T> {
+async function withTimeout<T>(answer: Promise<T>, late: T): Promise<T> {
   const timeout = Promise.withResolvers<T>()
-  const timer = setTimeout(() => timeout.resolve(late), PATIENCE_MS)
+  const timer = setTimeout(() => timeout.resolve(late), READINESS_TIMEOUT_MS)
   try {
     return await Promise.race([answer, timeout.promise])
   } finally {
@@ -100,8 +100,8 @@ async function within<T>(answer: Promise<T>, late: T): Promise<T> {
 }
 
 /**
- * There is no log-in for the page yet. The name is looked at too: a web site whose name points here is not this machine,
- * and neither is a proxy in front of it.
+ * The queue page has no log-in, so the request must come from this machine. The Host header is checked too: it rejects
+ * requests through a proxy, and from a website whose domain resolves to this address (DNS rebinding).
  */
 function isLocal({ headers, socket }: IncomingMessage): boolean {
   const from = socket.remoteAddress?.replace('::ffff:', '') ?? ''
@@ -113,7 +113,7 @@ function json(status: number, value: object): Answer {
   return { status, type: 'application/json; charset=utf-8', body: JSON.stringify(value) }
 }
 
-/** RFC 9457, as the API's. */
+/** A problem document (RFC 9457), like those of the API. */
 function problem(status: number, code: string, title: string, detail?: string): Answer {
   const body = JSON.stringify({ type: `/problems/${code}`, title, status, detail })
   return { status, type: 'application/problem+json; charset=utf-8', body }
@@ -123,9 +123,9 @@ function unavailable(detail: string): Answer {
   return problem(503, 'unavailable', 'The service cannot work at the moment', detail)
 }
 
-/** A code of its own: whoever waits for the start knows by it that all the rest works. */
-function stopped(trips: Trip[]): Answer {
-  const detail = `${trips.map(describeTrip).join(' ')} All else goes on. Look with \`pnpm lethe breaker\`; \`pnpm lethe breaker release\` is what goes on with erasing.`
+/** This state has its own problem code, so a caller that waits for readiness knows that everything else works. */
+function erasureStopped(trips: Trip[]): Answer {
+  const detail = `${trips.map(describeTrip).join(' ')} Everything else keeps running. Inspect with \`pnpm lethe breaker\`; resume erasure with \`pnpm lethe breaker release\`.`
   return problem(503, 'erasure-stopped', 'Erasure is stopped', detail)
 }
 

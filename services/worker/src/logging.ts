@@ -1,7 +1,7 @@
 import { serializeError } from '@lethe/db'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
-/** JSON lines that tell what happened and never to whom. */
+/** Logs JSON lines. Errors are serialized without text that could identify a person. */
 export function createLog(level: string, stream?: DestinationStream): Logger {
   const options = { level, serializers: { err: serializeError } }
   return stream ? pino(options, stream) : pino(options)
@@ -9,16 +9,16 @@ export function createLog(level: string, stream?: DestinationStream): Logger {
 
 const THROTTLE_INTERVAL_MS = 10_000
 
-/** Hands on the first error of each kind, then none of that kind for ten seconds: an outage is not a flood of lines. */
+/** Passes on at most one error of each kind per ten seconds, so an outage does not flood the log. */
 export function throttleErrors<E>(onError: (error: E) => void): (error: E) => void {
-  const told = new Map<string, number>()
+  const lastPassedAt = new Map<string, number>()
   return (error) => {
     const { name, code } = error as { name?: unknown; code?: unknown }
     const kind = `${name} ${code}`
-    // Not the time of day: set back by an operator, it would silence us until it is that late again.
+    // A monotonic clock: after the system clock was set back, a wall clock would suppress errors until it caught up.
     const now = performance.now()
-    if (now - (told.get(kind) ?? -THROTTLE_INTERVAL_MS) < THROTTLE_INTERVAL_MS) return
-    told.set(kind, now)
+    if (now - (lastPassedAt.get(kind) ?? -THROTTLE_INTERVAL_MS) < THROTTLE_INTERVAL_MS) return
+    lastPassedAt.set(kind, now)
     onError(error)
   }
 }

@@ -2,12 +2,12 @@ import { setTimeout } from 'node:timers/promises'
 
 interface Loop {
   everyMs: number
-  /** True when there may be more to do at once. */
+  /** Returns true when there may be more work right away. */
   run(): Promise<boolean>
   onError(error: unknown): void
 }
 
-/** Runs again and again until `stop` fires; resolves once the last run is over. */
+/** Repeats `run` until `stop` aborts. Resolves once the last run has ended. */
 export async function loop({ everyMs, run, onError }: Loop, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     let more = false
@@ -20,6 +20,6 @@ export async function loop({ everyMs, run, onError }: Loop, stop: AbortSignal): 
   }
 }
 
-export async function sleep(ms: number, until: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal: until }).catch(() => {})
+export async function sleep(ms: number, stop: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal: stop }).catch(() => {})
 }

@@ -2,57 +2,59 @@ import { ehloName, type Sender } from '@lethe/config'
 import type { Mail } from '@lethe/mails'
 import nodemailer, { type NodemailerError } from 'nodemailer'
 
-interface Letter extends Mail {
-  /** Of the outbox row: the same on every try, and so is the Message-ID. */
+interface OutgoingMail extends Mail {
+  /** The id of the outbox row. The Message-ID contains it, so it is the same on every attempt. */
   id: string
   to: string
   date: Date
 }
 
 export interface Mailer {
-  /** Resolves once the server has taken the mail. */
-  send(letter: Letter, signal: AbortSignal): Promise<void>
+  /** Resolves once the server has accepted the mail. */
+  send(mail: OutgoingMail, signal: AbortSignal): Promise<void>
   close(): void
 }
 
 /**
- * No vacation reply, receipt or other automatic answer to a mail that no person wrote (RFC 3834; Exchange: MS-OXCMAIL
- * §2.1.3.2.20). `All` would also suppress NDR, the report that a mail could not be delivered, which operators need.
+ * Suppress vacation replies, receipts and other automatic answers (RFC 3834; Exchange: MS-OXCMAIL §2.1.3.2.20). `All`
+ * would also suppress NDR, the non-delivery report, which operators need.
  */
-const automatic = {
+const AUTOMATIC_MAIL_HEADERS = {
   'Auto-Submitted': 'auto-generated',
   'X-Auto-Response-Suppress': 'DR, RN, NRN, OOF, AutoReply',
 }
 
-/** Each has a connection: a server that leaves some without an answer does not make others wait. */
-export const mailsAtOnce = 10
+/** Each mail has its own connection, so mails that the server leaves unanswered do not block the others. */
+export const MAX_CONCURRENT_MAILS = 10
 
-/** How long nothing of a mail need leave, milliseconds: a server may look long at an address before it takes it. */
-const PATIENCE_MS = 60_000
+/** How long the server may take until it accepts DATA: it may check an address for a while. */
+const SEND_TIMEOUT_MS = 60_000
 
-/** Mails through a few kept connections: twenty times as fast as one connection a mail. */
+/** Sends mails through pooled connections, which is twenty times as fast as one connection per mail. */
 export function openMailer(
   smtpUrl: string,
   from: Sender,
   publicUrl: string,
-  patienceMs = PATIENCE_MS,
+  timeoutMs = SEND_TIMEOUT_MS,
 ): Mailer {
   const transport = nodemailer.createTransport({
     url: smtpUrl,
     name: ehloName(smtpUrl, publicUrl),
     pool: true,
-    maxConnections: mailsAtOnce,
-    // Before a mail begins to leave nothing can be sent twice, so a server that is away or silent is given up soon. The
-    // ten minutes of silence that nodemailer bears afterwards stay: cut short, mails that were taken would be sent again.
+    maxConnections: MAX_CONCURRENT_MAILS,
+    // Short timeouts: no mail has been sent yet, so giving up cannot send it twice. The ten minutes that nodemailer waits
+    // later stay: with a shorter timeout, a mail that the server has accepted would be sent again.
     dnsTimeout: 10_000,
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
   })
-  // The reason reaches whoever sends; unheard, it would end the process.
+  // `send` rejects with the same error. Without a listener, the event would end the process.
   transport.on('error', () => {})
-  // A mail is read from when the server has said that it takes one.
+  // Nodemailer starts to read the message when the server has accepted DATA.
   transport.use('stream', ({ message, data }, done) => {
-    message.processFunc((text) => text.once('resume', (data as unknown as Leaving).leaves))
+    message.processFunc((text) =>
+      text.once('resume', (data as unknown as SendObserver).onDataAccepted),
+    )
     done()
   })
   const host = new URL(publicUrl).hostname
@@ -60,29 +62,29 @@ export function openMailer(
   return {
     async send({ id, to, date, subject, text, html }, signal) {
       if (!isOneAddress(to)) throw new AddressRefusedError()
-      const patience = new AbortController()
-      const timer = setTimeout(() => patience.abort(new MailServerTimeoutError()), patienceMs)
-      const leaving: Leaving = { leaves: () => clearTimeout(timer) }
-      const sent = transport.sendMail({
-        ...leaving,
+      const timeout = new AbortController()
+      const timer = setTimeout(() => timeout.abort(new MailServerTimeoutError()), timeoutMs)
+      const observer: SendObserver = { onDataAccepted: () => clearTimeout(timer) }
+      const sending = transport.sendMail({
+        ...observer,
         from,
-        // As an object it is never read as a list of addresses.
+        // Nodemailer would parse a string as a list of addresses.
         to: { name: '', address: to },
         envelope: { from: from.address, to: [to] },
         messageId: `<${id}@${host}>`,
         date,
-        headers: automatic,
+        headers: AUTOMATIC_MAIL_HEADERS,
         subject,
         text,
         html,
         disableFileAccess: true,
         disableUrlAccess: true,
-        signal: AbortSignal.any([signal, patience.signal]),
+        signal: AbortSignal.any([signal, timeout.signal]),
       })
       try {
-        await sent
+        await sending
       } catch (error) {
-        patience.signal.throwIfAborted()
+        timeout.signal.throwIfAborted()
         throw error
       } finally {
         clearTimeout(timer)
@@ -92,8 +94,8 @@ export function openMailer(
   }
 }
 
-interface Leaving {
-  leaves(): void
+interface SendObserver {
+  onDataAccepted(): void
 }
 
 class MailServerTimeoutError extends Error {
@@ -101,7 +103,7 @@ class MailServerTimeoutError extends Error {
   readonly code = 'ETIMEDOUT'
 }
 
-/** Nothing that could end the address, start another one or add a header. */
+/** Rejects characters that could end the address, start another one or add a header. */
 function isOneAddress(text: string): boolean {
   return /^[^\s\p{Cc}<>,;]+@[^\s\p{Cc}<>,;@]+$/u.test(text)
 }
@@ -111,8 +113,8 @@ class AddressRefusedError extends Error {
   readonly code = 'EADDRESS'
 }
 
-/** RFC 4954 §6: what a server says at any step to whom it wants logged in, or otherwise than they are. */
-const aboutLogIn = [530, 534, 535, 538]
+/** Replies at any step by which a server requires another authentication (RFC 4954 §6). */
+const LOG_IN_REPLY_CODES = [530, 534, 535, 538]
 
 /**
  * Whether the server, or we, will never take this mail (RFC 5321 §4.2.1: 5yz): the recipient is refused, or the message
@@ -122,18 +124,18 @@ const aboutLogIn = [530, 534, 535, 538]
 export function isRefusedForGood(error: unknown): boolean {
   if (error instanceof AddressRefusedError) return true
   const { code, command, permanent, responseCode } = error as NodemailerError
-  if (permanent !== true || aboutLogIn.includes(responseCode ?? 0)) return false
+  if (permanent !== true || LOG_IN_REPLY_CODES.includes(responseCode ?? 0)) return false
   return code === 'EMESSAGE' || (code === 'EENVELOPE' && command === 'RCPT TO')
 }
 
-/** Whether the server takes no mail from this service, whomever it is for: `MAIL_FROM` or `SMTP_URL` is wrong. */
+/** Whether the server refuses every mail of this service: `MAIL_FROM` or `SMTP_URL` is wrong. */
 export function isSenderRefused(error: unknown): boolean {
   const { code, command, permanent, responseCode } = error as NodemailerError
-  if (code === 'EAUTH' || aboutLogIn.includes(responseCode ?? 0)) return true
+  if (code === 'EAUTH' || LOG_IN_REPLY_CODES.includes(responseCode ?? 0)) return true
   return permanent === true && ['EHLO', 'HELO', 'MAIL FROM'].includes(command ?? '')
 }
 
-/** What may be logged of such an error: its message and its other members quote the address. */
+/** The members of such an error that may be logged. Its message and other members quote the address. */
 export function mailErrorFacts(error: unknown) {
   if (!(error instanceof Error)) return {}
   const { name, code, originalCode, responseCode, command } = error as NodemailerError

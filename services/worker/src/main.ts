@@ -6,20 +6,23 @@ import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
 import { readConfig } from './config.ts'
 import { createLog, throttleErrors } from './logging.ts'
 import { openMailer } from './mailer.ts'
-import { databaseConnections, exportJobsAtOnce, startWorker } from './worker.ts'
+import { MAX_CONCURRENT_EXPORT_JOBS, MAX_DATABASE_CONNECTIONS, startWorker } from './worker.ts'
 
-const EXIT_WITHIN_MS = 9_900
+const EXIT_TIMEOUT_MS = 9_900
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
 const keys = deriveKeys(config.secretKey)
 const connecting = {
-  // Work that is under way can wait for a database that stalls; a lease lasts for ten seconds.
+  // Running jobs can wait while the database stalls, but for less than the ten seconds of a lease.
   patience: 5_000,
   onError: throttleErrors((err) => log.warn({ err }, 'database.connection-lost')),
 }
-const db = connect(config.databaseUrl, { max: databaseConnections, ...connecting })
-const readers = openSnapshotPool(config.databaseUrl, { max: exportJobsAtOnce, ...connecting })
+const db = connect(config.databaseUrl, { max: MAX_DATABASE_CONNECTIONS, ...connecting })
+const snapshotPool = openSnapshotPool(config.databaseUrl, {
+  max: MAX_CONCURRENT_EXPORT_JOBS,
+  ...connecting,
+})
 
 for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(event, (err) => {
@@ -27,18 +30,16 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
     process.exit(1)
   })
 
-// An unreachable or empty database is for /readyz to tell; one that cannot be worked with ends the process.
+// /readyz reports a database that is unreachable or not migrated. An unusable one ends the process.
 const adopted = await adoptSecretKey(db, keys).catch((error) => {
   const unusable = asUnusable(error)
   if (unusable) exit(unusable.message)
 })
 if (adopted === false) exit(foreignSecretKey)
 if (config.production && !config.publicUrl.startsWith('https:'))
-  log.warn('PUBLIC_URL begins with http: links travel unprotected unless TLS ends in front')
+  log.warn('PUBLIC_URL begins with http: links travel unencrypted unless a proxy terminates TLS')
 if (config.production && config.smtpUrl.startsWith('smtp:'))
-  log.warn(
-    'SMTP_URL begins with smtp: mails travel unprotected where the server offers no STARTTLS',
-  )
+  log.warn('SMTP_URL begins with smtp: mails travel unencrypted if the server offers no STARTTLS')
 
 const folders = guardFolders({ db, map: dataMap, folders: openMarkedFolders(config), log })
 const foreignFolder = await folders.start()
@@ -48,9 +49,20 @@ const { publicUrl, uploadDir, exportTtl, breakerLimits, rateLimits } = config
 const mailer = openMailer(config.smtpUrl, config.mailFrom, publicUrl)
 const worker = await startWorker(
   {
-    ...{ db, readers, keys, log, mailer, publicUrl, uploadDir, breakerLimits, rateLimits },
-    ...{ dataMap, exportTtl: exportTtl.iso, storage: openStorage(config.exportDir), folders },
+    db,
+    snapshotPool,
+    keys,
+    log,
+    mailer,
+    publicUrl,
+    storage: openStorage(config.exportDir),
+    folders,
+    uploadDir,
+    dataMap,
+    exportTtl: exportTtl.iso,
+    breakerLimits,
     purgeExpiredSessions,
+    rateLimits,
   },
   { ...config, refuse: exit },
 ).catch(({ code }: NodeJS.ErrnoException) =>
@@ -62,12 +74,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
     if (closing) return
     closing = true
-    setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref()
+    setTimeout(() => process.exit(0), EXIT_TIMEOUT_MS).unref()
     void close().then(() => process.exit(0))
   })
 
 async function close(): Promise<void> {
   await worker.close()
   mailer.close()
-  await Promise.all([readers.end(), db.destroy()])
+  await Promise.all([snapshotPool.end(), db.destroy()])
 }

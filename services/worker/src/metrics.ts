@@ -14,8 +14,8 @@ export interface Metric {
 }
 
 /**
- * The alarms, what is open in the database, and what waits in the queue. No names, no ids. BacklogCounts that took too long are left
- * out, and `lethe_counts_up` says so; the alarms are there all the same.
+ * The alarms, the open rows of the database, and the jobs in the queue; no names, no ids. Counts that took too long are
+ * left out, and `lethe_counts_up` is 0; the alarms are always included.
  */
 export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise<Metric[]> {
   const [alarms, counts, jobs] = await Promise.all([
@@ -31,7 +31,7 @@ export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise
     ),
     gauge(
       'lethe_deletions_overdue_seconds',
-      'How long the oldest deletion is past its date and not erased.',
+      'How long the oldest open deletion is past its date.',
       alarms.oldestOverdue,
     ),
     gauge('lethe_mails_pending_seconds', 'Age of the oldest unsent mail.', alarms.oldestMail),
@@ -39,7 +39,7 @@ export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise
     { name: 'lethe_queue_jobs', help: 'Jobs in the queue by job and state.', samples: jobs ?? [] },
     gauge(
       'lethe_counts_up',
-      `Whether the counts could be made in time; else they are left out. They stop at ${MAX_COUNT}.`,
+      `Whether counting finished in time; otherwise the counts are left out. They stop at ${MAX_COUNT}.`,
       counts ? 1 : 0,
     ),
     ...(counts ? countMetrics(counts) : []),
@@ -48,19 +48,24 @@ export async function readMetrics(db: Db, queue: OpenQueue | undefined): Promise
 
 function countMetrics(counts: BacklogCounts): Metric[] {
   return [
-    labelled('lethe_deletions', 'Deletions that are not over, by status.', 'status', {
+    labeled('lethe_deletions', 'Open deletions by status.', 'status', {
       pending: counts.pendingDeletions,
       erasing: counts.erasingDeletions,
     }),
-    labelled('lethe_exports', 'Exports to be made, and those that can be fetched.', 'status', {
-      pending: counts.pendingExports,
-      ready: counts.readyExports,
-    }),
-    labelled('lethe_mails', 'Mails that have not left.', 'status', {
+    labeled(
+      'lethe_exports',
+      'Exports that are pending or can be downloaded, by status.',
+      'status',
+      {
+        pending: counts.pendingExports,
+        ready: counts.readyExports,
+      },
+    ),
+    labeled('lethe_mails', 'Unsent mails.', 'status', {
       pending: counts.pendingMails,
     }),
     gauge('lethe_deletions_overdue', 'Deletions past their date and not erased.', counts.overdue),
-    labelled(
+    labeled(
       'lethe_deletions_at_once',
       'Deletions that the breaker counts: due, or claimed within the hour, and neither held nor released.',
       'accounts',
@@ -88,7 +93,7 @@ function gauge(name: string, help: string, value: number): Metric {
   return { name, help, samples: [{ labels: {}, value }] }
 }
 
-function labelled(
+function labeled(
   name: string,
   help: string,
   label: string,
@@ -101,7 +106,7 @@ function labelled(
   return { name, help, samples }
 }
 
-/** The text format of Prometheus, version 0.0.4. */
+/** Renders the Prometheus text format, version 0.0.4. */
 export function metricsText(metrics: Metric[]): string {
   return metrics
     .flatMap(({ name, help, samples }) => [

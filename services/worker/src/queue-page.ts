@@ -9,7 +9,7 @@ th, td { text-align: left; padding: .3rem 1rem .3rem 0; border-bottom: 1px solid
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 `
 
-/** Read-only, without scripts: what waits, and what was set aside. Reloads itself. */
+/** The queue page: counts and failed jobs. Read-only, without scripts; it reloads itself. */
 export function queuePage(metrics: Metric[], failed: FailedJob[]): string {
   return `<!doctype html>
 <html lang="en">
@@ -24,8 +24,8 @@ export function queuePage(metrics: Metric[], failed: FailedJob[]): string {
 <main>
 <h1>Queue</h1>
 ${metrics.map(metricTable).join('\n')}
-<h2>Jobs set aside</h2>
-${failed.length > 0 ? failedTable(failed) : '<p>None: every job made sense.</p>'}
+<h2>Failed jobs</h2>
+${failed.length > 0 ? failedTable(failed) : '<p>None: every job could be handled.</p>'}
 </main>
 </body>
 </html>

@@ -15,6 +15,7 @@ import {
   hasDueReminders,
   hasExportsToExpire,
   hasPendingExports,
+  hasPendingMails,
   hasReleaseToFinish,
   hasUnsealedEvents,
   isClaimable,
@@ -29,33 +30,33 @@ import {
 import type { OpenQueue } from '@lethe/queue'
 import type { RawBuilder } from 'kysely'
 import type { Deps } from './deps.ts'
-import { hasMailsToRelay, relayMails } from './relay.ts'
+import { relayMails } from './relay.ts'
 
 const MINUTE = 60_000
 
-const DELETIONS = 1_000
-const ARCHIVES = 100
-/** Of what is closed or forgotten by one statement. */
-const BATCH = 1_000
-/** Beyond these nothing is lent: rows wait better than jobs, whose leases run out. */
-const BATCHES_WAITING = 10
+const DELETION_BATCH_SIZE = 1_000
+const ARCHIVE_BATCH_SIZE = 100
+/** Rows that one statement closes or purges. */
+const SWEEP_BATCH_SIZE = 1_000
+/** With this many waiting jobs nothing is dispatched: rows can wait, but the leases of jobs expire. */
+const MAX_WAITING_JOBS = 10
 
 interface Task {
-  /** True when there may be more to do at once. */
+  /** Returns true when there may be more work right away. */
   run(): Promise<boolean>
 }
 
-/** A task with a condition that an index answers: the worker asks for all of these at once, and runs what it finds. */
+/** A task with a condition that an index answers. The worker checks all conditions in one statement and runs the tasks that have work. */
 export interface ConditionalTask extends Task {
   when: RawBuilder<boolean>
 }
 
-/** A task that runs by the clock, since nothing tells quickly whether there is something to do. */
+/** A task that runs at an interval, since there is no fast check whether it has work. */
 export interface PeriodicTask extends Task {
   everyMs: number
 }
 
-/** What no event announces is found here: each task is one small guarded statement, and any number of workers may run it. */
+/** The tasks that find work which no event announces. Each is a small guarded statement that any number of workers may run. */
 export function sweepTasks(deps: Deps, queue: OpenQueue) {
   return { ...conditionalTasks(deps, queue), ...periodicTasks(deps) }
 }
@@ -63,7 +64,7 @@ export function sweepTasks(deps: Deps, queue: OpenQueue) {
 export function conditionalTasks(deps: Deps, queue: OpenQueue) {
   const { db, breakerLimits } = deps
   return {
-    relay: { when: hasMailsToRelay, run: () => relayMails(db, queue) },
+    relay: { when: hasPendingMails, run: () => relayMails(db, queue) },
     'dispatch-exports': { when: hasPendingExports, run: () => queueExports(deps, queue) },
     'dispatch-deletions': {
       when: hasClaimable(breakerLimits),
@@ -86,7 +87,7 @@ export function periodicTasks(deps: Deps) {
     'purge-mails': { everyMs: 10 * MINUTE, run: inBatches(db, purgeMails) },
     'give-up-exports': { everyMs: 10 * MINUTE, run: once(() => giveUpExports(db)) },
     'check-archives': { everyMs: MINUTE, run: () => checkArchives(deps) },
-    'remove-orphaned-archives': { everyMs: MINUTE, run: once(() => collectArchives(deps)) },
+    'remove-orphaned-archives': { everyMs: MINUTE, run: once(() => collectOrphanedArchives(deps)) },
   } satisfies Record<string, PeriodicTask>
 }
 
@@ -98,40 +99,40 @@ function once(run: () => Promise<unknown>): Task['run'] {
 }
 
 function inBatches(db: Db, run: (db: Db, limit: number) => Promise<number>): Task['run'] {
-  return async () => (await run(db, BATCH)) === BATCH
+  return async () => (await run(db, SWEEP_BATCH_SIZE)) === SWEEP_BATCH_SIZE
 }
 
 async function queueExports({ db }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('export-accounts')
-  if (waiting >= BATCHES_WAITING) return false
+  if (waiting >= MAX_WAITING_JOBS) return false
   const leases = await dispatchExports(db)
   await queue.publish('export-accounts', leases)
   return leases.length > 0
 }
 
-/** Those that are due, and those that a worker had claimed before it died. */
+/** Queues deletions that are due, and those whose worker died after the claim. */
 async function queueDeletions({ db, breakerLimits }: Deps, queue: OpenQueue): Promise<boolean> {
   const { waiting } = await queue.counts('erase-accounts')
-  if (waiting >= BATCHES_WAITING) return false
+  if (waiting >= MAX_WAITING_JOBS) return false
   const lease = await dispatchBatch(
     db,
     'deletions',
-    isClaimable(breakerLimits, DELETIONS),
-    DELETIONS,
+    isClaimable(breakerLimits, DELETION_BATCH_SIZE),
+    DELETION_BATCH_SIZE,
   )
   if (!lease) return false
   await queue.publish('erase-accounts', [lease])
   return true
 }
 
-/** Lending and claiming stop by themselves; that it is so is noted and told here, once. */
+/** Records and logs each trip once. Dispatch and claim check the limits themselves. */
 async function reportTrips({ db, breakerLimits, log }: Deps): Promise<void> {
   for (const { id: _, ...trip } of await tripBreaker(db, breakerLimits))
     log.error(trip, 'erasure.stopped')
 }
 
 async function removeArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
-  const archives = await archivesToRemove(db, ARCHIVES)
+  const archives = await archivesToRemove(db, ARCHIVE_BATCH_SIZE)
   if (archives.length === 0 || (await folders.whyNot())) return false
   for (const { exportId, fileName } of archives) {
     try {
@@ -142,13 +143,13 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
     }
     await archiveRemoved(db, exportId)
   }
-  return archives.length === ARCHIVES
+  return archives.length === ARCHIVE_BATCH_SIZE
 }
 
-/** In a folder that is another database's every archive would seem to be missing. */
+/** Checks nothing in the folder of another database, where every archive would seem to be missing. */
 async function checkArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
   if (await folders.whyNot()) return false
-  const archives = await archivesToCheck(db, ARCHIVES)
+  const archives = await archivesToCheck(db, ARCHIVE_BATCH_SIZE)
   const checked: string[] = []
   for (const { exportId, fileName } of archives) {
     try {
@@ -164,10 +165,10 @@ async function checkArchives({ db, storage, folders, log }: Deps): Promise<boole
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
   }
   await archivesChecked(db, checked)
-  return archives.length === ARCHIVES
+  return archives.length === ARCHIVE_BATCH_SIZE
 }
 
-async function collectArchives({ db, storage, folders, log }: Deps): Promise<void> {
+async function collectOrphanedArchives({ db, storage, folders, log }: Deps): Promise<void> {
   if (await folders.whyNot()) return
   await removeOrphanedArchives(db, storage, {
     removed: (exportId) => log.info({ export: exportId }, 'archive.collected'),
@@ -176,7 +177,7 @@ async function collectArchives({ db, storage, folders, log }: Deps): Promise<voi
   })
 }
 
-/** Without the message, which may name a path. */
+/** The loggable part of a storage error. Its message may contain a path. */
 function storageFailure(exportId: string, error: unknown): object {
   const { code, name } = error as NodeJS.ErrnoException
   return { export: exportId, code: code ?? name }

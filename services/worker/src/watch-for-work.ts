@@ -3,44 +3,44 @@ import { sql } from 'kysely'
 import { sleep } from './loop.ts'
 import type { ConditionalTask } from './sweep.ts'
 
-/** An idle worker looks once a second: one transaction, whatever the number of tasks. */
-const IDLE_MS = 1_000
-const BUSY_MS = 250
+/** An idle worker checks once a second, in one transaction for all tasks. */
+const IDLE_INTERVAL_MS = 1_000
+const BUSY_INTERVAL_MS = 250
 
 interface Watch<Name> {
-  /** Runs this task now: what creates work announces it. */
-  ask(name: Name): void
-  /** Resolves after `stop`, once no task runs any more. */
+  /** Runs this task now, since a notification announced work for it. */
+  requestRun(name: Name): void
+  /** Resolves after `stop`, once every task has ended. */
   ended: Promise<unknown>
 }
 
-/** Looks for work until `stop` fires, and runs the tasks that have some, each beside the others. */
+/** Checks for work until `stop` aborts and runs the tasks that have some concurrently. */
 export function watchForWork<Name extends string>(
   db: Db,
   tasks: Record<Name, ConditionalTask>,
-  failed: (task: string) => (error: unknown) => void,
+  onTaskError: (task: string) => (error: unknown) => void,
   stop: AbortSignal,
 ): Watch<Name> {
   const names = Object.keys(tasks) as Name[]
   const runners = Object.fromEntries(
-    names.map((name) => [name, createRunner(tasks[name], failed(name), stop)]),
+    names.map((name) => [name, createRunner(tasks[name], onTaskError(name), stop)]),
   ) as Record<Name, Runner>
-  const onError = failed('look')
-  const look = async () => {
+  const onError = onTaskError('look')
+  const watch = async () => {
     while (!stop.aborted) {
       const found = await findWork(db, tasks).catch((error: unknown) => {
         onError(error)
         return []
       })
-      for (const name of found) runners[name].ask()
-      await sleep(found.length > 0 ? BUSY_MS : IDLE_MS, stop)
+      for (const name of found) runners[name].requestRun()
+      await sleep(found.length > 0 ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS, stop)
     }
     await Promise.all(names.map((name) => runners[name].idle()))
   }
-  return { ask: (name) => runners[name].ask(), ended: look() }
+  return { requestRun: (name) => runners[name].requestRun(), ended: watch() }
 }
 
-/** The names of the tasks that have something to do. One statement, and no row is locked or counted for it. */
+/** The names of the tasks that have work. One statement, which locks and counts no rows. */
 export async function findWork<Name extends string>(
   db: Db,
   tasks: Record<Name, ConditionalTask>,
@@ -54,21 +54,21 @@ export async function findWork<Name extends string>(
 }
 
 interface Runner {
-  ask(): void
+  requestRun(): void
   idle(): Promise<void> | undefined
 }
 
-/** Asked while the task runs, it runs once more afterwards: what was announced meanwhile may have been missed. */
+/** A request during a run leads to one more run, since the current run may miss the new work. */
 function createRunner(
   { run }: ConditionalTask,
   onError: (error: unknown) => void,
   stop: AbortSignal,
 ): Runner {
-  let asked = false
+  let isRequested = false
   let running: Promise<void> | undefined
   const work = async () => {
-    while (asked && !stop.aborted) {
-      asked = false
+    while (isRequested && !stop.aborted) {
+      isRequested = false
       try {
         while (!stop.aborted && (await run()));
       } catch (error) {
@@ -78,8 +78,8 @@ function createRunner(
     running = undefined
   }
   return {
-    ask() {
-      asked = true
+    requestRun() {
+      isRequested = true
       running ??= work()
     },
     idle: () => running,

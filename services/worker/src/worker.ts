@@ -10,77 +10,86 @@ import {
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/queue'
 import { openQueue } from '@lethe/queue'
 import type { Deps } from './deps.ts'
-import { handlersWith } from './handlers/index.ts'
+import { findMapProblems } from './find-map-problems.ts'
+import { createHandlers } from './handlers/index.ts'
 import { startHealth } from './health.ts'
 import { listen } from './listen.ts'
 import { throttleErrors } from './logging.ts'
 import { loop, sleep } from './loop.ts'
-import { mailsAtOnce } from './mailer.ts'
+import { MAX_CONCURRENT_MAILS } from './mailer.ts'
 import { conditionalTasks, periodicTasks } from './sweep.ts'
 import { watchForWork } from './watch-for-work.ts'
-import { whyNoPlan } from './why-no-plan.ts'
 
 export interface WorkerOptions {
   databaseUrl: string
-  /** Absent: the queue lives in the database. */
+  /** If absent, the queue uses the database. */
   redisUrl?: string | undefined
   queueName?: string
-  /** Where health, metrics and the queue page are served; port 0 is any free one. */
+  /** The address of health, metrics and the queue page. Port 0 selects a free one. */
   host: string
   port: number
-  /** Milliseconds that running handlers have when the worker is closed; then they give back what they hold. */
+  /** Milliseconds for running handlers to finish when the worker closes; after that they release their leases. */
   graceMs?: number
-  /** Told instead of beginning to work where the data map forgets something, or a folder is another database's: why, with the remedy. */
+  /**
+   * Called instead of starting jobs if the data map is incomplete or a folder belongs to another database.
+   * `reasons` has one line for each problem, with its remedy.
+   */
   refuse?: (reasons: string) => void
 }
 
 interface RunningWorker {
   port: number
-  /** Lends no more, lets running handlers finish, and ends every connection that it opened. */
+  /** Stops dispatching, lets running handlers finish, and closes every connection that the worker opened. */
   close(): Promise<void>
 }
 
-/** Each of up to twenty people, who are read on one connection. */
-export const exportJobsAtOnce = 4
-// Mails wait for a network, exports for disks, erasures for row locks: none takes the slots of another.
-const concurrency: Record<JobName, number> = {
-  'send-mail': mailsAtOnce,
-  'export-accounts': exportJobsAtOnce,
+/** Each job exports up to twenty people and reads them on one connection. */
+export const MAX_CONCURRENT_EXPORT_JOBS = 4
+// Mails wait for the network, exports for disks, erasures for row locks, so each kind has its own slots.
+const MAX_CONCURRENT_JOBS: Record<JobName, number> = {
+  'send-mail': MAX_CONCURRENT_MAILS,
+  'export-accounts': MAX_CONCURRENT_EXPORT_JOBS,
   'erase-accounts': 2,
 }
-/** Erasures hold one while they run; mails and leases ask for one for a moment. */
-export const databaseConnections = 12
+/** An erasure holds one connection while it runs. Mails and lease renewals use one briefly. */
+export const MAX_DATABASE_CONNECTIONS = 12
 
-const GRACE_MS = 8_000
-const LETTING_GO_MS = 1_000
+const SHUTDOWN_GRACE_MS = 8_000
+const RELEASE_TIMEOUT_MS = 1_000
 
-/** Listens at once; begins to work as soon as the database can be worked on. */
+/** Serves health at once, and starts its jobs as soon as the database is ready. */
 export async function startWorker(deps: Deps, options: WorkerOptions): Promise<RunningWorker> {
-  const { host, port, graceMs = GRACE_MS } = options
-  const lending = new AbortController()
-  const work = new AbortController()
+  const { host, port, graceMs = SHUTDOWN_GRACE_MS } = options
+  const dispatchAbort = new AbortController()
+  const handlerAbort = new AbortController()
   let current: OpenQueue | undefined
-  const whyNotDatabase = readiness(deps)
+  const whyDatabaseNotReady = readiness(deps)
   const whyNotReady = async () =>
-    (await whyNotDatabase()) ?? (await whyNoPlan(deps))?.join('\n') ?? (await deps.folders.whyNot())
+    (await whyDatabaseNotReady()) ??
+    (await findMapProblems(deps))?.join('\n') ??
+    (await deps.folders.whyNot())
   const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
-  const begun = begin(deps, options, whyNotDatabase, lending.signal, work.signal).then(
-    (started) => {
-      if (started && !lending.signal.aborted) current = started.queue
-      return started
-    },
-  )
+  const starting = startWhenReady(
+    deps,
+    options,
+    whyDatabaseNotReady,
+    dispatchAbort.signal,
+    handlerAbort.signal,
+  ).then((started) => {
+    if (started && !dispatchAbort.signal.aborted) current = started.queue
+    return started
+  })
 
   const close = async () => {
     current = undefined
-    lending.abort()
-    const started = await begun
+    dispatchAbort.abort()
+    const started = await starting
     if (started) {
-      const done = Promise.all([started.worker.close(), started.loops])
-      const timely = await withinMs(graceMs, done)
-      work.abort(new Error('the worker is stopping'))
-      if (!timely) await withinMs(LETTING_GO_MS, done)
-      await withinMs(LETTING_GO_MS, started.queue.close())
+      const done = Promise.all([started.worker.close(), started.dispatching])
+      const finishedInTime = await withinMs(graceMs, done)
+      handlerAbort.abort(new Error('the worker is stopping'))
+      if (!finishedInTime) await withinMs(RELEASE_TIMEOUT_MS, done)
+      await withinMs(RELEASE_TIMEOUT_MS, started.queue.close())
     }
     await health.close()
     deps.log.info('worker.stopped')
@@ -95,93 +104,106 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   }
 }
 
-interface Started {
+interface StartedJobs {
   queue: OpenQueue
   worker: OpenWorker
-  /** Settles once nothing is lent any more. */
-  loops: Promise<unknown>
+  /** Resolves once dispatching has stopped. */
+  dispatching: Promise<unknown>
 }
 
-/** Undefined when it was stopped before it could begin, or may not. */
-async function begin(
+/** Retries every second until the jobs have started. Returns undefined if stopped before that, or refused. */
+async function startWhenReady(
   deps: Deps,
   options: WorkerOptions,
-  whyNotDatabase: Readiness,
-  stop: AbortSignal,
-  stopWork: AbortSignal,
-): Promise<Started | undefined> {
-  let told: string | undefined
-  while (!stop.aborted) {
-    const reason = await whyNotDatabase()
-    if (reason && reason !== told) deps.log.warn({ reason }, 'worker.waiting')
-    told = reason
+  whyDatabaseNotReady: Readiness,
+  stopDispatching: AbortSignal,
+  stopHandlers: AbortSignal,
+): Promise<StartedJobs | undefined> {
+  let loggedReason: string | undefined
+  while (!stopDispatching.aborted) {
+    const reason = await whyDatabaseNotReady()
+    if (reason && reason !== loggedReason) deps.log.warn({ reason }, 'worker.waiting')
+    loggedReason = reason
     if (!reason)
       try {
-        // To begin to erase with a table forgotten would leave somebody behind.
-        const reasons = await whyRefused(deps)
+        // With an incomplete data map, erasure would leave rows of a person behind.
+        const reasons = await findRefusalReasons(deps)
         if (reasons) {
           deps.log.fatal({ reasons }, 'worker.refused')
           options.refuse?.(reasons.join('\n'))
           return undefined
         }
-        const waitsFor = await deps.folders.whyNot()
-        if (!waitsFor) return await open(deps, options, stop, stopWork)
-        if (waitsFor !== told) deps.log.warn({ reason: waitsFor }, 'worker.waiting')
-        told = waitsFor
+        const folderReason = await deps.folders.whyNot()
+        if (!folderReason) return await startJobs(deps, options, stopDispatching, stopHandlers)
+        if (folderReason !== loggedReason) deps.log.warn({ reason: folderReason }, 'worker.waiting')
+        loggedReason = folderReason
       } catch (err) {
         deps.log.error({ err }, 'worker.not-started')
       }
-    await sleep(1_000, stop)
+    await sleep(1_000, stopDispatching)
   }
   return undefined
 }
 
-async function whyRefused(deps: Deps): Promise<string[] | undefined> {
-  const forgotten = await whyNoPlan(deps)
-  if (forgotten) return ['nobody may be erased:', ...forgotten]
-  const line = await deps.folders.start()
-  return line === undefined ? undefined : [line]
+async function findRefusalReasons(deps: Deps): Promise<string[] | undefined> {
+  const mapProblems = await findMapProblems(deps)
+  if (mapProblems) return ['the data map is incomplete:', ...mapProblems]
+  const foreignFolder = await deps.folders.start()
+  return foreignFolder === undefined ? undefined : [foreignFolder]
 }
 
-async function open(
+/** Opens the queue, starts its handlers, and starts dispatching. */
+async function startJobs(
   deps: Deps,
   { databaseUrl, redisUrl, queueName }: WorkerOptions,
-  stop: AbortSignal,
-  stopWork: AbortSignal,
-): Promise<Started> {
+  stopDispatching: AbortSignal,
+  stopHandlers: AbortSignal,
+): Promise<StartedJobs> {
   const { db, keys, log } = deps
   if (!(await adoptSecretKey(db, keys))) throw new Error(foreignSecretKey)
   const queue = await openQueue({
-    ...{ databaseUrl, redisUrl, name: queueName },
+    databaseUrl,
+    redisUrl,
+    name: queueName,
     onError: throttleErrors((err) => log.error({ err }, 'queue.failed')),
   })
   try {
-    const handlers = handlersWith({ ...deps, outbox: openOutbox(db), stop: stopWork })
-    const worker = await queue.startWorker(handlers, concurrency)
+    const handlers = createHandlers({ ...deps, outbox: openOutbox(db), stop: stopHandlers })
+    const worker = await queue.startWorker(handlers, MAX_CONCURRENT_JOBS)
     log.info({ queue: redisUrl ? 'redis' : 'postgres' }, 'worker.started')
-    return { queue, worker, loops: lend(deps, queue, databaseUrl, stop) }
+    return {
+      queue,
+      worker,
+      dispatching: startDispatching(deps, queue, databaseUrl, stopDispatching),
+    }
   } catch (error) {
     await queue.close()
     throw error
   }
 }
 
-function lend(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSignal) {
-  const away = throttleErrors((err: unknown) => deps.log.error({ err }, 'database.unavailable'))
-  const failed = (task: string) => {
-    const tell = throttleErrors((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
-    return (error: unknown) => (isUnavailable(error) ? away(error) : tell(error))
+/** Runs the sweep and the relay until `stop` aborts: at intervals, and on each notification of new rows. */
+function startDispatching(deps: Deps, queue: OpenQueue, databaseUrl: string, stop: AbortSignal) {
+  const logUnavailable = throttleErrors((err: unknown) =>
+    deps.log.error({ err }, 'database.unavailable'),
+  )
+  const onTaskError = (task: string) => {
+    const logFailed = throttleErrors((err: unknown) => deps.log.error({ task, err }, 'task.failed'))
+    return (error: unknown) => (isUnavailable(error) ? logUnavailable(error) : logFailed(error))
   }
-  const watch = watchForWork(deps.db, conditionalTasks(deps, queue), failed, stop)
+  const watch = watchForWork(deps.db, conditionalTasks(deps, queue), onTaskError, stop)
   const periodic = Object.entries(periodicTasks(deps)).map(([name, task]) =>
-    loop({ ...task, onError: failed(name) }, stop),
+    loop({ ...task, onError: onTaskError(name) }, stop),
   )
   return Promise.all([
     watch.ended,
     listen(
       databaseUrl,
-      { outbox: () => watch.ask('relay'), exports: () => watch.ask('dispatch-exports') },
-      failed('listen'),
+      {
+        outbox: () => watch.requestRun('relay'),
+        exports: () => watch.requestRun('dispatch-exports'),
+      },
+      onTaskError('listen'),
       stop,
     ),
     ...periodic,

@@ -9,17 +9,17 @@ import {
   type Mail,
 } from '@lethe/mails'
 
-interface Writer {
+interface MailContext {
   keys: Keys
   publicUrl: string
 }
 
-/** The mail as it is to be sent now; undefined when what it would say is no longer so. */
-export function writeMail(facts: MailFacts, writer: Writer): Mail | undefined {
-  return write[facts.mail](facts, writer)
+/** The mail with current facts; undefined if its news is outdated. */
+export function writeMail(facts: MailFacts, writer: MailContext): Mail | undefined {
+  return writers[facts.mail](facts, writer)
 }
 
-const write: Record<MailName, (facts: MailFacts, writer: Writer) => Mail | undefined> = {
+const writers: Record<MailName, (facts: MailFacts, writer: MailContext) => Mail | undefined> = {
   'deletion-scheduled'(facts, { keys, publicUrl }) {
     const { eraseAfter, requestedBy } = facts
     if (facts.deletionStatus !== 'pending' || !eraseAfter) return undefined
@@ -38,7 +38,7 @@ const write: Record<MailName, (facts: MailFacts, writer: Writer) => Mail | undef
   'export-ready'(facts, { keys, publicUrl }) {
     const { exportStatus, exportExpiresAt: expiresAt, exportBytes: bytes } = facts
     if (exportStatus !== 'ready' || !expiresAt || !bytes) return undefined
-    const token = checked(exportToken, keys, facts.exportNonce, facts.exportHash)
+    const token = makeVerifiedToken(exportToken, keys, facts.exportNonce, facts.exportHash)
     return exportReady({ publicUrl, token, expiresAt, bytes, isOwn: facts.deletionId === null })
   },
   'deletion-cancelled': (_facts, { publicUrl }) => deletionCancelled({ publicUrl }),
@@ -54,11 +54,11 @@ const write: Record<MailName, (facts: MailFacts, writer: Writer) => Mail | undef
 }
 
 function cancelToken(keys: Keys, { deletionNonce, deletionHash }: MailFacts): string {
-  return checked(deletionToken, keys, deletionNonce, deletionHash)
+  return makeVerifiedToken(deletionToken, keys, deletionNonce, deletionHash)
 }
 
-/** No link is mailed that would not open: with another SECRET_KEY, or a damaged row, the token is another. */
-function checked(
+/** Throws if the link would not open: another SECRET_KEY or a damaged row yields another token. */
+function makeVerifiedToken(
   make: (keys: Keys, nonce: Buffer) => string,
   keys: Keys,
   nonce: Buffer | null,

@@ -139,7 +139,7 @@ t.test('the queue page is shown on this machine alone', async (t) => {
   await until('it is ready', async () => (await get(port, '/readyz')).status === 200)
   const page = await get(port, '/queue')
   t.match(page, { status: 200, type: 'text/html; charset=utf-8' })
-  t.match(page.body, /Jobs set aside/)
+  t.match(page.body, /Failed jobs/)
   t.match(await get(port, '/queue', { host: `lethe.example:${port}` }), { status: 403 })
   t.match(await get(port, '/queue', { host: `localhost:${port}` }), { status: 200 })
 })

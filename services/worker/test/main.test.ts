@@ -76,7 +76,7 @@ t.test(
     t.equal(code, 1)
     t.match(
       errors,
-      /^nobody may be erased:\nnotes: its rows lead to a person .* add notes: \{.*\n$/,
+      /^the data map is incomplete:\nnotes: its rows lead to a person .* add notes: \{.*\n$/,
     )
   },
 )

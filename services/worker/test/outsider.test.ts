@@ -90,7 +90,7 @@ t.test('a forum that knows nothing of our users lives the whole life of a deleti
 /** A database without our users, the forum in it, and a worker for it. */
 async function forum(t: Test) {
   const { db, url } = await emptyDb(t)
-  const readers = openSnapshotPool(url, { max: 2 })
+  const snapshotPool = openSnapshotPool(url, { max: 2 })
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-forum-'))
   const exportDir = path.join(folder, 'exports')
@@ -120,7 +120,7 @@ async function forum(t: Test) {
     {
       ...{ db, keys, mailer, publicUrl, uploadDir, breakerLimits, dataMap: map },
       log,
-      readers,
+      snapshotPool,
       storage,
       folders: guardFolders({ db, map, folders: marked, log }),
       exportTtl: 'P7D',
@@ -132,7 +132,7 @@ async function forum(t: Test) {
   t.teardown(async () => {
     await worker.close()
     mailer.close()
-    await readers.end()
+    await snapshotPool.end()
     await rm(folder, { recursive: true })
   })
   return { db, keys, sink, storage, uploadDir }

@@ -72,12 +72,12 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   const stop = new AbortController()
   const uploadDir = path.join(folder, 'uploads')
   const log = createLog('debug', { write: (line: string) => void lines.push(line) })
-  const readers = openSnapshotPool(databaseUrl, { max: 4 })
-  t.teardown(() => readers.end())
+  const snapshotPool = openSnapshotPool(databaseUrl, { max: 4 })
+  t.teardown(() => snapshotPool.end())
   const deps: HandlerDeps = {
     ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
     log,
-    readers,
+    snapshotPool,
     outbox: openOutbox(db),
     storage: openStorage(exportDir),
     folders: anyFolders,

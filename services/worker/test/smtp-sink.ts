@@ -31,7 +31,7 @@ export interface SmtpSink {
 /** A real SMTP server that keeps what it is given. */
 export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
   let gate: Promise<void> = Promise.resolve()
-  let waiting = 0
+  let heldMails = 0
   const sink: SmtpSink = {
     url: '',
     received: [],
@@ -40,7 +40,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
     hold() {
       const open = Promise.withResolvers<void>()
       gate = open.promise
-      return { release: open.resolve, held: () => waiting }
+      return { release: open.resolve, held: () => heldMails }
     },
   }
   const refuse = (at: Step, address: string) =>
@@ -64,9 +64,9 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
       const source = await buffer(stream).catch(() => undefined)
       // Whoever hangs up in the middle of a mail gets no answer.
       if (!source) return
-      waiting++
+      heldMails++
       await gate
-      waiting--
+      heldMails--
       const to = envelope.rcptTo.map(({ address }) => address)
       const error = refuse('DATA', to.join())
       const from = envelope.mailFrom ? envelope.mailFrom.address : ''

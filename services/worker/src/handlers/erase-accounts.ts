@@ -5,16 +5,16 @@ import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter, retryDelays } from '../retry-delays.ts'
 import { eraseClaimed } from './erase-claimed.ts'
 import { eraseFiles } from './erase-files.ts'
-import { foldersAreOurs } from './own-folders.ts'
+import { ownsFolders } from './owns-folders.ts'
 
-/** The claim has committed before anything is erased; whoever follows a worker that died goes on from there. */
+/** The claim commits before anything is erased, so after a crash the next worker resumes from it. */
 export async function eraseAccounts(
   job: Payload<'erase-accounts'>,
   deps: HandlerDeps,
 ): Promise<void> {
   const { db, log, stop, breakerLimits } = deps
-  const plan = await planOrNot(job.lease, deps)
-  if (!plan || !(await foldersAreOurs('deletions', job.lease, deps))) return
+  const plan = await makePlanOrRelease(job.lease, deps)
+  if (!plan || !(await ownsFolders('deletions', job.lease, deps))) return
   const claim = await claimDeletions(db, job.lease, breakerLimits)
   if (claim.deletions.length === 0) return
   log.info({ deletions: claim.deletions.length }, 'deletions.claimed')
@@ -37,8 +37,8 @@ export async function eraseAccounts(
   }
 }
 
-/** A schema that has changed under us is noticed before anybody is claimed: without a plan nothing may be erased. */
-async function planOrNot(
+/** Detects a changed schema before any deletion is claimed: without a complete data map nothing may be erased. */
+async function makePlanOrRelease(
   lease: string,
   { db, log, dataMap }: HandlerDeps,
 ): Promise<Plan | undefined> {

@@ -10,12 +10,12 @@ import {
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
 
-/** Of one table, in one transaction. */
-const MOST_ROWS = 10_000
-/** Nine tenths of the time the database has for others. */
-const pace = { rows: 1_000, rest: 9 }
+/** The limit of rows from one table. */
+const MAX_ROWS_PER_TRANSACTION = 10_000
+/** After each chunk the worker rests nine times as long as it took, so nine tenths of the time are left for other queries. */
+const CHUNK_PACE = { rows: 1_000, rest: 9 }
 
-/** Everybody whose lease is still ours, except whoever cannot be erased now: they are told of, and tried again later. */
+/** Erases the deletions whose lease this worker still holds and returns their ids. Failed ones are logged and rescheduled. */
 export async function eraseClaimed(
   plan: Plan,
   claim: Claim,
@@ -24,15 +24,15 @@ export async function eraseClaimed(
 ): Promise<string[]> {
   const large: ClaimedDeletion[] = []
   const erased = await eraseInOneTransaction(plan, claim, deps, signal, large)
-  // After all others: they may take minutes.
+  // Large accounts come last, since each may take minutes.
   for (const deletion of large)
     erased.push(...(await eraseLarge(claim.lease, deletion, deps, signal)))
   return erased
 }
 
 /**
- * All in one transaction, or each half in one of its own: so whoever cannot be erased is found, and does not hold up the
- * others, and whoever has too many rows for one transaction is left for later.
+ * Erases all in one transaction; if that fails, each half in its own, recursively. This isolates an account that cannot be
+ * erased, so that it does not block the others. Accounts with too many rows for one transaction are added to `large`.
  */
 async function eraseInOneTransaction(
   plan: Plan,
@@ -45,7 +45,7 @@ async function eraseInOneTransaction(
   const [one, another] = deletions
   if (!one) return []
   try {
-    return await finishErasure(deps.db, plan, { lease, deletions }, MOST_ROWS)
+    return await finishErasure(deps.db, plan, { lease, deletions }, MAX_ROWS_PER_TRANSACTION)
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
     if (!another) {
@@ -70,7 +70,7 @@ async function eraseLarge(
 ): Promise<string[]> {
   const { db, dataMap } = deps
   try {
-    await eraseInChunks(db, dataMap, lease, deletion, pace, signal)
+    await eraseInChunks(db, dataMap, lease, deletion, CHUNK_PACE, signal)
     return await finishErasure(db, await makePlan(db, dataMap), { lease, deletions: [deletion] })
   } catch (error) {
     if (isUnavailable(error) || signal.aborted) throw error
@@ -79,7 +79,7 @@ async function eraseLarge(
   }
 }
 
-/** Shown by `pnpm lethe deletions list erasing`, with growing gaps between its attempts. */
+/** Logs the failure and schedules the next attempt. `pnpm lethe deletions list erasing` shows the deletion. */
 export async function reschedule(
   lease: string,
   { id }: ClaimedDeletion,

@@ -11,8 +11,9 @@ import { retryDelays } from '../retry-delays.ts'
 import { reschedule } from './erase-claimed.ts'
 
 /**
- * Removes the files of these people before their rows go, since files are outside the transaction. Returns the deletions that
- * have none left. A file that a row names and nobody has removed stops the erasure of its owner: it may be in another folder.
+ * Removes the files of these people before their rows are erased, since files are outside the transaction. Returns the
+ * deletions that have no files left. A file that a row names but that is missing stops the erasure of its owner: it may be
+ * in another folder.
  */
 export async function eraseFiles(
   plan: Plan,
@@ -23,7 +24,7 @@ export async function eraseFiles(
   const ready = await findAllFiles(plan, claim, deps, signal)
   const removed = await Promise.all(
     ready.map((deletion) =>
-      orSetAside(claim.lease, deletion, deps, async () => {
+      orReschedule(claim.lease, deletion, deps, async () => {
         await removeFiles(deps.uploadDir, deps.dataMap, deletion.userId)
         return [deletion]
       }),
@@ -32,7 +33,7 @@ export async function eraseFiles(
   return removed.flat()
 }
 
-/** The deletions of which every named file was found, in this try or in an earlier one. */
+/** The deletions whose named files were all found, in this attempt or an earlier one. */
 async function findAllFiles(
   plan: Plan,
   { lease, deletions }: Claim,
@@ -52,26 +53,26 @@ async function findAllFiles(
       open.map(async (deletion) => {
         const { userId } = deletion
         const [named, finding] = [ofPerson.get(userId), findings.get(userId)]
-        // Whoever was set aside at an earlier page is not looked at again.
+        // Skip deletions that an earlier page has rescheduled.
         if (!named || !finding) return
-        const looked = await orSetAside(lease, deletion, deps, async () => {
+        const checked = await orReschedule(lease, deletion, deps, async () => {
           await findFiles(uploadDir, named, finding)
           return [finding]
         })
-        if (looked.length === 0) findings.delete(userId)
+        if (checked.length === 0) findings.delete(userId)
       }),
     )
   })
-  const looked = [...findings.values()]
-  const complete = new Set(await recordFindings(db, lease, looked))
-  for (const finding of looked)
+  const settled = [...findings.values()]
+  const complete = new Set(await recordFindings(db, lease, settled))
+  for (const finding of settled)
     if (!complete.has(finding.id) && Object.keys(finding.missing).length > 0)
-      await stop(lease, finding, deps)
+      await releaseForMissingFiles(lease, finding, deps)
   return deletions.filter(({ id, filesFound }) => filesFound || complete.has(id))
 }
 
-/** Shown by `pnpm lethe deletions show`, and tried again with growing gaps. */
-async function stop(
+/** Logs the missing files and releases the deletion with growing delays. `pnpm lethe deletions show` lists them. */
+async function releaseForMissingFiles(
   lease: string,
   { id, missing }: FoundFiles,
   { db, log }: HandlerDeps,
@@ -81,7 +82,7 @@ async function stop(
   await release(db, 'deletions', lease, retryDelays.erasure, [id])
 }
 
-async function orSetAside<T>(
+async function orReschedule<T>(
   lease: string,
   deletion: ClaimedDeletion,
   deps: HandlerDeps,

@@ -12,76 +12,76 @@ import type { Payload } from '@lethe/queue'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 import { type ExportJob, reschedule } from './export-job.ts'
-import { foldersAreOurs } from './own-folders.ts'
+import { ownsFolders } from './owns-folders.ts'
 import { openPublishQueue, type PublishQueue } from './publish-archives.ts'
 
-/** Of one job: while some wait for the disk, others are written. */
-const archivesAtOnce = 4
+/** Archives that one job writes at the same time, so that some are written while others wait for the disk. */
+const MAX_CONCURRENT_ARCHIVES = 4
 
-/** Each archive is offered, or fails, for itself: one that takes long keeps few others waiting. */
+/** Each archive is published, or fails, on its own, so a slow one delays few others. */
 export async function exportAccounts(
-  { lease: lent }: Payload<'export-accounts'>,
+  { lease: jobLease }: Payload<'export-accounts'>,
   deps: HandlerDeps,
 ): Promise<void> {
   const { db, stop } = deps
-  if (!(await foldersAreOurs('exports', lent, deps))) return
-  const taken = await acquire(db, 'exports', lent)
-  if (!taken) return
-  const { lease, rows } = taken
-  const job = { ...deps, lease, left: new Map(rows.map((row) => [row.id, row])) }
+  if (!(await ownsFolders('exports', jobLease, deps))) return
+  const acquired = await acquire(db, 'exports', jobLease)
+  if (!acquired) return
+  const { lease, rows } = acquired
+  const job = { ...deps, lease, openRows: new Map(rows.map((row) => [row.id, row])) }
   try {
     await withLease(db, 'exports', lease, (signal) => exportAll(job, signal), stop)
   } catch (error) {
-    if (!(error instanceof LeaseLostError)) await reschedule(job, [...job.left.keys()], error)
+    if (!(error instanceof LeaseLostError)) await reschedule(job, [...job.openRows.keys()], error)
   }
 }
 
 async function exportAll(job: ExportJob, signal: AbortSignal): Promise<void> {
-  const waiting = (await prepareWanted(job, signal)).values()
-  const offers = openPublishQueue(job)
-  const exportSome = async () => {
-    for (const archive of waiting) {
+  const archives = (await preparePending(job, signal)).values()
+  const publishQueue = openPublishQueue(job)
+  const exportRemaining = async () => {
+    for (const archive of archives) {
       signal.throwIfAborted()
-      await exportOne(job, archive, offers, signal)
+      await exportOne(job, archive, publishQueue, signal)
     }
   }
   try {
-    await Promise.all(Array.from({ length: archivesAtOnce }, exportSome))
+    await Promise.all(Array.from({ length: MAX_CONCURRENT_ARCHIVES }, exportRemaining))
   } finally {
-    await offers.end()
+    await publishQueue.end()
   }
 }
 
-/** Without those that nobody waits for any more. */
-async function prepareWanted(job: ExportJob, signal: AbortSignal): Promise<PreparedArchive[]> {
-  const { db, keys, log, readers, storage, dataMap, lease, left, uploadDir } = job
-  const found = await findPendingExports(db, keys, [...left.keys()])
+/** Prepares the archives that are still wanted and drops the others. */
+async function preparePending(job: ExportJob, signal: AbortSignal): Promise<PreparedArchive[]> {
+  const { db, keys, log, snapshotPool, storage, dataMap, lease, openRows, uploadDir } = job
+  const found = await findPendingExports(db, keys, [...openRows.keys()])
   const exportIds = found.map(({ exportId }) => exportId)
   const ids = new Set(await recordAttempts(db, lease, exportIds))
-  const wanted = found.filter(({ exportId }) => ids.has(exportId))
-  for (const id of left.keys()) {
+  const pending = found.filter(({ exportId }) => ids.has(exportId))
+  for (const id of openRows.keys()) {
     if (ids.has(id)) continue
     log.info({ export: id }, 'export.dropped')
-    left.delete(id)
+    openRows.delete(id)
   }
-  if (wanted.length === 0) return []
+  if (pending.length === 0) return []
   const plan = await makePlan(db, dataMap)
-  return prepareArchives(readers, storage, { lease, plan, uploadDir, signal }, wanted)
+  return prepareArchives(snapshotPool, storage, { lease, plan, uploadDir, signal }, pending)
 }
 
 async function exportOne(
   job: ExportJob,
   { exportId, make }: PreparedArchive,
-  offers: PublishQueue,
+  publishQueue: PublishQueue,
   signal: AbortSignal,
 ): Promise<void> {
   if (!make) {
     await release(job.db, 'exports', job.lease, retryDelays.individually, [exportId])
-    job.left.delete(exportId)
+    job.openRows.delete(exportId)
     return
   }
   try {
-    offers.add({ exportId, ...(await make()) })
+    publishQueue.add({ exportId, ...(await make()) })
   } catch (error) {
     signal.throwIfAborted()
     await reschedule(job, [exportId], error)

@@ -2,20 +2,20 @@ import { type AcquiredLease, release } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { delaysAfter } from '../retry-delays.ts'
 
-/** Exports that are made together. */
+/** A batch of exports under one lease. */
 export interface ExportJob extends HandlerDeps {
   lease: string
-  /** The rows that are not done yet, by their ids. */
-  left: Map<string, AcquiredLease['rows'][number]>
+  /** The rows that are neither published, dropped nor released yet, by id. */
+  openRows: Map<string, AcquiredLease['rows'][number]>
 }
 
-/** They are tried again after a while; whoever has done one of them meanwhile keeps it. */
+/** Schedules the next attempt of these exports. The lease guards the update, so a result of another worker stays. */
 export async function reschedule(job: ExportJob, ids: string[], err: unknown): Promise<void> {
-  const { db, lease, left, log, stop } = job
+  const { db, lease, openRows, log, stop } = job
   for (const id of ids) {
     if (!stop.aborted)
-      log.error({ export: id, attempts: left.get(id)?.attempts, err }, 'export.postponed')
-    left.delete(id)
+      log.error({ export: id, attempts: openRows.get(id)?.attempts, err }, 'export.postponed')
+    openRows.delete(id)
   }
   await release(db, 'exports', lease, delaysAfter(err, stop, 'export'), ids)
 }

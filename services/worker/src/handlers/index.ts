@@ -4,8 +4,8 @@ import { eraseAccounts } from './erase-accounts.ts'
 import { exportAccounts } from './export-accounts.ts'
 import { sendMail } from './send-mail.ts'
 
-/** Each of them may be run twice: whoever comes second finds the lease gone. */
-export function handlersWith(deps: HandlerDeps): Handlers {
+/** Each job may run twice: the second run finds that its lease was exchanged, and does nothing. */
+export function createHandlers(deps: HandlerDeps): Handlers {
   return {
     'send-mail': (payload) => sendMail(payload, deps),
     'export-accounts': (payload) => exportAccounts(payload, deps),

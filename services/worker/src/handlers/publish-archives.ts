@@ -1,52 +1,52 @@
 import { publishArchives, type StoredExport } from '@lethe/lifecycle'
 import { type ExportJob, reschedule } from './export-job.ts'
 
-/** To offer many takes hardly longer than to offer one: what is made waits for others, but no longer than this. */
-const WAIT_MS = 300
+/** Publishing many archives takes hardly longer than one, so a finished archive waits this long for others. */
+const PUBLISH_INTERVAL_MS = 300
 
 export interface PublishQueue {
   add(stored: StoredExport): void
-  /** Offers what waits. Rejects where any could be neither offered nor given back: its lease runs out then. */
+  /** Publishes the waiting archives. Rejects if any could be neither published nor released: its lease expires. */
   end(): Promise<void>
 }
 
 export function openPublishQueue(job: ExportJob): PublishQueue {
   let waiting: StoredExport[] = []
   let timer: NodeJS.Timeout | undefined
-  let offered = Promise.resolve()
-  const offerWaiting = () => {
-    const these = waiting
+  let publishing = Promise.resolve()
+  const publishWaiting = () => {
+    const batch = waiting
     waiting = []
     clearTimeout(timer)
     timer = undefined
-    if (these.length > 0) offered = offered.then(() => publish(job, these))
-    // Whoever ends hears of it.
-    offered.catch(() => {})
-    return offered
+    if (batch.length > 0) publishing = publishing.then(() => publish(job, batch))
+    // `end` returns the rejection; this avoids an unhandled one before that.
+    publishing.catch(() => {})
+    return publishing
   }
   return {
     add(stored) {
       waiting.push(stored)
-      timer ??= setTimeout(offerWaiting, WAIT_MS)
+      timer ??= setTimeout(publishWaiting, PUBLISH_INTERVAL_MS)
     },
-    end: offerWaiting,
+    end: publishWaiting,
   }
 }
 
 async function publish(job: ExportJob, stored: StoredExport[]): Promise<void> {
-  const { db, lease, left, storage, exportTtl, log } = job
+  const { db, lease, openRows, storage, exportTtl, log } = job
   const ids = stored.map(({ exportId }) => exportId)
   try {
-    const offered = await publishArchives(db, lease, stored, exportTtl)
+    const published = await publishArchives(db, lease, stored, exportTtl)
     for (const [place, id] of ids.entries()) {
-      log.info({ export: id }, offered[place] ? 'export.made' : 'export.dropped')
-      left.delete(id)
+      log.info({ export: id }, published[place] ? 'export.made' : 'export.dropped')
+      openRows.delete(id)
     }
-    // Cancelled, given up or lost meanwhile: nobody may find them.
-    const unwanted = stored.filter((_, place) => !offered[place])
+    // The export was canceled or given up, or the lease was lost: the stored archive must not remain.
+    const unwanted = stored.filter((_, place) => !published[place])
     await storage.remove(unwanted.map(({ fileName }) => fileName))
   } catch (error) {
-    const open = ids.filter((id) => left.has(id))
+    const open = ids.filter((id) => openRows.has(id))
     await reschedule(job, open, error)
   }
 }

@@ -18,65 +18,65 @@ import { writeMail } from '../write-mail.ts'
 
 export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Promise<void> {
   const { outbox } = deps
-  const held = await outbox.take(job.lease)
-  if (!held) return
-  const facts = await outbox.read(held.id)
-  const log = deps.log.child({ outbox: held.id, deletion: facts.deletionId, mail: facts.mail })
+  const mail = await outbox.take(job.lease)
+  if (!mail) return
+  const facts = await outbox.read(mail.id)
+  const log = deps.log.child({ outbox: mail.id, deletion: facts.deletionId, mail: facts.mail })
   let status: MailStatus
   try {
     status = await withLease(
       deps.db,
       'outbox',
-      held.lease,
-      (signal) => deliver(held, facts, deps, signal),
+      mail.lease,
+      (signal) => deliver(mail, facts, deps, signal),
       deps.stop,
     )
   } catch (error) {
-    return await notDelivered(error, held, facts, { ...deps, log })
+    return await handleFailedDelivery(error, mail, facts, { ...deps, log })
   }
-  // What fails from here on is not the delivery: the mail has left, and must not be counted as one that did not.
-  await retry(() => outbox.finish({ ...held, status }))
+  // From here on the mail is delivered, so an error must not be handled as a failed delivery.
+  await retry(() => outbox.finish({ ...mail, status }))
   log.info(`mail.${status}`)
 }
 
-async function notDelivered(
+async function handleFailedDelivery(
   error: unknown,
-  held: LeasedMail,
+  mail: LeasedMail,
   facts: MailFacts,
   deps: HandlerDeps,
 ): Promise<void> {
   if (error instanceof LeaseLostError) return
   const { db, log, stop } = deps
-  const line = { ...mailErrorFacts(error), attempts: held.attempts }
+  const line = { ...mailErrorFacts(error), attempts: mail.attempts }
   if (stop.aborted) {
-    await release(db, 'outbox', held.lease, retryDelays.stopped)
+    await release(db, 'outbox', mail.lease, retryDelays.stopped)
   } else if (isRefusedForGood(error) || facts.triedEnough) {
-    await giveUp(deps, held, facts)
+    await giveUp(deps, mail, facts)
     log.warn(line, 'mail.undeliverable')
   } else {
-    await release(db, 'outbox', held.lease, retryDelays.mail)
+    await release(db, 'outbox', mail.lease, retryDelays.mail)
     if (isSenderRefused(error)) log.error(line, 'mail.sender-refused')
     else log.warn(line, 'mail.postponed')
   }
 }
 
-/** Milliseconds between tries, together well within a lease. */
-const PAUSES_MS = [200, 800, 2_000]
+/** Together well within a lease. */
+const RETRY_DELAYS_MS = [200, 800, 2_000]
 
-/** Throws what the last try threw: the lease runs out then, and the mail is sent once more. */
-async function retry(note: () => Promise<unknown>): Promise<void> {
-  for (const pause of PAUSES_MS) {
+/** Throws the error of the last attempt. The lease then expires, and the mail is sent again. */
+async function retry(run: () => Promise<unknown>): Promise<void> {
+  for (const delay of RETRY_DELAYS_MS) {
     try {
-      await note()
+      await run()
       return
     } catch {
-      await setTimeout(pause)
+      await setTimeout(delay)
     }
   }
-  await note()
+  await run()
 }
 
-/** What has become of the mail; throws what keeps it from leaving. */
+/** Sends the mail and returns its new status. Throws if it could not be delivered. */
 async function deliver(
   { id, attempts }: LeasedMail,
   facts: MailFacts,
@@ -86,20 +86,21 @@ async function deliver(
   const mail = writeMail(facts, { keys, publicUrl })
   if (!mail) return 'superseded'
   if (!facts.address) return 'superseded'
-  // Counted once: a second try is the same mail.
-  const counted = rateLimits && attempts === 1
-  if (counted && !(await consumeMailLimit(db, keys, facts.mail, facts.address))) return 'suppressed'
+  // Only the first attempt counts against the limit: a retry is the same mail.
+  const isCounted = rateLimits && attempts === 1
+  if (isCounted && !(await consumeMailLimit(db, keys, facts.mail, facts.address)))
+    return 'suppressed'
   await mailer.send({ ...mail, id, to: facts.address, date: facts.now }, signal)
   return 'sent'
 }
 
 async function giveUp(
   { db }: HandlerDeps,
-  held: LeasedMail,
+  mail: LeasedMail,
   { deletionId }: MailFacts,
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    const finished = await finishMail(tx, { ...held, status: 'undeliverable' })
+    const finished = await finishMail(tx, { ...mail, status: 'undeliverable' })
     if (finished && deletionId) await recordAuditEvents(tx, [deletionId], 'mail.undeliverable')
   })
 }

@@ -7,14 +7,14 @@ import type { Test } from 'tap'
  * A migrated database of the test's own in which time stands still until it is moved: the product says `now()`
  * without a schema, and here another one is found before PostgreSQL's, by column defaults too.
  */
-export async function databaseWithClock(t: Pick<Test, 'teardown'>): Promise<TestDb> {
+export async function createDbWithClock(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   const { db, url } = await emptyDb(t, { searchPath: 'clock, pg_catalog' })
-  await makeClock(db)
+  await createClock(db)
   await migrate(db)
   return { db, url }
 }
 
-async function makeClock(db: Db) {
+async function createClock(db: Db) {
   await sql`create schema clock`.execute(db)
   await sql`create table clock.hand (at timestamptz not null)`.execute(db)
   await sql`insert into clock.hand values (pg_catalog.now())`.execute(db)
@@ -27,7 +27,7 @@ export async function setClock(db: Db, instant: number): Promise<void> {
 }
 
 /** The columns whose defaults ask this clock, and whatever in the database's own definitions asks another one. */
-export async function bindings(db: Db): Promise<{ defaults: string[]; others: string[] }> {
+export async function findClockUses(db: Db): Promise<{ defaults: string[]; others: string[] }> {
   return db.transaction().execute(async (tx) => {
     // Without a path every function but PostgreSQL's own is told with its schema.
     await sql`set local search_path = ''`.execute(tx)
@@ -39,13 +39,13 @@ export async function bindings(db: Db): Promise<{ defaults: string[]; others: st
       union all select viewname, definition from pg_views where schemaname in ('public', 'vault')
       union all select oid::regprocedure::text, prosrc from pg_proc
         where pronamespace in ('public'::regnamespace, 'vault'::regnamespace)`.execute(tx)
-    const another = (text: string) => anyClock.test(text.replaceAll('clock.now()', ''))
-    const asking = rows.filter(({ text }) => anyClock.test(text))
+    const usesOtherClock = (text: string) => CLOCK_PATTERN.test(text.replaceAll('clock.now()', ''))
+    const clockUses = rows.filter(({ text }) => CLOCK_PATTERN.test(text))
     return {
-      defaults: asking.filter(({ text }) => !another(text)).map(({ name }) => name),
-      others: asking.filter(({ text }) => another(text)).map(({ name }) => name),
+      defaults: clockUses.filter(({ text }) => !usesOtherClock(text)).map(({ name }) => name),
+      others: clockUses.filter(({ text }) => usesOtherClock(text)).map(({ name }) => name),
     }
   })
 }
 
-const anyClock = /\bnow\(\)|_timestamp\(|\b(current|local)_?(date|time)/i
+const CLOCK_PATTERN = /\bnow\(\)|_timestamp\(|\b(current|local)_?(date|time)/i

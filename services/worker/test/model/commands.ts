@@ -1,126 +1,160 @@
 import fc from 'fast-check'
-import { type Intent, pick } from './arbitraries/arbitrary.ts'
-import { encounters, labours, mortal, wishes } from './arbitraries/index.ts'
-import { fallingAsleepOver, longJob, stumbling, wakingUpNth } from './arbitraries/jobs.ts'
-import type { Deed } from './command.ts'
+import { anySelection, type CommandTemplate } from './arbitraries/arbitrary.ts'
+import {
+  anyConcurrentCommands,
+  anyCrashableCommand,
+  anyUserCommand,
+  anyWorkerCommand,
+} from './arbitraries/index.ts'
+import {
+  anyLongJob,
+  anyRunWithFailedStatement,
+  createPause,
+  createResume,
+} from './arbitraries/jobs.ts'
+import type { Command } from './command.ts'
 import { jobNames, work } from './commands/work.ts'
-import { changes, erasures } from './deadlines.ts'
+import { allDeadlines, erasureDeadlines } from './deadlines.ts'
 import { DAY, HOUR, MINUTE, SECOND, YEAR } from './durations.ts'
-import { moveClock, settle } from './settle.ts'
-import { cutAt, type Real } from './system-under-test.ts'
-import { beginning, type Mail, type World } from './world.ts'
+import { moveClock, runCommands } from './run-commands.ts'
+import { type SystemUnderTest, withFailureAt } from './system-under-test.ts'
+import { type Mail, START_TIME, type World } from './world.ts'
 
-export type Command = fc.AsyncCommand<World, Real>
+export type FastCheckCommand = fc.AsyncCommand<World, SystemUnderTest>
 
-type Doing = (world: World, real: Real, deeds: Deed[]) => Promise<unknown>
+type RunCommands = (world: World, system: SystemUnderTest, commands: Command[]) => Promise<unknown>
 
-function command(name: string, intents: Intent[], doing: Doing): Command {
+function createCommand(
+  name: string,
+  templates: CommandTemplate[],
+  doing: RunCommands,
+): FastCheckCommand {
   return {
-    check: (world) => isPossible(world, intents),
-    async run(world, real) {
+    check: (world) => canRun(world, templates),
+    async run(world, system) {
       world.done.push(name)
-      await carryOut(world, real, intents, doing)
+      await prepareAndRun(world, system, templates, doing)
     },
     toString: () => name,
   }
 }
 
-function isPossible(world: World, intents: Intent[]): boolean {
-  return prepared(world, intents).length > 0 || planned(world, intents).length === intents.length
+function canRun(world: World, templates: CommandTemplate[]): boolean {
+  return (
+    findPreparations(world, templates).length > 0 ||
+    planCommands(world, templates).length === templates.length
+  )
 }
 
 /** Together, once everything that each of them needs is there. */
-async function carryOut(world: World, real: Real, intents: Intent[], doing: Doing): Promise<void> {
-  for (let [deed] = prepared(world, intents); deed; [deed] = prepared(world, intents))
-    await settle(world, real, [deed])
-  const deeds = planned(world, intents)
-  if (deeds.length === intents.length) await doing(world, real, deeds)
+async function prepareAndRun(
+  world: World,
+  system: SystemUnderTest,
+  templates: CommandTemplate[],
+  doing: RunCommands,
+): Promise<void> {
+  for (
+    let [command] = findPreparations(world, templates);
+    command;
+    [command] = findPreparations(world, templates)
+  )
+    await runCommands(world, system, [command])
+  const commands = planCommands(world, templates)
+  if (commands.length === templates.length) await doing(world, system, commands)
 }
 
-function prepared(world: World, intents: Intent[]): Deed[] {
-  return intents.flatMap((intent) => intent.before?.(world) ?? [])
+function findPreparations(world: World, templates: CommandTemplate[]): Command[] {
+  return templates.flatMap((template) => template.findPreparation?.(world) ?? [])
 }
 
-function planned(world: World, intents: Intent[]): Deed[] {
-  return intents.flatMap((intent) => intent.plan(world) ?? [])
+function planCommands(world: World, templates: CommandTemplate[]): Command[] {
+  return templates.flatMap((template) => template.plan(world) ?? [])
 }
 
-function once(intent: Intent): Command {
-  return command(intent.name, [intent], settle)
+function createSingleCommand(template: CommandTemplate): FastCheckCommand {
+  return createCommand(template.name, [template], runCommands)
 }
 
-const meeting = encounters.map((intents) =>
-  command(intents.map(({ name }) => name).join(' WHILE '), intents, settle),
+const anyConcurrentRun = anyConcurrentCommands.map((templates) =>
+  createCommand(templates.map(({ name }) => name).join(' WHILE '), templates, runCommands),
 )
 
-const statement = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 40 }))
-const cuts = fc.record({ statement, answerLost: fc.boolean() })
+const anyStatementNumber = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 40 }))
+const anyFailurePoint = fc.record({ statement: anyStatementNumber, answerLost: fc.boolean() })
 
-const dying = fc
-  .tuple(mortal, cuts)
-  .map(([intent, cut]) =>
-    command(`${intent.name} DIES ${JSON.stringify(cut)}`, [intent], (world, real, deeds) =>
-      settle(world, real, deeds, cutAt(real, cut, false)),
+const anyCrash = fc
+  .tuple(anyCrashableCommand, anyFailurePoint)
+  .map(([template, failurePoint]) =>
+    createCommand(
+      `${template.name} DIES ${JSON.stringify(failurePoint)}`,
+      [template],
+      (world, system, commands) =>
+        runCommands(world, system, commands, withFailureAt(system, failurePoint, false)),
     ),
   )
 
-const tripping = fc
-  .tuple(stumbling, cuts)
-  .map(([intent, cut]) =>
-    command(`${intent.name} AT ${JSON.stringify(cut)}`, [intent], (world, real, deeds) =>
-      settle(world, real, deeds, cutAt(real, cut, true)),
+const anyFailedStatement = fc
+  .tuple(anyRunWithFailedStatement, anyFailurePoint)
+  .map(([template, failurePoint]) =>
+    createCommand(
+      `${template.name} AT ${JSON.stringify(failurePoint)}`,
+      [template],
+      (world, system, commands) =>
+        runCommands(world, system, commands, withFailureAt(system, failurePoint, true)),
     ),
   )
 
 /** A worker stands still until its job is lent again, another begins it too, and the first goes on. */
-const overtaking = fc.tuple(longJob, pick).map(([name, which]): Command => {
-  const both = fallingAsleepOver(name, which)
-  const words = `${both.name}, and be overtaken`
-  return {
-    check: (world) => isPossible(world, [both]),
-    async run(world, real) {
-      world.done.push(words)
-      const first = world.sleepers.length
-      await carryOut(world, real, [both], settle)
-      await moveClock(world, real, world.now + 11 * SECOND)
-      await carryOut(world, real, [both], settle)
-      await carryOut(world, real, [wakingUpNth(first)], settle)
-    },
-    toString: () => words,
-  }
-})
-
-/** The mail server takes nothing, try after try, until it is given up or the server is back after some days. */
-const outage = fc
-  .record({ tries: fc.integer({ min: 3, max: 7 }), days: fc.nat(6) })
-  .map(({ tries, days }): Command => {
-    const words = `the mail server is away for ${tries} tries and ${days} days`
-    const tried = async (world: World, real: Real, instant: number) => {
-      await moveClock(world, real, Math.max(instant, world.now))
-      await settle(world, real, [work(['send-mail'])])
-    }
+const anyExpiredLease = fc
+  .tuple(anyLongJob, anySelection)
+  .map(([name, which]): FastCheckCommand => {
+    const both = createPause(name, which)
+    const words = `${both.name}, and be overtaken`
     return {
-      check: ({ mails }) => mails.some(isWaiting),
-      async run(world, real) {
+      check: (world) => canRun(world, [both]),
+      async run(world, system) {
         world.done.push(words)
-        answerWith(world, real, { at: 'RCPT', code: 451 })
-        for (let n = 0; n < tries && world.mails.some(isWaiting); n++)
-          await tried(world, real, Math.min(...world.mails.filter(isWaiting).map(whenFree)))
-        await tried(world, real, world.now + days * DAY)
-        answerWith(world, real, { at: 'RCPT', code: 0 })
+        const first = world.pausedWorkers.length
+        await prepareAndRun(world, system, [both], runCommands)
+        await moveClock(world, system, world.now + 11 * SECOND)
+        await prepareAndRun(world, system, [both], runCommands)
+        await prepareAndRun(world, system, [createResume(first)], runCommands)
       },
       toString: () => words,
     }
   })
 
-const working = fc
+/** The mail server takes nothing, try after try, until it is given up or the server is back after some days. */
+const anyMailServerOutage = fc
+  .record({ tries: fc.integer({ min: 3, max: 7 }), days: fc.nat(6) })
+  .map(({ tries, days }): FastCheckCommand => {
+    const words = `the mail server is away for ${tries} tries and ${days} days`
+    const tried = async (world: World, system: SystemUnderTest, instant: number) => {
+      await moveClock(world, system, Math.max(instant, world.now))
+      await runCommands(world, system, [work(['send-mail'])])
+    }
+    return {
+      check: ({ mails }) => mails.some(isWaiting),
+      async run(world, system) {
+        world.done.push(words)
+        setMailServerAnswer(world, system, { at: 'RCPT', code: 451 })
+        for (let n = 0; n < tries && world.mails.some(isWaiting); n++)
+          await tried(world, system, Math.min(...world.mails.filter(isWaiting).map(nextAttemptOf)))
+        await tried(world, system, world.now + days * DAY)
+        setMailServerAnswer(world, system, { at: 'RCPT', code: 0 })
+      },
+      toString: () => words,
+    }
+  })
+
+const anyWork = fc
   .oneof(
     { weight: 5, arbitrary: fc.constant(jobNames) },
     { weight: 3, arbitrary: fc.constantFrom(...jobNames).map((name) => [name]) },
   )
-  .map((names) => once({ name: `work ${names.join()}`, plan: () => work(names) }))
+  .map((names) => createSingleCommand({ name: `work ${names.join()}`, plan: () => work(names) }))
 
-const answering = fc
+const anyMailServerAnswer = fc
   .constantFrom(
     ...[0, 0, 0].map((code) => ({ at: 'RCPT' as const, code })),
     { at: 'RCPT' as const, code: 451 },
@@ -130,72 +164,80 @@ const answering = fc
     { at: 'MAIL' as const, code: 553 },
   )
   .map(
-    (answer): Command => ({
+    (answer): FastCheckCommand => ({
       check: () => true,
-      async run(world, real) {
-        world.done.push(inWords(answer))
-        answerWith(world, real, answer)
+      async run(world, system) {
+        world.done.push(formatMailServerAnswer(answer))
+        setMailServerAnswer(world, system, answer)
       },
-      toString: () => inWords(answer),
+      toString: () => formatMailServerAnswer(answer),
     }),
   )
 
-function answerWith(world: World, { sink }: Real, answer: World['smtp']): void {
+function setMailServerAnswer(world: World, { sink }: SystemUnderTest, answer: World['smtp']): void {
   world.smtp = answer
   sink.answer = { ...answer }
 }
 
 const isWaiting = ({ status }: Mail) => status === 'pending'
-const whenFree = ({ nextAttemptAt }: Mail) => nextAttemptAt
+const nextAttemptOf = ({ nextAttemptAt }: Mail) => nextAttemptAt
 
-function inWords({ at, code }: World['smtp']): string {
+function formatMailServerAnswer({ at, code }: World['smtp']): string {
   return `the mail server answers ${code} at ${at}`
 }
 
-const spans = [SECOND, 10 * SECOND, 30 * SECOND, 31 * SECOND, 2 * MINUTE, 15 * MINUTE, HOUR]
-const longer = [6 * HOUR, DAY, 3 * DAY, 6 * DAY, 7 * DAY, 20 * DAY, 27 * DAY, 60 * DAY]
+const shortDurations = [
+  SECOND,
+  10 * SECOND,
+  30 * SECOND,
+  31 * SECOND,
+  2 * MINUTE,
+  15 * MINUTE,
+  HOUR,
+]
+const longDurations = [6 * HOUR, DAY, 3 * DAY, 6 * DAY, 7 * DAY, 20 * DAY, 27 * DAY, 60 * DAY]
 
-const ticking = fc
-  .constantFrom(...spans, ...spans, ...longer)
-  .map((ms) => tick(`${ms / SECOND} s pass`, (world) => world.now + ms))
+const anyPause = fc
+  .constantFrom(...shortDurations, ...shortDurations, ...longDurations)
+  .map((ms) => advanceClock(`${ms / SECOND} s pass`, (world) => world.now + ms))
 
 /** To the next moment at which something changes, the one after it, and so on; or a little before or after. */
-const waiting = fc
+const anyWaitForDeadline = fc
   .tuple(
-    fc.constantFrom(['anything', changes] as const, ['an erasure', erasures] as const),
+    fc.constantFrom(['anything', allDeadlines] as const, ['an erasure', erasureDeadlines] as const),
     fc.oneof(fc.constant(0), fc.nat(4)),
     fc.constantFrom(-1, 0, 0, 1),
   )
   .map(([[what, moments], nth, ms]) =>
-    tick(`wait for ${what}, the next but ${nth}, ${ms} ms`, (world) => {
+    advanceClock(`wait for ${what}, the next but ${nth}, ${ms} ms`, (world) => {
       const next = moments(world).filter((moment) => moment + ms > world.now)
       const sorted = [...new Set(next)].sort((a, b) => a - b)
       return (sorted[Math.min(nth, sorted.length - 1)] ?? world.now + HOUR - ms) + ms
     }),
   )
 
-function tick(name: string, to: (world: World) => number): Command {
-  const end = beginning + YEAR
+function advanceClock(name: string, to: (world: World) => number): FastCheckCommand {
+  const end = START_TIME + YEAR
   return {
     check: (world) => world.now < end,
-    async run(world, real) {
+    async run(world, system) {
       world.done.push(name)
-      await moveClock(world, real, Math.min(to(world), end))
+      await moveClock(world, system, Math.min(to(world), end))
     },
     toString: () => name,
   }
 }
 
-export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 30, arbitrary: wishes.map(once) },
-  { weight: 14, arbitrary: labours.map(once) },
-  { weight: 12, arbitrary: working },
-  { weight: 6, arbitrary: ticking },
-  { weight: 14, arbitrary: waiting },
-  { weight: 10, arbitrary: dying },
-  { weight: 4, arbitrary: tripping },
-  { weight: 3, arbitrary: overtaking },
-  { weight: 12, arbitrary: meeting },
-  { weight: 3, arbitrary: answering },
-  { weight: 1, arbitrary: outage },
+export const anyCommand: fc.Arbitrary<FastCheckCommand> = fc.oneof(
+  { weight: 30, arbitrary: anyUserCommand.map(createSingleCommand) },
+  { weight: 14, arbitrary: anyWorkerCommand.map(createSingleCommand) },
+  { weight: 12, arbitrary: anyWork },
+  { weight: 6, arbitrary: anyPause },
+  { weight: 14, arbitrary: anyWaitForDeadline },
+  { weight: 10, arbitrary: anyCrash },
+  { weight: 4, arbitrary: anyFailedStatement },
+  { weight: 3, arbitrary: anyExpiredLease },
+  { weight: 12, arbitrary: anyConcurrentRun },
+  { weight: 3, arbitrary: anyMailServerAnswer },
+  { weight: 1, arbitrary: anyMailServerOutage },
 )

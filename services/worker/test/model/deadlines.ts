@@ -2,15 +2,15 @@ import { HOUR, reauthenticationWindow } from './durations.ts'
 import { isOpen, type World } from './world.ts'
 
 /** When erasures become due, with the promised export and without it. */
-export function erasures({ deletions }: World): number[] {
+export function erasureDeadlines({ deletions }: World): number[] {
   return deletions.flatMap((row) => (isOpen(row) ? [row.eraseAfter, row.eraseAfter + HOUR] : []))
 }
 
 /** When something changes by itself. */
-export function changes(world: World): number[] {
+export function allDeadlines(world: World): number[] {
   const { deletions, mails, sessions } = world
   return [
-    ...erasures(world),
+    ...erasureDeadlines(world),
     ...deletions.flatMap((row) =>
       isOpen(row) ? [row.nextReminderAt ?? 0, row.nextAttemptAt] : [],
     ),
@@ -19,8 +19,8 @@ export function changes(world: World): number[] {
       ...(status === 'ready' && expiresAt ? [expiresAt] : []),
     ]),
     ...mails.flatMap((mail) => (mail.status === 'pending' ? [mail.nextAttemptAt] : [])),
-    ...sessions.flatMap(({ over, authenticatedAt, expiresAt }) =>
-      over ? [] : [authenticatedAt + reauthenticationWindow.ms, expiresAt],
+    ...sessions.flatMap(({ ended, authenticatedAt, expiresAt }) =>
+      ended ? [] : [authenticatedAt + reauthenticationWindow.ms, expiresAt],
     ),
   ]
 }

@@ -6,13 +6,13 @@ export const DAY = 24 * HOUR
 export const YEAR = 365 * DAY
 
 /** ISO 8601, as the product takes it, and in milliseconds, as the model counts. */
-export interface Span {
+export interface Duration {
   iso: string
   ms: number
 }
 
 /** Around both reminders, and far from them. */
-export const graces: Span[] = [
+export const gracePeriods: Duration[] = [
   { iso: 'P27D', ms: 27 * DAY },
   { iso: 'P90D', ms: 90 * DAY },
   { iso: 'P7DT1S', ms: 7 * DAY + SECOND },
@@ -21,6 +21,6 @@ export const graces: Span[] = [
   { iso: 'P1D', ms: DAY },
   { iso: 'PT1H', ms: HOUR },
 ]
-export const sessionTtl: Span = { iso: 'P14D', ms: 14 * DAY }
-export const reauthenticationWindow: Span = { iso: 'PT15M', ms: 15 * MINUTE }
-export const exportTtl: Span = { iso: 'P7D', ms: 7 * DAY }
+export const sessionTtl: Duration = { iso: 'P14D', ms: 14 * DAY }
+export const reauthenticationWindow: Duration = { iso: 'PT15M', ms: 15 * MINUTE }
+export const exportTtl: Duration = { iso: 'P7D', ms: 7 * DAY }

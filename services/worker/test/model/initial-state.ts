@@ -2,62 +2,65 @@ import { rm } from 'node:fs/promises'
 import { sql } from 'kysely'
 import { addresses, administrator, password } from './arbitraries/names.ts'
 import { setClock } from './clock.ts'
-import { logIn, promote, signUp } from './commands/people.ts'
+import { changeRole, logIn, signUp } from './commands/people.ts'
 import { rowsOf } from './rows.ts'
-import { settle } from './settle.ts'
-import type { Real } from './system-under-test.ts'
-import { beginning, emptyWorld, type World } from './world.ts'
+import { runCommands } from './run-commands.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
+import { emptyWorld, START_TIME, type World } from './world.ts'
 
-const kept = ['users', 'vault.person_keys', 'sessions'] as const
+const copiedTables = ['users', 'vault.person_keys', 'sessions'] as const
 
 /**
  * Everything begins with an administrator and two others, each with an account and a log-in. The database keeps a copy of
  * their rows, so that it can begin again: signing them up costs more than many a run.
  */
-export async function begin(real: Real): Promise<World> {
+export async function createInitialState(system: SystemUnderTest): Promise<World> {
   const world = emptyWorld()
-  await setClock(real.db, beginning)
+  await setClock(system.db, START_TIME)
   const people = addresses.slice(0, 3)
-  await settle(
+  await runCommands(
     world,
-    real,
+    system,
     people.map((email) => signUp(email, password)),
   )
-  await settle(world, real, [promote(administrator, 'administrator')])
-  await settle(
+  await runCommands(world, system, [changeRole(administrator, 'administrator')])
+  await runCommands(
     world,
-    real,
+    system,
     people.map((email) => logIn(email, password, 'cookie')),
   )
-  await sql`create schema kept`.execute(real.db)
-  for (const table of kept)
-    await sql`create table ${copyOf(table)} as table ${rowsOf(table)}`.execute(real.db)
+  await sql`create schema kept`.execute(system.db)
+  for (const table of copiedTables)
+    await sql`create table ${copyOf(table)} as table ${rowsOf(table)}`.execute(system.db)
   return world
 }
 
 /** Forgets everything that was since; returns the world as it was. */
-export async function beginAgain(real: Real, first: World): Promise<World> {
-  const { db, deps, sink, lines } = real
+export async function restoreInitialState(
+  system: SystemUnderTest,
+  initialState: World,
+): Promise<World> {
+  const { db, deps, sink, lines } = system
   // As a replica, so that the guard of the audit events lets them go. One text is one round trip.
   await sql`begin; set local session_replication_role = replica;
     delete from public.users; delete from public.sessions; delete from vault.person_keys; delete from public.saved_passwords;
     delete from public.avatars; delete from lethe.archive_attempts; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;
     ${sql.join(
-      kept.map(
+      copiedTables.map(
         (table) => sql`insert into ${rowsOf(table)} overriding system value table ${copyOf(table)}`,
       ),
       sql`; `,
     )};
-    update clock.hand set at = ${sql.lit(new Date(first.now).toISOString())};
+    update clock.hand set at = ${sql.lit(new Date(initialState.now).toISOString())};
     commit`.execute(db)
   for await (const names of deps.storage.list()) await deps.storage.remove(names)
   await rm(deps.uploadDir, { recursive: true, force: true })
   sink.received.length = 0
   sink.answer = { at: 'RCPT', code: 0 }
   lines.length = 0
-  return structuredClone(first)
+  return structuredClone(initialState)
 }
 
-function copyOf(table: (typeof kept)[number]) {
+function copyOf(table: (typeof copiedTables)[number]) {
   return sql.id('kept', table.replace(/^.*\./, ''))
 }

@@ -7,21 +7,25 @@ import { verifyAuditChain } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import type { Rows } from './rows.ts'
 import { sorted } from './sorted.ts'
-import type { Real } from './system-under-test.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 /** What a system at rest owes to everybody, told from its rows and folders alone. */
-export async function holdToPromises(world: World, real: Real, rows: Rows): Promise<void> {
-  for (const deletion of rows.deletions) endedAsItShould(deletion, rows)
+export async function checkInvariants(
+  world: World,
+  system: SystemUnderTest,
+  rows: Rows,
+): Promise<void> {
+  for (const deletion of rows.deletions) checkDeletionEnd(deletion, rows)
   assert.deepEqual(rows.outbox, [], 'no mail is kept')
   assert.deepEqual(rows.sessions, [], 'no session is kept')
-  await holdsTogether(real, rows)
-  await erasedWhollyOrNotAtAll(world, real)
-  await keepsNoFiles(world, real)
-  assert.doesNotMatch(real.lines.join('\n'), /example\.com/i, 'no log line names anybody')
+  await checkAuditChain(system, rows)
+  await checkErasedRows(world, system)
+  await checkFiles(world, system)
+  assert.doesNotMatch(system.lines.join('\n'), /example\.com/i, 'no log line names anybody')
 }
 
-function endedAsItShould(deletion: Rows['deletions'][number], rows: Rows): void {
+function checkDeletionEnd(deletion: Rows['deletions'][number], rows: Rows): void {
   const { id, status, user_id, erase_after, claimed_at, erased_at, cancelled_at } = deletion
   const events = rows.audit_events
     .filter(({ deletion_id }) => deletion_id === id)
@@ -39,7 +43,7 @@ function endedAsItShould(deletion: Rows['deletions'][number], rows: Rows): void 
   assert.ok(time(claimed_at) <= time(erased_at), 'nobody is erased before the claim')
 }
 
-async function holdsTogether({ db }: Real, rows: Rows): Promise<void> {
+async function checkAuditChain({ db }: SystemUnderTest, rows: Rows): Promise<void> {
   const { sealed, unsealed, brokenAt } = await verifyAuditChain(db)
   assert.deepEqual(
     { sealed, unsealed, brokenAt },
@@ -48,7 +52,7 @@ async function holdsTogether({ db }: Real, rows: Rows): Promise<void> {
   )
 }
 
-async function erasedWhollyOrNotAtAll({ people }: World, { db, keys }: Real): Promise<void> {
+async function checkErasedRows({ people }: World, { db, keys }: SystemUnderTest): Promise<void> {
   const plan = await planErasure(db)
   for (const { id = 0, erased, saved } of people) {
     if (erased) {
@@ -65,7 +69,7 @@ async function erasedWhollyOrNotAtAll({ people }: World, { db, keys }: Real): Pr
   }
 }
 
-async function keepsNoFiles({ people }: World, { db, deps }: Real): Promise<void> {
+async function checkFiles({ people }: World, { db, deps }: SystemUnderTest): Promise<void> {
   const { storage, uploadDir } = deps
   await sql`update lethe.archive_attempts
     set begun_at = now() - interval '2 days', next_check_at = now()`.execute(db)

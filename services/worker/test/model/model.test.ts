@@ -6,14 +6,14 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { password } from './arbitraries/names.ts'
-import { bindings, setClock } from './clock.ts'
-import { request } from './commands/deletions.ts'
-import { eraseUnasked } from './commands/erase-accounts.ts'
+import { findClockUses, setClock } from './clock.ts'
+import { requestDeletionOf } from './commands/deletions.ts'
+import { eraseUndue } from './commands/erase-accounts.ts'
 import { HOUR } from './durations.ts'
-import { begin, beginAgain } from './initial-state.ts'
-import { describeFailure, liveMany } from './runs.ts'
-import { settle } from './settle.ts'
-import { openReal, type Real } from './system-under-test.ts'
+import { createInitialState, restoreInitialState } from './initial-state.ts'
+import { runCommands } from './run-commands.ts'
+import { describeFailure, runMany } from './runs.ts'
+import { openSystemUnderTest, type SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY_PATH } = process.env
@@ -21,41 +21,45 @@ const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY_PATH } = process.env
 if (MODEL_RUNS) t.setTimeout(180_000 + Number(MODEL_RUNS) * 2_000)
 
 t.test('a year of deletions goes as the model says', async (t) => {
-  const real = await openReal(t)
-  const first = await begin(real)
+  const system = await openSystemUnderTest(t)
+  const initialState = await createInitialState(system)
 
-  await t.test('time passes when it is told to, for every rule', (t) => timeIsTold(t, real, first))
+  await t.test('time passes when it is told to, for every rule', (t) =>
+    timeIsTold(t, system, initialState),
+  )
 
   await t.test('random lives', async (t) => {
-    const { failure, summary } = await liveMany(real, first, {
+    const { failure, summary } = await runMany(system, initialState, {
       runs: Number(MODEL_RUNS ?? 200),
       seed: MODEL_SEED === undefined ? undefined : Number(MODEL_SEED),
       path: MODEL_PATH,
       replayPath: MODEL_REPLAY_PATH,
-      tell: (line) => MODEL_RUNS && console.error(line),
+      print: (line) => MODEL_RUNS && console.error(line),
     })
     if (failure) console.error(describeFailure(failure))
     t.notOk(failure, summary)
   })
 })
 
-async function timeIsTold(t: Test, real: Real, first: World) {
-  const { defaults, others } = await bindings(real.db)
+async function timeIsTold(t: Test, system: SystemUnderTest, initialState: World) {
+  const { defaults, others } = await findClockUses(system.db)
   t.ok(defaults.includes('deletions.requested_at'), 'the defaults of columns are bound to it')
   t.strictSame(others, [], 'and nothing in the database to another clock')
 
-  const world = await beginAgain(real, first)
+  const world = await restoreInitialState(system, initialState)
   const logIn = world.sessions[1]
   if (!logIn?.held) throw new Error('nobody is logged in')
   const grace = { iso: 'PT1H', ms: HOUR }
   const wish = { person: logIn.person, password, eraseNow: false, grace, underWay: false }
-  await settle(world, real, [request(world, 1, { ...logIn, held: logIn.held }, wish)])
-  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(real.db)
+  await runCommands(world, system, [
+    requestDeletionOf(world, 1, { ...logIn, held: logIn.held }, wish),
+  ])
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(system.db)
   const eraseAfter = world.deletions[0]?.eraseAfter ?? 0
   const statusAt = async (instant: number) => {
-    await setClock(real.db, instant)
-    await eraseUnasked(world, 0).perform(real)
-    const row = real.db.selectFrom('deletions').select('status')
+    await setClock(system.db, instant)
+    await eraseUndue(world, 0).perform(system)
+    const row = system.db.selectFrom('deletions').select('status')
     return (await row.executeTakeFirstOrThrow()).status
   }
   t.equal(

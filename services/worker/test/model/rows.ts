@@ -19,15 +19,15 @@ const tables = [
 export type Rows = Record<(typeof tables)[number], Row[]>
 
 /** Reads everything at one moment, and lets a millisecond pass after it: no two things happen at the same time. */
-export async function readAll(db: Db): Promise<{ rows: Rows; text: string }> {
+export async function readAllRows(db: Db): Promise<{ rows: Rows; text: string }> {
   const result = await sql<{ text: string }>`
     with moved as (update clock.hand set at = at + interval '1 millisecond')
-    select json_build_object(${sql.join(tables.flatMap(named))})::text as text`.execute(db)
+    select json_build_object(${sql.join(tables.flatMap(jsonMember))})::text as text`.execute(db)
   const text = result.rows[0]?.text ?? ''
   return { rows: JSON.parse(text), text }
 }
 
-function named(table: (typeof tables)[number]) {
+function jsonMember(table: (typeof tables)[number]) {
   return [sql.lit(table), sql`(select coalesce(json_agg(r), '[]'::json) from ${rowsOf(table)} r)`]
 }
 

@@ -1,22 +1,22 @@
 import fc, { type RunDetails } from 'fast-check'
-import { anyCommand, type Command } from './commands.ts'
-import { beginAgain } from './initial-state.ts'
-import { holdToPromises } from './invariants.ts'
-import { comeToRest } from './rest.ts'
-import type { Real } from './system-under-test.ts'
+import { anyCommand, type FastCheckCommand } from './commands.ts'
+import { restoreInitialState } from './initial-state.ts'
+import { checkInvariants } from './invariants.ts'
+import { runUntilIdle } from './run-until-idle.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
-const COMMANDS_AT_MOST = 40
+const MAX_COMMANDS = 40
 /** For making a life that failed shorter. */
-const SHRINKING_MS = 60_000
-const TELL_EVERY_MS = 10_000
+const SHRINK_TIMEOUT_MS = 60_000
+const PROGRESS_INTERVAL_MS = 10_000
 
-interface Lives {
+interface RunOptions {
   runs: number
   seed: number | undefined
   path: string | undefined
   replayPath: string | undefined
-  tell(line: string): void
+  print(line: string): void
 }
 
 interface Failure {
@@ -29,44 +29,46 @@ interface Failure {
 }
 
 /** Lives many random lives, each from the same beginning until everything is at rest. */
-export async function liveMany(
-  real: Real,
-  first: World,
-  { runs, seed, path, replayPath, tell }: Lives,
+export async function runMany(
+  system: SystemUnderTest,
+  initialState: World,
+  { runs, seed, path, replayPath, print }: RunOptions,
 ): Promise<{ failure?: Failure; summary: string }> {
   const tally = newTally()
   let failed: { at: number; done: string[] } | undefined
-  let told = performance.now()
-  const life = async (commands: Iterable<Command>) => {
-    if (failed && performance.now() - failed.at > SHRINKING_MS) return
-    const world = await beginAgain(real, first)
+  let lastPrintedAt = performance.now()
+  const runOnce = async (commands: Iterable<FastCheckCommand>) => {
+    if (failed && performance.now() - failed.at > SHRINK_TIMEOUT_MS) return
+    const world = await restoreInitialState(system, initialState)
     try {
-      await fc.asyncModelRun(() => ({ model: world, real }), commands)
-      await holdToPromises(world, real, await comeToRest(world, real))
+      await fc.asyncModelRun(() => ({ model: world, real: system }), commands)
+      await checkInvariants(world, system, await runUntilIdle(world, system))
     } catch (error) {
       failed = { at: failed?.at ?? performance.now(), done: world.done }
       throw error
     }
     if (!failed) count(tally, world)
-    if (performance.now() - told < TELL_EVERY_MS) return
-    told = performance.now()
-    tell(failed ? `making a failure shorter: ${failed.done.length} steps` : inWords(tally, runs))
+    if (performance.now() - lastPrintedAt < PROGRESS_INTERVAL_MS) return
+    lastPrintedAt = performance.now()
+    print(
+      failed ? `making a failure shorter: ${failed.done.length} steps` : formatTally(tally, runs),
+    )
   }
   const commands = fc.commands([anyCommand], {
-    ...{ maxCommands: COMMANDS_AT_MOST, size: 'max' as const },
+    ...{ maxCommands: MAX_COMMANDS, size: 'max' as const },
     ...(replayPath && { replayPath }),
   })
-  const details = await fc.check(fc.asyncProperty(commands, life), {
+  const details = await fc.check(fc.asyncProperty(commands, runOnce), {
     numRuns: runs,
     ...(seed !== undefined && { seed }),
     ...(path && { path }),
   })
-  const summary = inWords(tally, runs)
-  tell(summary)
-  return details.failed ? { failure: failureOf(details, failed?.done ?? []), summary } : { summary }
+  const summary = formatTally(tally, runs)
+  print(summary)
+  return details.failed ? { failure: toFailure(details, failed?.done ?? []), summary } : { summary }
 }
 
-function failureOf(details: RunDetails<[Iterable<Command>]>, done: string[]): Failure {
+function toFailure(details: RunDetails<[Iterable<FastCheckCommand>]>, done: string[]): Failure {
   const { seed, counterexamplePath, counterexample, errorInstance: error } = details
   const [, replayPath = ''] = /replayPath="([^"]*)"/.exec(fc.stringify(counterexample)) ?? []
   return { seed, path: counterexamplePath ?? '', replayPath, done, error }
@@ -83,12 +85,12 @@ export function describeFailure({ seed, path, replayPath, done, error }: Failure
 }
 
 const newTally = () => ({
-  lives: 0,
+  runs: 0,
   steps: 0,
   deletions: 0,
   cancelled: 0,
   erased: 0,
-  back: 0,
+  returned: 0,
   mails: 0,
 })
 
@@ -97,16 +99,16 @@ function count(
   { done, deletions, mails, people }: World,
 ): void {
   const named = new Set(people.map(({ email }) => email.toLowerCase()))
-  tally.lives++
+  tally.runs++
   tally.steps += done.length
   tally.deletions += deletions.length
   tally.cancelled += deletions.filter(({ status }) => status === 'cancelled').length
   tally.erased += deletions.filter(({ status }) => status === 'erased').length
-  tally.back += people.length - named.size
-  tally.mails += mails.reduce((sum, { left }) => sum + left.length, 0)
+  tally.returned += people.length - named.size
+  tally.mails += mails.reduce((sum, { sentTo }) => sum + sentTo.length, 0)
 }
 
-function inWords({ lives, ...of }: ReturnType<typeof newTally>, runs: number): string {
-  const { steps, deletions, cancelled, erased, back, mails } = of
-  return `${lives} of ${runs} lives: ${steps} steps, ${deletions} deletions, ${cancelled} cancelled, ${erased} erased, ${back} came back, ${mails} mails left`
+function formatTally({ runs: finished, ...of }: ReturnType<typeof newTally>, runs: number): string {
+  const { steps, deletions, cancelled, erased, returned, mails } = of
+  return `${finished} of ${runs} runs: ${steps} steps, ${deletions} deletions, ${cancelled} cancelled, ${erased} erased, ${returned} came back, ${mails} mails sent`
 }

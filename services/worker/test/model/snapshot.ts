@@ -5,7 +5,7 @@ import { type Deletion, type Leased, personOf, type World } from './world.ts'
 
 // Both make the same picture: one of what the model thinks, one of the rows. What the model does not know is left out.
 
-export function pictureOf(world: World) {
+export function snapshotOfModel(world: World) {
   const living = world.people.filter(({ erased }) => !erased)
   const lease = (row: Leased) => ({
     lease: row.lease === null ? null : (world.leases[row.lease] ?? 'not yet seen'),
@@ -32,10 +32,10 @@ export function pictureOf(world: World) {
     ),
     sessions: sorted(
       world.sessions
-        .filter(({ over }) => !over)
+        .filter(({ ended }) => !ended)
         .map((session) => {
-          const { id, kind, authenticatedAt, expiresAt, hashes, turns } = session
-          const token = hashes[turns] ?? 'not yet seen'
+          const { id, kind, authenticatedAt, expiresAt, hashes, refreshes } = session
+          const token = hashes[refreshes] ?? 'not yet seen'
           return { id, user: userOf(session), kind, authenticatedAt, expiresAt, token }
         }),
     ),
@@ -63,7 +63,7 @@ export function pictureOf(world: World) {
     ),
     mails: sorted(
       world.mails
-        .filter(({ forgotten }) => !forgotten)
+        .filter(({ purged }) => !purged)
         .map((row) => {
           const { id, mail, deletion, address, status, createdAt, finishedAt } = row
           return {
@@ -78,8 +78,8 @@ export function pictureOf(world: World) {
       }),
     ),
     left: sorted(
-      world.mails.flatMap(({ id, mail, deletion, left }) =>
-        left.map((to) => ({
+      world.mails.flatMap(({ id, mail, deletion, sentTo }) =>
+        sentTo.map((to) => ({
           id,
           to: to.toLowerCase(),
           link: linkOf(world.deletions[deletion] as Deletion, mail),
@@ -96,13 +96,13 @@ function linkOf(deletion: Deletion, mail: string): string | null {
 }
 
 /** A mail that the server took: the id of its Message-ID, and the token in its link. */
-export interface Left {
+export interface DeliveredMail {
   id: string
   to: string
   link: string | null
 }
 
-export function pictureOfRows(rows: Rows, left: Left[]) {
+export function snapshotOfRows(rows: Rows, left: DeliveredMail[]) {
   const lease = (row: Rows['outbox'][number]) => ({
     lease: row.lease,
     nextAttemptAt: ms(row.next_attempt_at),
@@ -163,7 +163,7 @@ export function pictureOfRows(rows: Rows, left: Left[]) {
 }
 
 /** Notes in the model the names that the database gave to what is seen for the first time. */
-export function learnNames(world: World, rows: Rows, keys: Keys): void {
+export function learnGeneratedValues(world: World, rows: Rows, keys: Keys): void {
   for (const person of world.people)
     if (!person.erased && person.id === undefined)
       person.id = rows.users.find(({ email }) => email === person.email)?.id as number | undefined
@@ -177,7 +177,7 @@ export function learnNames(world: World, rows: Rows, keys: Keys): void {
 function learnSessions(world: World, rows: Rows): void {
   const known = new Set(world.sessions.map(({ id }) => id))
   for (const session of world.sessions) {
-    if (session.over) continue
+    if (session.ended) continue
     const { id: user } = personOf(world, session.person)
     const row = rows.sessions.find(({ id, user_id, kind, authenticated_at }) =>
       session.id === undefined
@@ -188,11 +188,11 @@ function learnSessions(world: World, rows: Rows): void {
         : id === session.id,
     )
     if (!row) continue
-    const { hashes, turns } = session
+    const { hashes, refreshes } = session
     const hash = row.token_hash as string
     session.id = row.id as string
     known.add(session.id)
-    if (hashes[turns] === undefined && !hashes.includes(hash)) hashes[turns] = hash
+    if (hashes[refreshes] === undefined && !hashes.includes(hash)) hashes[refreshes] = hash
   }
 }
 

@@ -13,12 +13,12 @@ import { createLog } from '../../src/logging.ts'
 import { openMailer } from '../../src/mailer.ts'
 import { anyFolders } from '../setup.ts'
 import { type SmtpSink, smtpSink } from '../smtp-sink.ts'
-import { databaseWithClock } from './clock.ts'
-import { type Cut, type CutOff, cutOff } from './cut-off.ts'
+import { createDbWithClock } from './clock.ts'
 import { exportTtl } from './durations.ts'
+import { createFailingDb, type FailingDb, type FailurePoint } from './failing-db.ts'
 
 /** The system itself: the product's functions on a database, a mail server and folders of their own. */
-export interface Real {
+export interface SystemUnderTest {
   db: Db
   keys: Keys
   hasher: Hasher
@@ -27,13 +27,13 @@ export interface Real {
   /** Every log line of this run. */
   lines: string[]
   /** Where this is the view of a process that dies. */
-  cut?: CutOff
+  failingDb?: FailingDb
 }
 
-export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
-  const { db, url } = await databaseWithClock(t)
-  const readers = openSnapshotPool(url, { max: 4 })
-  t.teardown(() => readers.end())
+export async function openSystemUnderTest(t: Pick<Test, 'teardown'>): Promise<SystemUnderTest> {
+  const { db, url } = await createDbWithClock(t)
+  const snapshotPool = openSnapshotPool(url, { max: 4 })
+  t.teardown(() => snapshotPool.end())
   const keys = deriveKeys(randomBytes(32))
   const sink = await smtpSink(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-model-'))
@@ -45,7 +45,7 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
   const deps: HandlerDeps = {
     ...{ db, keys, mailer, publicUrl, stop: new AbortController().signal },
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
-    readers,
+    snapshotPool,
     outbox: openOutbox(db),
     storage: openStorage(path.join(folder, 'exports')),
     folders: anyFolders,
@@ -60,12 +60,16 @@ export async function openReal(t: Pick<Test, 'teardown'>): Promise<Real> {
 }
 
 /** As a process sees it that dies at a statement, or stumbles over it. */
-export function cutAt(real: Real, at: Cut, recovers: boolean): Real & { cut: CutOff } {
-  const cut = cutOff(real.db, at, recovers)
+export function withFailureAt(
+  system: SystemUnderTest,
+  at: FailurePoint,
+  recovers: boolean,
+): SystemUnderTest & { failingDb: FailingDb } {
+  const failingDb = createFailingDb(system.db, at, recovers)
   return {
-    ...real,
-    cut,
-    db: cut.db,
-    deps: { ...real.deps, db: cut.db, outbox: openOutbox(cut.db) },
+    ...system,
+    failingDb,
+    db: failingDb.db,
+    deps: { ...system.deps, db: failingDb.db, outbox: openOutbox(failingDb.db) },
   }
 }

@@ -22,9 +22,9 @@ export interface World {
   /** What the mail server answers. */
   smtp: { at: Step; code: number }
   /** Everybody who ever signed up. */
-  people: Person[]
+  people: ModelPerson[]
   /** Every log-in there ever was. */
-  sessions: LogIn[]
+  sessions: ModelSession[]
   deletions: Deletion[]
   mails: Mail[]
   events: Event[]
@@ -33,10 +33,10 @@ export interface World {
   /** Every job that was ever queued; whether anybody still waits for it stands in the rows. */
   jobs: Job[]
   /** Workers that stopped half-way, and may go on at any later time. */
-  sleepers: Sleeper[]
+  pausedWorkers: PausedWorker[]
 }
 
-export interface Person {
+export interface ModelPerson {
   id: number | undefined
   email: string
   password: string
@@ -49,15 +49,15 @@ export interface Person {
   avatar: number | undefined
 }
 
-export interface LogIn {
+export interface ModelSession {
   id: string | undefined
   person: number
   kind: Session['kind']
   authenticatedAt: Instant
   expiresAt: Instant
-  over: boolean
+  ended: boolean
   /** How often it was refreshed. */
-  turns: number
+  refreshes: number
   /** What the database holds of the token of each turn, once it was seen. */
   hashes: (string | undefined)[]
   /** What the person holds of it, unless the answer was lost: all tokens, the used ones too. */
@@ -105,8 +105,8 @@ export interface Mail extends Leased {
   createdAt: Instant
   finishedAt: Instant | null
   /** To whom it went, once for each time that the server took it. */
-  left: string[]
-  forgotten: boolean
+  sentTo: string[]
+  purged: boolean
 }
 
 interface Event {
@@ -123,24 +123,24 @@ interface Job {
 }
 
 /** `work` is what it needs to go on, once the real one has stopped too. */
-export type Sleeper =
+export type PausedWorker =
   | { name: 'erase-accounts'; lease: number; deletions: number[]; work: unknown }
   | { name: 'export-accounts'; lease: number; deletions: number[]; work: unknown }
 
-export const beginning: Instant = Date.UTC(2027, 0, 1)
+export const START_TIME: Instant = Date.UTC(2027, 0, 1)
 
 export function emptyWorld(): World {
   return {
     done: [],
-    now: beginning,
+    now: START_TIME,
     smtp: { at: 'RCPT', code: 0 },
     ...{ people: [], sessions: [], deletions: [], mails: [], events: [] },
-    ...{ leases: [], jobs: [], sleepers: [] },
+    ...{ leases: [], jobs: [], pausedWorkers: [] },
   }
 }
 
 /** Whoever has this address now, active or not. */
-export function holderOf(world: World, email: string): number | undefined {
+export function findActiveAccount(world: World, email: string): number | undefined {
   const index = world.people.findIndex(
     (person) => !person.erased && person.email.toLowerCase() === email.toLowerCase(),
   )
@@ -149,12 +149,12 @@ export function holderOf(world: World, email: string): number | undefined {
 
 /** Of whoever has this address now. */
 export function passwordOf(world: World, email: string): string | undefined {
-  const index = holderOf(world, email)
+  const index = findActiveAccount(world, email)
   return index === undefined ? undefined : personOf(world, index).password
 }
 
-export function personOf(world: World, index: number): Person {
-  return world.people[index] as Person
+export function personOf(world: World, index: number): ModelPerson {
+  return world.people[index] as ModelPerson
 }
 
 export function deletionOf(world: World, index: number): Deletion {
@@ -171,7 +171,7 @@ export function latestDeletion(world: World, person: number): Deletion | undefin
   return world.deletions.findLast((deletion) => deletion.person === person)
 }
 
-export function note(
+export function recordEvent(
   world: World,
   deletion: number,
   event: AuditEventName,
@@ -180,7 +180,7 @@ export function note(
   world.events.push({ deletion, event, by, at: world.now, sealed: false })
 }
 
-export function stage(
+export function stageMail(
   world: World,
   deletion: number,
   mail: MailName,
@@ -188,7 +188,7 @@ export function stage(
 ): void {
   world.mails.push({
     ...{ id: undefined, mail, deletion, address, status: 'pending', createdAt: world.now },
-    ...{ finishedAt: null, left: [], forgotten: false },
+    ...{ finishedAt: null, sentTo: [], purged: false },
     ...{ lease: null, nextAttemptAt: world.now, attempts: 0 },
   })
 }

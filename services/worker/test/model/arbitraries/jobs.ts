@@ -1,121 +1,131 @@
 import type { JobName } from '@lethe/queue'
 import fc from 'fast-check'
+import { canBeClaimed, dispatch, findFreeRows } from '../commands/dispatch.ts'
 import {
   eraseAccounts,
-  eraseStumbling,
-  eraseUnasked,
-  fallAsleepOverErasure,
-  wakeUpOverErasure,
+  eraseUndue,
+  eraseWithFailedStatement,
+  pauseErasure,
+  resumeErasure,
 } from '../commands/erase-accounts.ts'
 import {
   exportAccounts,
-  exportStumbling,
-  fallAsleepOverExports,
-  wakeUpOverExports,
+  exportWithFailedStatement,
+  pauseExports,
+  resumeExports,
 } from '../commands/export-accounts.ts'
-import { canBeClaimed, freeRows, lend } from '../commands/lend.ts'
-import { canBeOvertaken, sendMail, sendOvertaken } from '../commands/send-mail.ts'
+import { canBeSentNow, sendMail, sendTwice } from '../commands/send-mail.ts'
 import { sweep, sweepNames } from '../commands/sweep.ts'
 import { jobNames } from '../commands/work.ts'
 import type { Mail, World } from '../world.ts'
-import { type Intent, intent, type Pick, pick, picked, words } from './arbitrary.ts'
+import {
+  anySelection,
+  type CommandTemplate,
+  createTemplate,
+  type Selection,
+  select,
+  toText,
+} from './arbitrary.ts'
 import { withDeletion } from './deletions.ts'
 
-export const lending = fc
+export const anyDispatch = fc
   .constantFrom(...jobNames)
-  .map((name) => intent(`lend ${name}`, () => lend(name)))
-export const erasingUnasked = withDeletion('erase unasked', fc.constant(undefined), eraseUnasked)
+  .map((name) => createTemplate(`lend ${name}`, () => dispatch(name)))
+export const anyUndueErasure = withDeletion('erase unasked', fc.constant(undefined), eraseUndue)
 
-const runs = {
+const runCommandsByName = {
   'send-mail': sendMail,
   'export-accounts': exportAccounts,
   'erase-accounts': eraseAccounts,
 }
-const sleeps = {
-  'export-accounts': fallAsleepOverExports,
-  'erase-accounts': fallAsleepOverErasure,
+const pauseCommandsByName = {
+  'export-accounts': pauseExports,
+  'erase-accounts': pauseErasure,
 }
-const stumbles = { 'export-accounts': exportStumbling, 'erase-accounts': eraseStumbling }
+const failCommandsByName = {
+  'export-accounts': exportWithFailedStatement,
+  'erase-accounts': eraseWithFailedStatement,
+}
 
 /** A job that is waited for, or one that is stale by now. */
-export function running(name: JobName): fc.Arbitrary<Intent> {
-  return pick.map((which) => ({
-    name: `run ${name} ${words(which)}`,
-    before: queueing(name),
+export function anyRunOf(name: JobName): fc.Arbitrary<CommandTemplate> {
+  return anySelection.map((which) => ({
+    name: `run ${name} ${toText(which)}`,
+    before: dispatchIfNeeded(name),
     plan(world) {
-      const job = pickedJob(world, which, name)
-      return job && runs[name](job.lease, job.name)
+      const job = selectJob(world, which, name)
+      return job && runCommandsByName[name](job.lease, job.name)
     },
   }))
 }
-export const runningAny = fc.oneof(...jobNames.map(running))
+export const anyRun = fc.oneof(...jobNames.map(anyRunOf))
 
 type LongJob = 'export-accounts' | 'erase-accounts'
-export const longJob = fc.constantFrom<LongJob>('export-accounts', 'erase-accounts')
+export const anyLongJob = fc.constantFrom<LongJob>('export-accounts', 'erase-accounts')
 
-export const stumbling = fc.tuple(longJob, pick).map(
-  ([name, which]): Intent => ({
-    name: `stumble over ${name} ${words(which)}`,
-    before: queueing(name),
+export const anyRunWithFailedStatement = fc.tuple(anyLongJob, anySelection).map(
+  ([name, which]): CommandTemplate => ({
+    name: `stumble over ${name} ${toText(which)}`,
+    findPreparation: dispatchIfNeeded(name),
     plan(world) {
-      const job = pickedJob(world, which, name)
-      return job && stumbles[name](job.lease, job.name)
+      const job = selectJob(world, which, name)
+      return job && failCommandsByName[name](job.lease, job.name)
     },
   }),
 )
 
-export const sendingOvertaken = pick.map((which) =>
-  intent(`overtake a mail ${words(which)}`, (world) => {
+export const anyDoubleSend = anySelection.map((which) =>
+  createTemplate(`overtake a mail ${toText(which)}`, (world) => {
     const numbers = [...world.mails.keys()].filter((number) =>
-      canBeOvertaken(world, world.mails[number] as Mail),
+      canBeSentNow(world, world.mails[number] as Mail),
     )
-    const number = picked(which, numbers, () => true)
-    return number === undefined ? undefined : sendOvertaken(world, number)
+    const number = select(which, numbers, () => true)
+    return number === undefined ? undefined : sendTwice(world, number)
   }),
 )
 
 /** Somebody begins a job and stands still in the midst of it. */
-export function fallingAsleepOver(name: LongJob, which: Pick): Intent {
+export function createPause(name: LongJob, which: Selection): CommandTemplate {
   return {
-    name: `fall asleep over ${name} ${words(which)}`,
-    before: queueing(name),
+    name: `fall asleep over ${name} ${toText(which)}`,
+    findPreparation: dispatchIfNeeded(name),
     plan(world) {
-      const job = pickedJob(world, which, name)
-      return job && sleeps[name](job.lease, job.name)
+      const job = selectJob(world, which, name)
+      return job && pauseCommandsByName[name](job.lease, job.name)
     },
   }
 }
-export const fallingAsleep = fc.tuple(longJob, pick).map((how) => fallingAsleepOver(...how))
+export const anyWorkerPause = fc.tuple(anyLongJob, anySelection).map((how) => createPause(...how))
 
-export const wakingUp = fc.nat(7).map(wakingUpNth)
+export const anyWorkerResume = fc.nat(7).map(createResume)
 
-export function wakingUpNth(n: number): Intent {
-  return intent(`wake up ${n}`, ({ sleepers }) => {
-    const sleeper = sleepers[n % Math.max(sleepers.length, 1)]
-    if (sleeper?.name === 'erase-accounts') return wakeUpOverErasure(sleeper)
-    return sleeper && wakeUpOverExports(sleeper)
+export function createResume(n: number): CommandTemplate {
+  return createTemplate(`wake up ${n}`, ({ pausedWorkers }) => {
+    const sleeper = pausedWorkers[n % Math.max(pausedWorkers.length, 1)]
+    if (sleeper?.name === 'erase-accounts') return resumeErasure(sleeper)
+    return sleeper && resumeExports(sleeper)
   })
 }
 
-export const sweeping = fc
+export const anySweep = fc
   .constantFrom(...sweepNames)
-  .map((name) => intent(`sweep ${name}`, () => sweep(name)))
+  .map((name) => createTemplate(`sweep ${name}`, () => sweep(name)))
 
 interface KnownJob {
   lease: number
   name: string
 }
 
-function pickedJob(world: World, which: Pick, name: JobName): KnownJob | undefined {
-  return picked(which, jobsOf(world, name), isWaitedFor(world))
+function selectJob(world: World, which: Selection, name: JobName): KnownJob | undefined {
+  return select(which, jobsOf(world, name), isLeaseLive(world))
 }
 
 /** Lends, where nobody waits for a job of this name although somebody could. */
-function queueing(name: JobName) {
+function dispatchIfNeeded(name: JobName) {
   return (world: World) =>
-    jobsOf(world, name).some(isWaitedFor(world)) || freeRows(world, name).length === 0
+    jobsOf(world, name).some(isLeaseLive(world)) || findFreeRows(world, name).length === 0
       ? undefined
-      : lend(name)
+      : dispatch(name)
 }
 
 function jobsOf(world: World, wanted: JobName): KnownJob[] {
@@ -125,7 +135,7 @@ function jobsOf(world: World, wanted: JobName): KnownJob[] {
   })
 }
 
-function isWaitedFor(world: World): (job: KnownJob) => boolean {
+function isLeaseLive(world: World): (job: KnownJob) => boolean {
   const live = new Set<number | null>([
     ...world.mails.map(({ lease }) => lease),
     ...world.deletions.map((deletion) => deletion.export.lease),

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 export const administrator = 'root@example.com'
 export const addresses = [administrator, 'ada@example.com', 'ben@example.com', 'cleo@example.com']
 export const password = 'correct horse'
-export const wrong = 'neither of them'
+export const wrongPassword = 'neither of them'
 
 /** Mostly the same few, written in either way: people who come again. */
 export const anyAddress = fc

@@ -1,35 +1,41 @@
 import fc from 'fast-check'
-import { logIn, promote, signUp } from '../commands/people.ts'
-import { holderOf, passwordOf } from '../world.ts'
-import { intent, often, pick, picked, words } from './arbitrary.ts'
-import { addresses, anyAddress, anyPassword, wrong } from './names.ts'
+import { changeRole, logIn, signUp } from '../commands/people.ts'
+import { findActiveAccount, passwordOf } from '../world.ts'
+import { anySelection, createTemplate, mostlyTrue, select, toText } from './arbitrary.ts'
+import { addresses, anyAddress, anyPassword, wrongPassword } from './names.ts'
 
-const kind = fc.constantFrom('cookie' as const, 'refresh' as const)
+const anySessionKind = fc.constantFrom('cookie' as const, 'refresh' as const)
 
-export const signingUp = fc.tuple(anyAddress, anyPassword, often).map(([email, secret, anew]) =>
-  intent(`sign up ${email}${anew ? ' or whoever is gone' : ''}`, (world) => {
-    const gone = addresses.find((other) => holderOf(world, other) === undefined)
-    return signUp((anew && gone) || email, secret)
-  }),
-)
+export const anySignUp = fc
+  .tuple(anyAddress, anyPassword, mostlyTrue)
+  .map(([email, secret, anew]) =>
+    createTemplate(`sign up ${email}${anew ? ' or whoever is gone' : ''}`, (world) => {
+      const gone = addresses.find((other) => findActiveAccount(world, other) === undefined)
+      return signUp((anew && gone) || email, secret)
+    }),
+  )
 
-export const loggingIn = fc.tuple(anyAddress, kind, often).map(([email, kind, right]) =>
-  intent(`log in ${email} ${kind}${right ? '' : ' wrong'}`, (world) => {
-    return logIn(email, right ? (passwordOf(world, email) ?? wrong) : wrong, kind)
-  }),
-)
+export const anyLogIn = fc
+  .tuple(anyAddress, anySessionKind, mostlyTrue)
+  .map(([email, kind, right]) =>
+    createTemplate(`log in ${email} ${kind}${right ? '' : ' wrong'}`, (world) => {
+      return logIn(email, right ? (passwordOf(world, email) ?? wrongPassword) : wrongPassword, kind)
+    }),
+  )
 
-export const promoting = fc
-  .tuple(anyAddress, often)
+export const anyRoleChange = fc
+  .tuple(anyAddress, mostlyTrue)
   .map(([email, up]) =>
-    intent(`promote ${email} ${up}`, () => promote(email, up ? 'administrator' : 'member')),
+    createTemplate(`promote ${email} ${up}`, () =>
+      changeRole(email, up ? 'administrator' : 'member'),
+    ),
   )
 
 /** An administrator becomes a member again. */
-export const demoting = pick.map((which) =>
-  intent(`demote ${words(which)}`, ({ people }) => {
+export const anyDemotion = anySelection.map((which) =>
+  createTemplate(`demote ${toText(which)}`, ({ people }) => {
     const active = people.filter(({ role, active }) => active && role === 'administrator')
-    const who = picked(which, active, () => true)
-    return who && promote(who.email, 'member')
+    const who = select(which, active, () => true)
+    return who && changeRole(who.email, 'member')
   }),
 )

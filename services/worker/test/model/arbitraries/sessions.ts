@@ -1,24 +1,31 @@
 import fc from 'fast-check'
-import type { Deed } from '../command.ts'
+import type { Command } from '../command.ts'
 import { logIn } from '../commands/people.ts'
 import {
-  acceptedLogIn,
-  ask,
+  acceptedSession,
   choosePassword,
-  type HeldLogIn,
+  type HeldSession,
+  readSession,
   refreshWith,
-  save,
-  upload,
+  saveSecret,
+  uploadAvatar,
 } from '../commands/sessions.ts'
 import { personOf, type World } from '../world.ts'
-import { type Intent, often, pick, picked, seldom, words } from './arbitrary.ts'
-import { anyPassword, wrong } from './names.ts'
+import {
+  anySelection,
+  type CommandTemplate,
+  mostlyFalse,
+  mostlyTrue,
+  select,
+  toText,
+} from './arbitrary.ts'
+import { anyPassword, wrongPassword } from './names.ts'
 
-export const asking = withLogIn('ask', fc.constant(undefined), (_world, index, held) =>
-  ask(index, held),
+export const anySessionRead = withSession('ask', fc.constant(undefined), (_world, index, held) =>
+  readSession(index, held),
 )
 
-export const refreshing = withLogIn(
+export const anyRefresh = withSession(
   'refresh',
   fc.boolean(),
   (_world, index, logIn, used) => {
@@ -28,51 +35,52 @@ export const refreshing = withLogIn(
   'refresh',
 )
 
-export const saving = withLogIn(
+export const anyPasswordSave = withSession(
   'save',
-  fc.tuple(fc.nat(99), seldom),
+  fc.tuple(fc.nat(99), mostlyFalse),
   (_world, index, held, wish) => {
     const [n, underWay] = wish
-    return save(index, held, `secret-${n}`, underWay)
+    return saveSecret(index, held, `secret-${n}`, underWay)
   },
 )
 
-export const uploading = withLogIn('upload', fc.nat(99), (_world, index, held, bytes) =>
-  upload(index, held, bytes),
+export const anyUpload = withSession('upload', fc.nat(99), (_world, index, held, bytes) =>
+  uploadAvatar(index, held, bytes),
 )
 
-export const choosing = withLogIn(
+export const anyPasswordChange = withSession(
   'choose',
-  fc.tuple(anyPassword, often),
+  fc.tuple(anyPassword, mostlyTrue),
   (world, index, held, wish) => {
     const [next, right] = wish
     const current = personOf(world, held.person).password
-    return choosePassword(index, held, right ? current : wrong, next)
+    return choosePassword(index, held, right ? current : wrongPassword, next)
   },
 )
 
 /** With a log-in that somebody has; mostly one that is not over, and if there is none they log in first. */
-export function withLogIn<T>(
+export function withSession<T>(
   name: string,
   wish: fc.Arbitrary<T>,
-  plan: (world: World, index: number, held: HeldLogIn, wish: T) => Deed,
-  ofKind?: HeldLogIn['kind'],
-): fc.Arbitrary<Intent> {
-  const fits = ([, { kind }]: [number, HeldLogIn]) => !ofKind || kind === ofKind
-  return fc.tuple(pick, wish).map(([which, wish]) => ({
-    name: `${name} ${words([which, wish])}`,
-    before: (world) => (which.good ? loggingInAnybody(world, ofKind ?? 'cookie') : undefined),
+  plan: (world: World, index: number, held: HeldSession, wish: T) => Command,
+  ofKind?: HeldSession['kind'],
+): fc.Arbitrary<CommandTemplate> {
+  const fits = ([, { kind }]: [number, HeldSession]) => !ofKind || kind === ofKind
+  return fc.tuple(anySelection, wish).map(([which, wish]) => ({
+    name: `${name} ${toText([which, wish])}`,
+    findPreparation: (world) =>
+      which.preferred ? findLogInNeeded(world, ofKind ?? 'cookie') : undefined,
     plan(world) {
-      const logIns = heldLogIns(world).filter(fits)
-      const logIn = picked(which, logIns, ([index]) => !!acceptedLogIn(world, index))
+      const logIns = heldSessions(world).filter(fits)
+      const logIn = select(which, logIns, ([index]) => !!acceptedSession(world, index))
       return logIn && plan(world, ...logIn, wish)
     },
   }))
 }
 
 /** Where nobody is logged in; and whoever stayed after a deletion, since they may ask for another. */
-function loggingInAnybody(world: World, kind: HeldLogIn['kind']): Deed | undefined {
-  const isIn = heldLogIns(world).filter(([index]) => acceptedLogIn(world, index))
+function findLogInNeeded(world: World, kind: HeldSession['kind']): Command | undefined {
+  const isIn = heldSessions(world).filter(([index]) => acceptedSession(world, index))
   const stayed = world.people.find(
     ({ active }, index) =>
       active &&
@@ -84,8 +92,8 @@ function loggingInAnybody(world: World, kind: HeldLogIn['kind']): Deed | undefin
   return isEnough || !somebody ? undefined : logIn(somebody.email, somebody.password, kind)
 }
 
-export function heldLogIns(world: World): [number, HeldLogIn][] {
-  return world.sessions.flatMap((logIn, index): [number, HeldLogIn][] =>
+export function heldSessions(world: World): [number, HeldSession][] {
+  return world.sessions.flatMap((logIn, index): [number, HeldSession][] =>
     logIn.held ? [[index, { ...logIn, held: logIn.held }]] : [],
   )
 }

@@ -5,14 +5,21 @@ import { type Claim, claimDeletions, finishErasure } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { eraseAccounts as handle } from '../../../src/handlers/erase-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
-import { atOnce, type Deed } from '../command.ts'
-import { giveBackAfter, newLease, takeAs } from '../leases.ts'
-import { deletionOf, note, personOf, type Sleeper, stage, type World } from '../world.ts'
-import { canBeClaimed } from './lend.ts'
+import { atomically, type Command } from '../command.ts'
+import { acquireRow, createLease, releaseRow } from '../leases.ts'
+import {
+  deletionOf,
+  type PausedWorker,
+  personOf,
+  recordEvent,
+  stageMail,
+  type World,
+} from '../world.ts'
+import { canBeClaimed } from './dispatch.ts'
 
-export function eraseAccounts(lease: number, name: string): Deed {
+export function eraseAccounts(lease: number, name: string): Command {
   return {
-    *course(world) {
+    *modelSteps(world) {
       yield
       const claimed = claim(world, lease)
       yield
@@ -27,11 +34,11 @@ export function eraseAccounts(lease: number, name: string): Deed {
 }
 
 /** A job for a deletion whether or not it is due, as a faulty sweep would make it: the handler looks for itself. */
-export function eraseUnasked(world: World, number: number): Deed {
+export function eraseUndue(world: World, number: number): Command {
   const { id = '' } = deletionOf(world, number)
   return {
-    course: atOnce((world) => {
-      const lease = newLease(world)
+    modelSteps: atomically((world) => {
+      const lease = createLease(world)
       deletionOf(world, number).lease = lease
       erase(world, claim(world, lease))
       return {}
@@ -46,17 +53,17 @@ export function eraseUnasked(world: World, number: number): Deed {
 }
 
 /** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
-export function eraseStumbling(lease: number, name: string): Deed {
+export function eraseWithFailedStatement(lease: number, name: string): Command {
   const { perform } = eraseAccounts(lease, name)
   return {
-    *course(world, choose) {
+    *modelSteps(world, choose) {
       yield
       const claimed = claim(world, lease)
       yield
       if (choose(2) === 1) erase(world, claimed)
       else
         for (const number of claimed.deletions)
-          giveBackAfter(world, deletionOf(world, number), retryDelays.databaseUnavailable)
+          releaseRow(world, deletionOf(world, number), retryDelays.databaseUnavailable)
       return {}
     },
     perform,
@@ -70,18 +77,18 @@ interface Claimed {
 
 /** The point of no return, under a lease of the worker's own. */
 function claim(world: World, job: number): Claimed {
-  const lease = newLease(world)
+  const lease = createLease(world)
   const claimed: Claimed = { lease, deletions: [] }
   for (const [number, deletion] of world.deletions.entries()) {
     if (deletion.lease !== job || !canBeClaimed(world, deletion)) continue
     claimed.deletions.push(number)
-    takeAs(world, deletion, lease)
+    acquireRow(world, deletion, lease)
     if (deletion.status === 'erasing') continue
     Object.assign(deletion, { status: 'erasing', claimedAt: world.now, nextReminderAt: null })
-    note(world, number, 'deletion.claimed')
+    recordEvent(world, number, 'deletion.claimed')
     if (deletion.export.status !== 'pending') continue
     Object.assign(deletion.export, { status: 'failed', lease: null })
-    note(world, number, 'export.failed')
+    recordEvent(world, number, 'export.failed')
   }
   return claimed
 }
@@ -102,10 +109,10 @@ function eraseOne(world: World, number: number): void {
   for (const mail of world.mails)
     if (mail.status === 'pending' && deletionOf(world, mail.deletion).person === deletion.person)
       mail.address = person.email
-  stage(world, number, 'account-erased', person.email)
-  note(world, number, 'deletion.erased')
+  stageMail(world, number, 'account-erased', person.email)
+  recordEvent(world, number, 'deletion.erased')
   const sessions = world.sessions.filter(
-    (session) => session.person === deletion.person && !session.over,
+    (session) => session.person === deletion.person && !session.ended,
   )
   const counts = {
     tables: {
@@ -123,30 +130,30 @@ function eraseOne(world: World, number: number): void {
 }
 
 /** A worker claims, and then stands still before it erases. */
-export function fallAsleepOverErasure(lease: number, name: string): Deed {
+export function pauseErasure(lease: number, name: string): Command {
   return {
-    course: atOnce((world) => ({ claimed: claim(world, lease).deletions.length })),
+    modelSteps: atomically((world) => ({ claimed: claim(world, lease).deletions.length })),
     async perform({ db, deps }) {
       const claim = await claimDeletions(db, name, deps.breakerLimits)
       return {
         answer: { claimed: claim.deletions.length },
-        keep(world) {
+        updateModel(world) {
           const deletions = claim.deletions.map(({ id }) =>
             world.deletions.findIndex((deletion) => deletion.id === id),
           )
           const mine = world.leases.indexOf(claim.lease)
           if (deletions.length === 0) return
-          world.sleepers.push({ name: 'erase-accounts', lease: mine, deletions, work: claim })
+          world.pausedWorkers.push({ name: 'erase-accounts', lease: mine, deletions, work: claim })
         },
       }
     },
   }
 }
 
-export function wakeUpOverErasure(sleeper: Sleeper & { name: 'erase-accounts' }): Deed {
+export function resumeErasure(sleeper: PausedWorker & { name: 'erase-accounts' }): Command {
   return {
-    course: atOnce((world) => {
-      world.sleepers = world.sleepers.filter(({ lease }) => lease !== sleeper.lease)
+    modelSteps: atomically((world) => {
+      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== sleeper.lease)
       return { erased: erase(world, sleeper).length }
     }),
     async perform({ db, deps }) {

@@ -10,27 +10,27 @@ import {
 } from '@lethe/lifecycle'
 import { exportAccounts as handle } from '../../../src/handlers/export-accounts.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
-import { type Answer, atOnce, type Deed, inMilliseconds, refused } from '../command.ts'
+import { type Answer, atomically, type Command, refusal, withTimesInMs } from '../command.ts'
 import { exportTtl } from '../durations.ts'
-import { giveBackAfter, newLease, takeAs } from '../leases.ts'
+import { acquireRow, createLease, releaseRow } from '../leases.ts'
 import { sorted } from '../sorted.ts'
 import {
   type Deletion,
   deletionOf,
-  note,
+  type PausedWorker,
   personOf,
-  type Sleeper,
-  stage,
+  recordEvent,
+  stageMail,
   type World,
 } from '../world.ts'
 
-export function exportAccounts(lease: number, name: string): Deed {
+export function exportAccounts(lease: number, name: string): Command {
   return {
-    *course(world) {
+    *modelSteps(world) {
       yield
-      const taken = takeAll(world, lease)
+      const taken = acquireAll(world, lease)
       yield
-      offer(world, taken)
+      publishAll(world, taken)
       return {}
     },
     async perform({ deps }) {
@@ -41,18 +41,18 @@ export function exportAccounts(lease: number, name: string): Deed {
 }
 
 /** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
-export function exportStumbling(lease: number, name: string): Deed {
+export function exportWithFailedStatement(lease: number, name: string): Command {
   const { perform } = exportAccounts(lease, name)
   return {
-    *course(world, choose) {
+    *modelSteps(world, choose) {
       yield
-      const taken = takeAll(world, lease)
+      const taken = acquireAll(world, lease)
       yield
-      if (choose(2) === 1) offer(world, taken)
+      if (choose(2) === 1) publishAll(world, taken)
       else
         for (const number of taken.deletions) {
           const row = deletionOf(world, number).export
-          if (row.lease === taken.lease) giveBackAfter(world, row, retryDelays.databaseUnavailable)
+          if (row.lease === taken.lease) releaseRow(world, row, retryDelays.databaseUnavailable)
         }
       return {}
     },
@@ -60,28 +60,28 @@ export function exportStumbling(lease: number, name: string): Deed {
   }
 }
 
-interface Taken {
+interface AcquiredExports {
   lease: number
   deletions: number[]
 }
 
 /** All that were lent for this job, under a lease of the worker's own. */
-function takeAll(world: World, job: number): Taken {
-  const taken: Taken = { lease: newLease(world), deletions: [] }
+function acquireAll(world: World, job: number): AcquiredExports {
+  const taken: AcquiredExports = { lease: createLease(world), deletions: [] }
   for (const [number, deletion] of world.deletions.entries()) {
     if (deletion.export.lease !== job) continue
     taken.deletions.push(number)
-    takeAs(world, deletion.export, taken.lease)
+    acquireRow(world, deletion.export, taken.lease)
   }
   return taken
 }
 
 /** Those whose lease is still ours, and whose deletion is neither cancelled nor begun. Returns how many. */
-function offer(world: World, { lease, deletions }: Taken): number {
-  return deletions.filter((number) => offerOne(world, number, lease)).length
+function publishAll(world: World, { lease, deletions }: AcquiredExports): number {
+  return deletions.filter((number) => publishOne(world, number, lease)).length
 }
 
-function offerOne(world: World, number: number, lease: number): boolean {
+function publishOne(world: World, number: number, lease: number): boolean {
   const deletion = deletionOf(world, number)
   const archive = deletion.export
   if (archive.lease !== lease || archive.status !== 'pending') return false
@@ -89,35 +89,35 @@ function offerOne(world: World, number: number, lease: number): boolean {
   Object.assign(archive, { status: 'ready', createdAt: world.now, archive: true })
   Object.assign(archive, { expiresAt: deletion.eraseAfter + exportTtl.ms })
   Object.assign(archive, { lease: null, nextAttemptAt: world.now })
-  stage(world, number, 'export-ready')
-  note(world, number, 'export.ready')
+  stageMail(world, number, 'export-ready')
+  recordEvent(world, number, 'export.ready')
   return true
 }
 
 /** A worker makes the archives, and then stands still before it offers them. */
-export function fallAsleepOverExports(lease: number, name: string): Deed {
+export function pauseExports(lease: number, name: string): Command {
   return {
-    course: atOnce((world) => ({ taken: takeAll(world, lease).deletions.length })),
+    modelSteps: atomically((world) => ({ taken: acquireAll(world, lease).deletions.length })),
     async perform({ db, keys, deps }) {
       const taken = await acquire(db, 'exports', name)
       if (!taken) return { answer: { taken: 0 } }
       const { lease, rows } = taken
       const ids = rows.map(({ id }) => id)
       const wanted = await findPendingExports(db, keys, await recordAttempts(db, lease, ids))
-      const { readers, storage, uploadDir } = deps
+      const { snapshotPool, storage, uploadDir } = deps
       const { signal } = new AbortController()
       const shared = { lease, plan: await planErasure(db), uploadDir, signal }
       const stored: StoredExport[] = []
-      for (const { exportId, make } of await prepareArchives(readers, storage, shared, wanted))
+      for (const { exportId, make } of await prepareArchives(snapshotPool, storage, shared, wanted))
         if (make) stored.push({ exportId, ...(await make()) })
       return {
         answer: { taken: rows.length },
-        keep(world) {
+        updateModel(world) {
           const mine = world.leases.indexOf(lease)
           const deletions = [...world.deletions.keys()].filter(
             (number) => deletionOf(world, number).export.lease === mine,
           )
-          world.sleepers.push({
+          world.pausedWorkers.push({
             ...{ name: 'export-accounts', lease: mine, deletions },
             work: { lease, stored },
           })
@@ -127,17 +127,17 @@ export function fallAsleepOverExports(lease: number, name: string): Deed {
   }
 }
 
-interface Made {
+interface StoredArchives {
   lease: string
   stored: StoredExport[]
 }
 
-export function wakeUpOverExports(sleeper: Sleeper & { name: 'export-accounts' }): Deed {
-  const { lease, stored } = sleeper.work as Made
+export function resumeExports(sleeper: PausedWorker & { name: 'export-accounts' }): Command {
+  const { lease, stored } = sleeper.work as StoredArchives
   return {
-    course: atOnce((world) => {
-      world.sleepers = world.sleepers.filter(({ lease }) => lease !== sleeper.lease)
-      return { offered: offer(world, sleeper) }
+    modelSteps: atomically((world) => {
+      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== sleeper.lease)
+      return { offered: publishAll(world, sleeper) }
     }),
     async perform({ db, deps }) {
       const offered = await publishArchives(db, lease, stored, exportTtl.iso)
@@ -149,35 +149,40 @@ export function wakeUpOverExports(sleeper: Sleeper & { name: 'export-accounts' }
 }
 
 /** By the link of the mail. */
-export function openArchiveOf(world: World, number: number): Deed {
+export function openArchiveOf(world: World, number: number): Command {
   const token = deletionOf(world, number).export.token ?? ''
   return {
-    course: atOnce(({ deletions, now }) => whatOpens((deletions[number] as Deletion).export, now)),
+    modelSteps: atomically(({ deletions, now }) =>
+      expectedArchive((deletions[number] as Deletion).export, now),
+    ),
     async perform({ db, keys, deps }) {
       const archive = await openExport(db, keys, token)
       const { createdAt, expiresAt } = archive
       const opened = await openArchive(deps.storage, archive)
       opened?.stream.destroy()
-      return { answer: inMilliseconds({ createdAt, expiresAt, there: opened !== undefined }) }
+      return { answer: withTimesInMs({ createdAt, expiresAt, there: opened !== undefined }) }
     },
   }
 }
 
-function whatOpens({ status, createdAt, expiresAt }: Deletion['export'], now: number): Answer {
-  if (status === 'pending') return refused('export-not-ready')
-  if (status !== 'ready' || (expiresAt ?? 0) <= now) return refused('export-gone')
+function expectedArchive(
+  { status, createdAt, expiresAt }: Deletion['export'],
+  now: number,
+): Answer {
+  if (status === 'pending') return refusal('export-not-ready')
+  if (status !== 'ready' || (expiresAt ?? 0) <= now) return refusal('export-gone')
   return { createdAt, expiresAt, there: true }
 }
 
 /** The saved passwords in clear, against the account's password. */
-export function openVaultOf(world: World, number: number, password: string): Deed {
+export function openVaultOf(world: World, number: number, password: string): Command {
   const token = deletionOf(world, number).export.token ?? ''
   return {
-    course: atOnce((world) => {
+    modelSteps: atomically((world) => {
       const { status, person } = deletionOf(world, number)
       if (status !== 'pending') return { code: 'export-gone' }
       const who = personOf(world, person)
-      if (who.password !== password) return refused('wrong-password')
+      if (who.password !== password) return refusal('wrong-password')
       return { secrets: sorted(who.saved.map(({ secret }) => secret)) }
     }),
     async perform({ db, keys, hasher }) {

@@ -1,17 +1,23 @@
 import { logIn as logInFor, setRole, signUp as signUpFor } from '@lethe/accounts'
 import type { Role } from '@lethe/db'
-import { atOnce, type Deed, inMilliseconds, refused } from '../command.ts'
+import { atomically, type Command, refusal, withTimesInMs } from '../command.ts'
 import { sessionTtl } from '../durations.ts'
-import { holderOf, type LogIn, latestDeletion, personOf, type World } from '../world.ts'
+import {
+  findActiveAccount,
+  latestDeletion,
+  type ModelSession,
+  personOf,
+  type World,
+} from '../world.ts'
 
-export function signUp(email: string, password: string): Deed {
+export function signUp(email: string, password: string): Command {
   return {
-    course: atOnce((world) => {
-      if (holderOf(world, email) !== undefined) return refused('address-taken')
+    modelSteps: atomically((world) => {
+      if (findActiveAccount(world, email) !== undefined) return refusal('address-taken')
       world.people.push({
         ...{
           id: undefined,
-          email: asStored(email),
+          email: toStoredAddress(email),
           password,
           role: 'member',
           active: true,
@@ -19,43 +25,43 @@ export function signUp(email: string, password: string): Deed {
         },
         ...{ createdAt: world.now, saved: [], avatar: undefined },
       })
-      return { email: asStored(email), displayName: null, createdAt: world.now }
+      return { email: toStoredAddress(email), displayName: null, createdAt: world.now }
     }),
     async perform({ db, keys, hasher }) {
       const { id: _, ...user } = await signUpFor(db, keys, hasher, { email, password })
-      return { answer: inMilliseconds(user) }
+      return { answer: withTimesInMs(user) }
     },
   }
 }
 
-export function logIn(email: string, password: string, kind: LogIn['kind']): Deed {
+export function logIn(email: string, password: string, kind: ModelSession['kind']): Command {
   return {
-    *course(world) {
+    *modelSteps(world) {
       yield
-      const index = holderOf(world, email)
-      if (index === undefined) return refused('wrong-credentials')
+      const index = findActiveAccount(world, email)
+      if (index === undefined) return refusal('wrong-credentials')
       const person = personOf(world, index)
-      if (person.password !== password) return refused('wrong-credentials')
+      if (person.password !== password) return refusal('wrong-credentials')
       if (person.active) {
         const times = { authenticatedAt: world.now, expiresAt: world.now + sessionTtl.ms }
         world.sessions.push({
-          ...{ id: undefined, person: index, kind, ...times, over: false },
-          ...{ turns: 0, hashes: [], held: undefined },
+          ...{ id: undefined, person: index, kind, ...times, ended: false },
+          ...{ refreshes: 0, hashes: [], held: undefined },
         })
         return { userId: person.id, role: person.role, kind, ...times }
       }
       const deletion = latestDeletion(world, index)
       return deletion?.status === 'pending'
-        ? refused('account-pending-deletion', { eraseAfter: deletion.eraseAfter })
-        : refused('wrong-credentials')
+        ? refusal('account-pending-deletion', { eraseAfter: deletion.eraseAfter })
+        : refusal('wrong-credentials')
     },
     async perform({ db, keys, hasher }) {
       const ttl = sessionTtl.iso
       const { session, token } = await logInFor(db, keys, hasher, { email, password, kind, ttl })
       const { id: _, ...facts } = session
       return {
-        answer: inMilliseconds(facts),
-        keep(world) {
+        answer: withTimesInMs(facts),
+        updateModel(world) {
           const mine = world.sessions.findLast(
             ({ held, ...s }) => !held && s.kind === kind && isOf(world, s.person, session.userId),
           )
@@ -70,10 +76,10 @@ function isOf(world: World, person: number, userId: number): boolean {
   return personOf(world, person).id === userId
 }
 
-export function promote(email: string, role: Role): Deed {
+export function changeRole(email: string, role: Role): Command {
   return {
-    course: atOnce((world) => {
-      const index = holderOf(world, email)
+    modelSteps: atomically((world) => {
+      const index = findActiveAccount(world, email)
       const person = index === undefined ? undefined : personOf(world, index)
       if (person?.active) person.role = role
       return { done: person?.active === true }
@@ -83,4 +89,4 @@ export function promote(email: string, role: Role): Deed {
 }
 
 /** Domains are case-insensitive, and stored in lower case. */
-const asStored = (email: string) => email.replace(/@.*$/, (domain) => domain.toLowerCase())
+const toStoredAddress = (email: string) => email.replace(/@.*$/, (domain) => domain.toLowerCase())

@@ -4,37 +4,37 @@ import { sql } from 'kysely'
 import { sendMail as handle } from '../../../src/handlers/send-mail.ts'
 import { retryDelays } from '../../../src/retry-delays.ts'
 import { setClock } from '../clock.ts'
-import { type Deed, died, type Outcome } from '../command.ts'
+import { type Command, crashed, type Outcome } from '../command.ts'
 import { DAY, SECOND } from '../durations.ts'
-import { giveBackAfter, newLease, takeAs } from '../leases.ts'
-import type { Real } from '../system-under-test.ts'
-import { deletionOf, type Mail, note, personOf, type World } from '../world.ts'
+import { acquireRow, createLease, releaseRow } from '../leases.ts'
+import type { SystemUnderTest } from '../system-under-test.ts'
+import { deletionOf, type Mail, personOf, recordEvent, type World } from '../world.ts'
 
-const tryFor = 5 * DAY
-const leastTries = 5
+const RETRY_PERIOD_MS = 5 * DAY
+const MIN_ATTEMPTS = 5
 
-export function sendMail(lease: number, name: string): Deed {
+export function sendMail(lease: number, name: string): Command {
   return {
-    *course(world) {
+    *modelSteps(world) {
       yield
-      const mail = world.mails.find((row) => row.lease === lease && !row.forgotten)
+      const mail = world.mails.find((row) => row.lease === lease && !row.purged)
       if (!mail) return {}
-      const mine = newLease(world)
-      takeAs(world, mail, mine)
+      const mine = createLease(world)
+      acquireRow(world, mail, mine)
       yield
       const address = addressee(world, mail)
-      const wanted = address !== null && isNews(world, mail)
-      const tried = mail.createdAt < world.now - tryFor && mail.attempts >= leastTries
+      const wanted = address !== null && isCurrent(world, mail)
+      const tried = mail.createdAt < world.now - RETRY_PERIOD_MS && mail.attempts >= MIN_ATTEMPTS
       yield
-      const verdict = wanted ? verdictOf(world) : 'superseded'
-      if (verdict === 'sent') mail.left.push(address ?? '')
+      const result = wanted ? expectedResult(world) : 'superseded'
+      if (result === 'sent') mail.sentTo.push(address ?? '')
       yield
       if (mail.lease !== mine) return {}
-      if (verdict === 'later' && !tried) giveBackAfter(world, mail, retryDelays.mail)
-      else finish(world, mail, verdict === 'later' ? 'undeliverable' : verdict)
+      if (result === 'later' && !tried) releaseRow(world, mail, retryDelays.mail)
+      else finish(world, mail, result === 'later' ? 'undeliverable' : result)
       return {}
     },
-    perform: (real) => unlessCut(real, handle({ lease: name }, real.deps)),
+    perform: (system) => raceWithCrash(system, handle({ lease: name }, system.deps)),
   }
 }
 
@@ -42,19 +42,19 @@ export function sendMail(lease: number, name: string): Deed {
  * The server is slow to take a mail, so that it is lent to a second worker; both hand it over, and the word of the second
  * one counts. Only where the server takes what it is given.
  */
-export function sendOvertaken(world: World, number: number): Deed {
+export function sendTwice(world: World, number: number): Command {
   const { id = '' } = world.mails[number] as Mail
   const later = world.now + 11 * SECOND
   return {
-    *course(world, choose) {
+    *modelSteps(world, choose) {
       yield
       const mail = world.mails[number] as Mail
-      takeAs(world, mail, newLease(world))
+      acquireRow(world, mail, createLease(world))
       world.now = later
-      takeAs(world, mail, newLease(world))
+      acquireRow(world, mail, createLease(world))
       const to = addressee(world, mail) ?? ''
       // The first may notice in time that it has lost its lease.
-      mail.left.push(...(choose(2) === 0 ? [to, to] : [to]))
+      mail.sentTo.push(...(choose(2) === 0 ? [to, to] : [to]))
       finish(world, mail, 'sent')
       return {}
     },
@@ -75,15 +75,18 @@ export function sendOvertaken(world: World, number: number): Deed {
 }
 
 /** Whether the server would take this mail from whoever began with it now. */
-export function canBeOvertaken(world: World, mail: Mail): boolean {
+export function canBeSentNow(world: World, mail: Mail): boolean {
   const free = mail.status === 'pending' && mail.nextAttemptAt <= world.now
-  return free && world.smtp.code === 0 && addressee(world, mail) !== null && isNews(world, mail)
+  return free && world.smtp.code === 0 && addressee(world, mail) !== null && isCurrent(world, mail)
 }
 
 /** A handler that is cut off tries to note for seconds what has become of the mail; nobody waits for the dead. */
-async function unlessCut({ cut }: Real, handled: Promise<void>): Promise<Outcome> {
+async function raceWithCrash(
+  { failingDb }: SystemUnderTest,
+  handled: Promise<void>,
+): Promise<Outcome> {
   handled.catch(() => {})
-  const dead = cut?.happened.then((): Outcome => ({ answer: died }))
+  const dead = failingDb?.failed.then((): Outcome => ({ answer: crashed }))
   const done = handled.then((): Outcome => ({ answer: {} }))
   return Promise.race(dead ? [dead, done] : [done])
 }
@@ -95,14 +98,14 @@ function addressee(world: World, mail: Mail): string | null {
 }
 
 /** Whether what the mail says is still so. */
-function isNews(world: World, { mail, deletion: number }: Mail): boolean {
+function isCurrent(world: World, { mail, deletion: number }: Mail): boolean {
   const deletion = deletionOf(world, number)
   if (mail === 'deletion-scheduled' || mail === 'deletion-reminder')
     return deletion.status === 'pending'
   return mail !== 'export-ready' || deletion.export.status === 'ready'
 }
 
-function verdictOf({ smtp: { at, code } }: World): 'sent' | 'later' | 'undeliverable' {
+function expectedResult({ smtp: { at, code } }: World): 'sent' | 'later' | 'undeliverable' {
   if (code === 0) return 'sent'
   // A sender refused is no fault of the mail's.
   return code >= 500 && at !== 'MAIL' ? 'undeliverable' : 'later'
@@ -110,5 +113,5 @@ function verdictOf({ smtp: { at, code } }: World): 'sent' | 'later' | 'undeliver
 
 function finish(world: World, mail: Mail, status: Mail['status']): void {
   Object.assign(mail, { status, address: null, finishedAt: world.now, lease: null })
-  if (status === 'undeliverable') note(world, mail.deletion, 'mail.undeliverable')
+  if (status === 'undeliverable') recordEvent(world, mail.deletion, 'mail.undeliverable')
 }

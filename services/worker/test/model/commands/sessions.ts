@@ -9,25 +9,31 @@ import {
   type Session,
   savePassword,
 } from '@lethe/accounts'
-import { atOnce, type Deed, inMilliseconds, refused } from '../command.ts'
-import type { Real } from '../system-under-test.ts'
-import { type LogIn, type Person, personOf, type World } from '../world.ts'
+import { atomically, type Command, refusal, withTimesInMs } from '../command.ts'
+import type { SystemUnderTest } from '../system-under-test.ts'
+import { type ModelPerson, type ModelSession, personOf, type World } from '../world.ts'
 
 /** A log-in of which the person holds the tokens, whether or not it is over. */
-export interface HeldLogIn extends LogIn {
-  held: NonNullable<LogIn['held']>
+export interface HeldSession extends ModelSession {
+  held: NonNullable<ModelSession['held']>
 }
 
 /** The log-in as the API finds it on each request; undefined where it is over, or its person not active. */
-export function acceptedLogIn(world: World, index: number): (LogIn & { who: Person }) | undefined {
-  const session = world.sessions[index] as LogIn
+export function acceptedSession(
+  world: World,
+  index: number,
+): (ModelSession & { who: ModelPerson }) | undefined {
+  const session = world.sessions[index] as ModelSession
   const who = personOf(world, session.person)
-  const accepted = !session.over && who.active && session.expiresAt > world.now
+  const accepted = !session.ended && who.active && session.expiresAt > world.now
   return accepted ? { ...session, who } : undefined
 }
 
 /** The same for real: by the cookie, or by the id in the access token. */
-export async function findAccepted({ db }: Real, { kind, held }: HeldLogIn): Promise<Session> {
+export async function findAcceptedSession(
+  { db }: SystemUnderTest,
+  { kind, held }: HeldSession,
+): Promise<Session> {
   const [token = ''] = held.tokens
   const session =
     kind === 'cookie' ? await findSessionByToken(db, token) : await findSession(db, held.session.id)
@@ -35,44 +41,44 @@ export async function findAccepted({ db }: Real, { kind, held }: HeldLogIn): Pro
   return session
 }
 
-export function ask(index: number, logIn: HeldLogIn): Deed {
+export function readSession(index: number, logIn: HeldSession): Command {
   return {
-    course: atOnce((world) => {
-      const accepted = acceptedLogIn(world, index)
-      if (!accepted) return refused('unauthenticated')
+    modelSteps: atomically((world) => {
+      const accepted = acceptedSession(world, index)
+      if (!accepted) return refusal('unauthenticated')
       const { who, kind, authenticatedAt, expiresAt } = accepted
       return { userId: who.id, role: who.role, kind, authenticatedAt, expiresAt }
     }),
-    async perform(real) {
-      const { id: _, ...facts } = await findAccepted(real, logIn)
-      return { answer: inMilliseconds(facts) }
+    async perform(system) {
+      const { id: _, ...facts } = await findAcceptedSession(system, logIn)
+      return { answer: withTimesInMs(facts) }
     },
   }
 }
 
 /** With the token of this turn: the newest that the person was given, or one that was used. */
-export function refreshWith(index: number, { held }: HeldLogIn, turn: number): Deed {
+export function refreshWith(index: number, { held }: HeldSession, turn: number): Command {
   const token = held.tokens[turn] ?? 'a token that was lost'
   return {
-    *course(world) {
+    *modelSteps(world) {
       yield
-      const session = world.sessions[index] as LogIn
-      if (acceptedLogIn(world, index) && turn === session.turns) {
-        session.turns++
+      const session = world.sessions[index] as ModelSession
+      if (acceptedSession(world, index) && turn === session.refreshes) {
+        session.refreshes++
         yield
         // Whoever came with the same token meanwhile has ended the session.
-        if (acceptedLogIn(world, index)) return {}
+        if (acceptedSession(world, index)) return {}
       }
       yield
-      session.over = true
-      return refused('unauthenticated')
+      session.ended = true
+      return refusal('unauthenticated')
     },
     async perform({ db, keys }) {
       const { token: next } = await refresh(db, keys, token)
       return {
         answer: {},
-        keep(world) {
-          const session = world.sessions[index] as LogIn
+        updateModel(world) {
+          const session = world.sessions[index] as ModelSession
           if (session.held) session.held.tokens[turn + 1] = next
         },
       }
@@ -81,39 +87,45 @@ export function refreshWith(index: number, { held }: HeldLogIn, turn: number): D
 }
 
 /** `underWay`: the session was found before what came since, and only now does the request write. */
-export function save(index: number, logIn: HeldLogIn, secret: string, underWay: boolean): Deed {
+export function saveSecret(
+  index: number,
+  logIn: HeldSession,
+  secret: string,
+  underWay: boolean,
+): Command {
   const site = `${secret}.example`
   return {
-    course: atOnce((world) => {
-      const { person } = world.sessions[index] as LogIn
+    modelSteps: atomically((world) => {
+      const { person } = world.sessions[index] as ModelSession
       const who = personOf(world, person)
-      if (!(underWay ? who.active : acceptedLogIn(world, index))) return refused('unauthenticated')
+      if (!(underWay ? who.active : acceptedSession(world, index)))
+        return refusal('unauthenticated')
       who.saved.push({ site, secret, at: world.now })
       return { site, createdAt: world.now }
     }),
-    async perform(real) {
-      const { userId } = underWay ? logIn.held.session : await findAccepted(real, logIn)
+    async perform(system) {
+      const { userId } = underWay ? logIn.held.session : await findAcceptedSession(system, logIn)
       const entry = { site, username: 'me', password: secret }
-      const { createdAt } = await savePassword(real.db, real.keys, userId, entry)
-      return { answer: inMilliseconds({ site, createdAt }) }
+      const { createdAt } = await savePassword(system.db, system.keys, userId, entry)
+      return { answer: withTimesInMs({ site, createdAt }) }
     },
   }
 }
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 
-export function upload(index: number, logIn: HeldLogIn, bytes: number): Deed {
+export function uploadAvatar(index: number, logIn: HeldSession, bytes: number): Command {
   return {
-    course: atOnce((world) => {
-      const accepted = acceptedLogIn(world, index)
-      if (!accepted) return refused('unauthenticated')
+    modelSteps: atomically((world) => {
+      const accepted = acceptedSession(world, index)
+      if (!accepted) return refusal('unauthenticated')
       accepted.who.avatar = png.length + bytes
       return {}
     }),
-    async perform(real) {
-      const { userId } = await findAccepted(real, logIn)
+    async perform(system) {
+      const { userId } = await findAcceptedSession(system, logIn)
       const body = Buffer.concat([png, randomBytes(bytes)])
-      await putAvatar(real.db, real.deps.uploadDir, userId, { type: 'image/png', body })
+      await putAvatar(system.db, system.deps.uploadDir, userId, { type: 'image/png', body })
       return { answer: {} }
     },
   }
@@ -121,23 +133,23 @@ export function upload(index: number, logIn: HeldLogIn, bytes: number): Deed {
 
 export function choosePassword(
   index: number,
-  logIn: HeldLogIn,
+  logIn: HeldSession,
   currentPassword: string,
   newPassword: string,
-): Deed {
+): Command {
   return {
-    course: atOnce((world) => {
-      const accepted = acceptedLogIn(world, index)
-      if (!accepted) return refused('unauthenticated')
-      if (accepted.who.password !== currentPassword) return refused('wrong-password')
+    modelSteps: atomically((world) => {
+      const accepted = acceptedSession(world, index)
+      if (!accepted) return refusal('unauthenticated')
+      if (accepted.who.password !== currentPassword) return refusal('wrong-password')
       accepted.who.password = newPassword
       for (const [other, session] of world.sessions.entries())
-        if (session.person === accepted.person && other !== index) session.over = true
+        if (session.person === accepted.person && other !== index) session.ended = true
       return {}
     }),
-    async perform(real) {
-      const session = await findAccepted(real, logIn)
-      await changePassword(real.db, real.hasher, session, { currentPassword, newPassword })
+    async perform(system) {
+      const session = await findAcceptedSession(system, logIn)
+      await changePassword(system.db, system.hasher, session, { currentPassword, newPassword })
       return { answer: {} }
     },
   }

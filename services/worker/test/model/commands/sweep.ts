@@ -1,8 +1,8 @@
 import { sweepTasks } from '../../../src/sweep.ts'
 import { noQueue } from '../../setup.ts'
-import type { Choose, Deed } from '../command.ts'
+import type { Choose, Command } from '../command.ts'
 import { DAY, MINUTE } from '../durations.ts'
-import { stage, type World } from '../world.ts'
+import { stageMail, type World } from '../world.ts'
 
 /** What the sweep does apart from lending; the product's own tasks, each of one statement. */
 export const sweeps = {
@@ -17,18 +17,18 @@ export const sweeps = {
       if (status !== 'pending' || nextReminderAt === null || nextReminderAt > world.now) continue
       const last = eraseAfter - DAY
       deletion.nextReminderAt = last > world.now ? last : null
-      if (eraseAfter > world.now) stage(world, number, 'deletion-reminder')
+      if (eraseAfter > world.now) stageMail(world, number, 'deletion-reminder')
     }
   },
   'seal-audit-events'(world) {
     for (const event of world.events) event.sealed = true
   },
   'purge-expired-sessions'(world) {
-    for (const session of world.sessions) if (session.expiresAt <= world.now) session.over = true
+    for (const session of world.sessions) if (session.expiresAt <= world.now) session.ended = true
   },
   'purge-mails'(world) {
     for (const mail of world.mails)
-      if (mail.finishedAt !== null && mail.finishedAt < world.now - 30 * DAY) mail.forgotten = true
+      if (mail.finishedAt !== null && mail.finishedAt < world.now - 30 * DAY) mail.purged = true
   },
 } satisfies Record<string, (world: World) => void>
 
@@ -49,9 +49,9 @@ function* removeArchives(world: World, choose: Choose): Generator<void> {
 type SweepName = keyof typeof sweeps | 'remove-archives'
 export const sweepNames = [...Object.keys(sweeps), 'remove-archives'] as SweepName[]
 
-export function sweep(...names: SweepName[]): Deed {
+export function sweep(...names: SweepName[]): Command {
   return {
-    *course(world, choose) {
+    *modelSteps(world, choose) {
       for (const name of names) {
         yield
         if (name === 'remove-archives') yield* removeArchives(world, choose)

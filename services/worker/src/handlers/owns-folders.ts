@@ -2,8 +2,8 @@ import { release } from '@lethe/lifecycle'
 import type { HandlerDeps } from '../deps.ts'
 import { retryDelays } from '../retry-delays.ts'
 
-/** Whether the folders are this database's still. Where they are not, the job gives its rows back, and nothing is written or removed. */
-export async function foldersAreOurs(
+/** Whether the folders still belong to this database. If not, releases the rows of the job; it must write and remove nothing. */
+export async function ownsFolders(
   table: 'deletions' | 'exports',
   lease: string,
   { db, folders, log }: HandlerDeps,

@@ -1,47 +1,47 @@
 import { dispatchBatch, dispatchEach, dispatchExports, mayBeClaimed } from '@lethe/lifecycle'
 import type { JobName } from '@lethe/queue'
 import { sql } from 'kysely'
-import { atOnce, type Deed } from '../command.ts'
+import { atomically, type Command } from '../command.ts'
 import { HOUR } from '../durations.ts'
-import { lendTo, newLease } from '../leases.ts'
-import type { Real } from '../system-under-test.ts'
+import { createLease, dispatchRow } from '../leases.ts'
+import type { SystemUnderTest } from '../system-under-test.ts'
 import type { Deletion, Leased, World } from '../world.ts'
 
 /** Leases what is free of one kind and tells of the jobs to be queued, as the relay and the sweep do. */
-export function lend(name: JobName): Deed {
+export function dispatch(name: JobName): Command {
   return {
-    course: atOnce((world) => {
-      lendFree(world, name)
+    modelSteps: atomically((world) => {
+      dispatchInModel(world, name)
       return {}
     }),
-    async perform(real) {
-      await lendReal(real, name)
+    async perform(system) {
+      await dispatchInSystem(system, name)
       return { answer: {} }
     },
   }
 }
 
 /** The number of jobs. */
-export function lendFree(world: World, name: JobName): number {
-  const free = freeRows(world, name)
-  const together = free.filter((row) => goesTogether(name, row))
-  const alone = free.filter((row) => !together.includes(row)).map((row) => [row])
-  const batches = together.length > 0 ? [together, ...alone] : alone
+export function dispatchInModel(world: World, name: JobName): number {
+  const free = findFreeRows(world, name)
+  const batch = free.filter((row) => isBatched(name, row))
+  const individually = free.filter((row) => !batch.includes(row)).map((row) => [row])
+  const batches = batch.length > 0 ? [batch, ...individually] : individually
   for (const rows of batches) {
-    const lease = newLease(world)
+    const lease = createLease(world)
     world.jobs.push({ name, lease })
-    for (const row of rows) lendTo(world, row, lease)
+    for (const row of rows) dispatchRow(world, row, lease)
   }
   return batches.length
 }
 
 /** Exports as long as nobody has tried to make them. */
-function goesTogether(name: JobName, { attempts }: Leased): boolean {
+function isBatched(name: JobName, { attempts }: Leased): boolean {
   return name === 'erase-accounts' || (name === 'export-accounts' && attempts === 0)
 }
 
 /** What a job of this name could be made of now. */
-export function freeRows(world: World, name: JobName): Leased[] {
+export function findFreeRows(world: World, name: JobName): Leased[] {
   const rows: Leased[] = {
     'send-mail': () => world.mails.filter(isWaiting),
     'export-accounts': () => world.deletions.map((deletion) => deletion.export).filter(isWaiting),
@@ -62,7 +62,10 @@ function isWaiting({ status }: { status: string }): boolean {
 }
 
 /** Returns the leases. */
-export async function lendReal({ db, deps }: Real, name: JobName): Promise<string[]> {
+export async function dispatchInSystem(
+  { db, deps }: SystemUnderTest,
+  name: JobName,
+): Promise<string[]> {
   if (name === 'erase-accounts') {
     const lease = await dispatchBatch(db, 'deletions', mayBeClaimed(deps.breakerLimits), 500)
     return lease ? [lease] : []

@@ -1,15 +1,15 @@
 import type { Db } from '@lethe/db'
 
 /** At its `statement`-th statement: before it is sent, or when the server has done it and the answer is on its way. */
-export interface Cut {
+export interface FailurePoint {
   statement: number
   answerLost: boolean
 }
 
-export interface CutOff {
+export interface FailingDb {
   db: Db
   /** Settles as soon as it has happened. */
-  happened: Promise<void>
+  failed: Promise<void>
   wasCut(): boolean
 }
 
@@ -17,35 +17,39 @@ export interface CutOff {
  * The database as a process sees it that dies: nothing reaches it from then on, and an open transaction is rolled back.
  * With `recovers` the one statement fails and no other: the process lives on.
  */
-export function cutOff(db: Db, { statement, answerLost }: Cut, recovers: boolean): CutOff {
+export function createFailingDb(
+  db: Db,
+  { statement, answerLost }: FailurePoint,
+  recovers: boolean,
+): FailingDb {
   const happened = Promise.withResolvers<void>()
   let sent = 0
-  let cut = false
+  let hasFailed = false
   const fail = () => {
-    cut = true
+    hasFailed = true
     happened.resolve()
-    throw new ConnectionCut()
+    throw new ConnectionCutError()
   }
   const last = new WeakSet<object>()
   return {
-    happened: happened.promise,
-    wasCut: () => cut,
+    failed: happened.promise,
+    wasCut: () => hasFailed,
     db: db.withPlugin({
       transformQuery({ node, queryId }) {
         sent++
-        if (cut && !recovers) fail()
+        if (hasFailed && !recovers) fail()
         if (sent === statement) answerLost ? last.add(queryId) : fail()
         return node
       },
       async transformResult({ result, queryId }) {
-        if ((cut && !recovers) || last.has(queryId)) fail()
+        if ((hasFailed && !recovers) || last.has(queryId)) fail()
         return result
       },
     }),
   }
 }
 
-export class ConnectionCut extends Error {
+export class ConnectionCutError extends Error {
   override name = 'ConnectionCut'
   readonly code = 'ECONNRESET'
 }

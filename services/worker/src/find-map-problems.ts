@@ -1,8 +1,8 @@
 import { formatMapProblem, IncompleteDataMapError, makePlan } from '@lethe/erasure'
 import type { Deps } from './deps.ts'
 
-/** Why nobody may be erased: a line for each thing that would be forgotten, with the remedy. Nothing where all is well. */
-export async function whyNoPlan({
+/** The problems of the data map, one line each with its remedy; undefined if there are none. Erasure needs a complete map. */
+export async function findMapProblems({
   db,
   dataMap,
 }: Pick<Deps, 'db' | 'dataMap'>): Promise<string[] | undefined> {
