@@ -23,7 +23,10 @@ export interface Selection {
   from: number
   preferred: boolean
 }
-export const anySelection: fc.Arbitrary<Selection> = fc.record({ from: fc.nat(7), preferred: mostlyTrue })
+export const anySelection: fc.Arbitrary<Selection> = fc.record({
+  from: fc.nat(7),
+  preferred: mostlyTrue,
+})
 
 export function select<T>(
   { from, preferred }: Selection,
