@@ -1,157 +1,201 @@
 import { type DataMap, personFolder } from '@lethe/erasure'
 
-const belongsTo = { is: 'whose it is', export: { not: 'the whole archive is of one account' } }
-const random = { is: 'the number of the row', export: { not: 'it means nothing outside' } }
+const belongsTo = {
+  is: 'The account this belongs to',
+  export: { not: 'This whole archive belongs to one account.' },
+}
+const random = {
+  is: 'An internal number',
+  export: { not: 'The number means nothing outside our database.' },
+}
 
-/** As `packages/lifecycle/src/lease.ts` works with them. */
+/** The lease columns that `packages/lifecycle/src/lease.ts` uses. */
 const leaseColumns = {
-  lease: { is: 'who works on it', export: bookkeeping() },
-  next_attempt_at: { is: 'when it is worked on', export: bookkeeping() },
-  attempts: { is: 'how often it was', export: bookkeeping() },
+  lease: { is: 'An internal mark of the process that works on this', export: bookkeeping() },
+  next_attempt_at: { is: 'When we will work on this next', export: bookkeeping() },
+  attempts: { is: 'How many times we tried to do this', export: bookkeeping() },
 }
 
 const linkColumns = {
-  token_nonce: { is: 'from which the link of the mail is made', export: secret() },
-  token_hash: { is: 'what that link is checked against', export: secret() },
+  token_nonce: { is: 'A random value from which we make the link in your mail', export: secret() },
+  token_hash: { is: 'A hash that we check the link in your mail against', export: secret() },
 }
 
-/** What the lifecycle itself knows of a person: part of the map of every schema. */
+/** The tables in which the lifecycle stores personal data. The data map of every schema includes them. */
 export const lifecycleTables: DataMap['tables'] = {
   deletions: {
-    is: 'a deletion that was asked for',
+    is: 'Your requests to delete this account',
     export: 'deletion',
     order: ['requested_at', 'id'],
-    links: { user_id: { otherwise: 'the finish of an erasure makes a tombstone of it' } },
+    links: {
+      user_id: {
+        otherwise:
+          'When the erasure ends, this row becomes a tombstone that no longer names the account.',
+      },
+    },
     columns: {
-      id: { is: 'its number, which mails and logs name', export: 'id' },
+      id: { is: 'The number of the request, as mails from us mention it', export: 'id' },
       user_id: belongsTo,
-      status: { is: 'how far it is', export: 'status' },
-      requested_at: { is: 'when it was asked for', export: 'requestedAt' },
-      erase_after: { is: 'the date of the erasure', export: 'eraseAfter' },
-      next_reminder_at: { is: 'when the next mail is due', export: bookkeeping() },
-      cancelled_at: { is: 'when it was cancelled', export: 'cancelledAt' },
-      claimed_at: { is: 'when there was no way back', export: afterwards() },
-      erased_at: { is: 'when it was done', export: afterwards() },
+      status: { is: 'The state of the request', export: 'status' },
+      requested_at: { is: 'When you asked for the deletion', export: 'requestedAt' },
+      erase_after: { is: 'The date after which we erase the account', export: 'eraseAfter' },
+      next_reminder_at: { is: 'When we will send the next reminder', export: bookkeeping() },
+      cancelled_at: { is: 'When the deletion was cancelled', export: 'cancelledAt' },
+      claimed_at: {
+        is: 'When the erasure began and could no longer be cancelled',
+        export: afterwards(),
+      },
+      erased_at: { is: 'When the erasure was complete', export: afterwards() },
       ...linkColumns,
-      erased_counts: { is: 'how much was erased', export: afterwards() },
+      erased_counts: { is: 'How many rows and files we erased', export: afterwards() },
       ...leaseColumns,
-      released_at: { is: 'when an operator let it pass', export: bookkeeping() },
-      files_found: { is: 'how many files were found for the erasure', export: afterwards() },
-      files_missing: { is: 'how many of them were missing', export: afterwards() },
-      files_accepted: { is: 'how many an operator gave up for lost', export: afterwards() },
-      passed_at: { is: 'when the circuit breaker let it pass', export: bookkeeping() },
+      released_at: { is: 'When an operator allowed the erasure', export: bookkeeping() },
+      files_found: {
+        is: 'How many of your files we found when the erasure began',
+        export: afterwards(),
+      },
+      files_missing: {
+        is: 'How many of your files were missing when the erasure began',
+        export: afterwards(),
+      },
+      files_accepted: {
+        is: 'How many missing files an operator accepted as lost',
+        export: afterwards(),
+      },
+      passed_at: { is: 'When our safety check allowed the erasure', export: bookkeeping() },
       new_account: {
-        is: 'whether the account was younger than a week at the request',
+        is: 'Whether your account was less than a week old at the request',
         export: bookkeeping(),
       },
     },
   },
   exports: {
-    is: 'an archive like this one',
+    is: 'The copies of your data that you asked for, this one included',
     export: 'exports',
     order: ['requested_at', 'id'],
-    links: { user_id: { otherwise: 'the finish of an erasure empties it' } },
+    links: {
+      user_id: { otherwise: 'When the erasure ends, this row no longer names the account.' },
+    },
     columns: {
       id: random,
-      deletion_id: { is: 'the deletion that promised it', export: bookkeeping() },
+      deletion_id: { is: 'The deletion request that this copy belongs to', export: bookkeeping() },
       user_id: belongsTo,
-      status: { is: 'how far it is', export: 'status' },
-      requested_at: { is: 'when it was asked for', export: 'requestedAt' },
-      created_at: { is: 'when it was made', export: 'createdAt' },
-      expires_at: { is: 'until when it can be fetched', export: 'expiresAt' },
-      downloads: { is: 'how often it was fetched', export: 'downloads' },
-      downloaded_at: { is: 'when it was fetched last', export: 'downloadedAt' },
-      recent_tickets: { is: 'the latest downloads of it', export: bookkeeping() },
-      checked_at: { is: 'when its file was last looked for', export: bookkeeping() },
-      missing_since: { is: 'since when its file is missing', export: bookkeeping() },
-      file_name: { is: 'where it lies', export: secret() },
-      bytes: { is: 'its size', export: bookkeeping() },
-      sha256: { is: 'its hash', export: { not: 'it would be the hash of itself' } },
+      status: { is: 'The state of the copy', export: 'status' },
+      requested_at: { is: 'When you asked for the copy', export: 'requestedAt' },
+      created_at: { is: 'When we made the copy', export: 'createdAt' },
+      expires_at: { is: 'When the download link stops working', export: 'expiresAt' },
+      downloads: { is: 'How many times the copy was downloaded', export: 'downloads' },
+      downloaded_at: { is: 'When the copy was last downloaded', export: 'downloadedAt' },
+      recent_tickets: { is: 'The latest downloads of the copy', export: bookkeeping() },
+      checked_at: {
+        is: 'When we last checked that the file of the copy exists',
+        export: bookkeeping(),
+      },
+      missing_since: {
+        is: 'When we first noticed that the file of the copy was missing',
+        export: bookkeeping(),
+      },
+      file_name: { is: 'Where the file of the copy is stored', export: secret() },
+      bytes: { is: 'The size of the copy in bytes', export: bookkeeping() },
+      sha256: {
+        is: 'The checksum of the copy',
+        export: { not: 'An archive cannot contain its own checksum.' },
+      },
       ...linkColumns,
       ...leaseColumns,
     },
   },
 }
 
-/** Of one person, below UPLOAD_DIR. */
+/** The folder of one person, below UPLOAD_DIR. */
 const uploads = '{person}'
 
-/** All that Lethe itself holds of a person. */
+/** All personal data that Lethe itself stores. */
 export const dataMap: DataMap = {
   person: { table: 'users', key: 'id' },
   exportNote:
-    'Of your saved passwords this copy has the sites and user names, and not the passwords themselves: whoever reads your mail must not be able to open them. Log in to see them; while the account waits to be erased, open the page that the mail about this archive links to and enter the password of your account.',
-  folders: { [uploads]: { is: 'the pictures', export: 'avatars' } },
+    'This copy lists the sites and user names of your saved passwords, but not the passwords themselves, because a person who reads your mail must not get them. Log in to see them. If your account is waiting to be erased, open the page that the mail about this archive links to and enter your account password there.',
+  folders: { [uploads]: { is: 'Your profile picture', export: 'avatars' } },
   tables: {
     users: {
-      is: 'an account',
+      is: 'Your account',
       export: 'profile',
       links: {},
       columns: {
-        id: { is: 'its number', export: 'id' },
-        email: { is: 'the address', export: 'email' },
-        display_name: { is: 'the name', export: 'displayName' },
+        id: { is: 'The number of your account', export: 'id' },
+        email: { is: 'Your email address', export: 'email' },
+        display_name: { is: 'The name you chose to show', export: 'displayName' },
         password_hash: {
-          is: 'what a password is checked against',
-          export: { not: 'it would only help to guess the password' },
+          is: 'A hash that we check your password against',
+          export: { not: 'The hash would only help someone to guess your password.' },
         },
-        role: { is: 'member or administrator', export: 'role' },
-        active: { is: 'whether anybody can log in', export: 'active' },
-        created_at: { is: 'when it was made', export: 'createdAt' },
+        role: { is: 'Your role, member or administrator', export: 'role' },
+        active: { is: 'Whether you can log in to this account', export: 'active' },
+        created_at: { is: 'When you signed up', export: 'createdAt' },
       },
     },
     'vault.person_keys': {
-      is: 'the key that opens the saved passwords',
+      is: 'The key that decrypts your saved passwords',
       first: true,
       links: { user_id: 'delete' },
       columns: {
         user_id: belongsTo,
         sealed_key: {
-          is: 'the key, sealed',
-          export: { not: 'the passwords are handed over only to whoever shows the password' },
+          is: 'The encrypted key',
+          export: {
+            not: 'We show your saved passwords only after you enter your account password.',
+          },
         },
       },
     },
     saved_passwords: {
-      is: 'a saved password',
+      is: 'Your saved passwords, without the passwords themselves',
       order: ['created_at', 'id'],
       links: { user_id: 'delete' },
       columns: {
         id: random,
         user_id: belongsTo,
-        site: { is: 'where it is used', export: 'site' },
-        username: { is: 'the name that is used there', export: 'username' },
+        site: { is: 'The site that the password is for', export: 'site' },
+        username: { is: 'Your user name on that site', export: 'username' },
         secret: {
-          is: 'the password, sealed',
-          export: { not: 'handed over only to whoever shows the password of the account' },
+          is: 'The encrypted password',
+          export: {
+            not: 'We show your saved passwords only after you enter your account password.',
+          },
         },
-        created_at: { is: 'when it was saved', export: 'createdAt' },
+        created_at: { is: 'When you saved the password', export: 'createdAt' },
       },
     },
     sessions: {
-      is: 'a log-in',
+      is: 'Your logins that have not ended',
       order: ['authenticated_at', 'id'],
       links: { user_id: 'delete' },
       columns: {
         id: random,
         user_id: belongsTo,
-        kind: { is: 'by browser or by app', export: 'kind' },
-        token_hash: { is: 'what a token is checked against', export: { not: 'it opens nothing' } },
-        authenticated_at: { is: 'when the password was shown', export: 'authenticatedAt' },
-        expires_at: { is: 'when it ends of itself', export: 'expiresAt' },
+        kind: { is: 'Whether you logged in with a browser or an app', export: 'kind' },
+        token_hash: {
+          is: 'A hash that we check your login against',
+          export: { not: 'The hash is of no use to you: it does not log anyone in.' },
+        },
+        authenticated_at: { is: 'When you entered your password', export: 'authenticatedAt' },
+        expires_at: { is: 'When the login expires', export: 'expiresAt' },
       },
     },
     avatars: {
-      is: 'a picture',
+      is: 'Your profile picture',
       export: 'avatar',
       links: { user_id: 'delete' },
       files: { folder: uploads, name: 'file_name', bytes: 'bytes' },
       columns: {
         user_id: belongsTo,
-        file_name: { is: 'where the file lies', export: { not: 'the file itself is handed over' } },
-        content_type: { is: 'what kind of image it is', export: 'contentType' },
-        bytes: { is: 'its size', export: 'bytes' },
-        created_at: { is: 'when it was uploaded', export: 'createdAt' },
+        file_name: {
+          is: 'Where the picture is stored',
+          export: { not: 'The archive holds the picture itself.' },
+        },
+        content_type: { is: 'The image format of the picture', export: 'contentType' },
+        bytes: { is: 'The size of the picture in bytes', export: 'bytes' },
+        created_at: { is: 'When you uploaded the picture', export: 'createdAt' },
       },
     },
     ...lifecycleTables,
@@ -159,18 +203,18 @@ export const dataMap: DataMap = {
 }
 
 function bookkeeping() {
-  return { not: 'it tells of our work and not of the person' }
+  return { not: 'This is about how our service works, not about you.' }
 }
 
 function secret() {
-  return { not: 'whoever knows it could act in the name of the person' }
+  return { not: 'Anyone who knows this could act in your name.' }
 }
 
 function afterwards() {
-  return { not: 'there is none while an archive can be made' }
+  return { not: 'This is empty for as long as a copy of your data can be made.' }
 }
 
-/** Where somebody's pictures lie. */
+/** The folder that holds the pictures of this user. */
 export function picturesFolder(uploadDir: string, userId: number): string {
   return personFolder(uploadDir, uploads, userId)
 }
