@@ -6,12 +6,10 @@ export {
 } from './audit-log.ts'
 export {
   type BreakerLimits,
-  countedAtOnce,
   describeKind,
   describeLimits,
   describeTrip,
   type HeldDeletions,
-  isHeld,
   isNewAccount,
   isStopped,
   mustTrip,
@@ -20,6 +18,12 @@ export {
   type Trip,
   tripBreaker,
 } from './circuit-breaker.ts'
+export {
+  type CountedDeletions,
+  type HeldByActor,
+  readCountedDeletions,
+  summarizeHeldDeletions,
+} from './circuit-breaker-report.ts'
 export { databaseTime } from './database-time.ts'
 export { type Cancelled, cancelDeletion, cancelDeletionByToken } from './deletions/cancel.ts'
 export {
@@ -35,8 +39,10 @@ export { eraseInChunks, type Pace } from './deletions/erase-in-chunks.ts'
 export { type FoundFiles, recordFindings, retryErasure } from './deletions/file-findings.ts'
 export { findLatestDeletion } from './deletions/find-latest.ts'
 export { findOpenDeletion } from './deletions/find-open.ts'
+export { type ListedDeletion, listDeletions } from './deletions/list.ts'
 export { hasDueReminders, stageReminders } from './deletions/reminders.ts'
 export { type Deletion, scheduleDeletion } from './deletions/schedule.ts'
+export { showDeletion } from './deletions/show.ts'
 export { deletionStatus } from './deletions/status.ts'
 export { LifecycleError, type LifecycleErrorCode } from './errors.ts'
 export {

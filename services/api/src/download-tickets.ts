@@ -16,10 +16,10 @@ const MAX_SECONDS = 24 * 60 * 60
 
 export interface DownloadTickets {
   /** Lets this browser fetch the archive for a day, but not beyond its expiry. Once it is withdrawn the row says so. */
-  give(reply: FastifyReply, archive: { exportId: string; expiresAt: Date }): Promise<void>
+  issue(reply: FastifyReply, archive: { exportId: string; expiresAt: Date }): Promise<void>
   /** An `onRequest` hook: without a valid ticket it is `unauthenticated`. */
-  ask: onRequestAsyncHookHandler
-  of(request: FastifyRequest): Ticket
+  require: onRequestAsyncHookHandler
+  get(request: FastifyRequest): Ticket
 }
 
 interface Ticket {
@@ -47,7 +47,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
     }
   }
   return {
-    async give(reply, { exportId, expiresAt }) {
+    async issue(reply, { exportId, expiresAt }) {
       const iat = await databaseTime(db)
       const exp = Math.min(iat + MAX_SECONDS, Math.floor(expiresAt.getTime() / 1_000))
       const ticket = tickets().sign({ id: randomUUID(), exportId, iat, exp })
@@ -59,7 +59,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
         maxAge: exp - iat,
       })
     },
-    async ask(request) {
+    async require(request) {
       const ticket = read(request.cookies[TICKET_COOKIE] ?? '')
       if (!ticket || ticket.exp <= (await databaseTime(db)))
         throw problem('unauthenticated', {
@@ -68,7 +68,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
         })
       shown.set(request, ticket)
     },
-    of(request) {
+    get(request) {
       const ticket = shown.get(request)
       if (ticket === undefined) throw new Error('this route asks for no ticket')
       return ticket

@@ -2,9 +2,9 @@ import type { Command, Terminal } from './command.ts'
 import { verifyAudit } from './commands/audit-verify.ts'
 import { releaseBreaker } from './commands/breaker-release.ts'
 import { showBreaker } from './commands/breaker-show.ts'
-import { listDeletions } from './commands/deletions-list.ts'
+import { printDeletions } from './commands/deletions-list.ts'
 import { retryDeletion } from './commands/deletions-retry.ts'
-import { showDeletion } from './commands/deletions-show.ts'
+import { printDeletion } from './commands/deletions-show.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { verifyExport } from './commands/export-verify.ts'
 import { claimTheFolders } from './commands/folders-claim.ts'
@@ -34,12 +34,12 @@ const commands: Record<string, { run: Command; usage: string; does: string }> = 
     does: 'make this user an administrator',
   },
   'deletions list': {
-    run: listDeletions,
+    run: printDeletions,
     usage: 'deletions list [STATUS]',
     does: 'the newest hundred: pending, cancelled, erasing, erased, or all',
   },
   'deletions show': {
-    run: showDeletion,
+    run: printDeletion,
     usage: 'deletions show ID',
     does: 'where one deletion stands, its mails and its events',
   },

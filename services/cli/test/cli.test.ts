@@ -85,8 +85,8 @@ t.test('breaker tells what is held and how to go on; release wants the very numb
   const shown = await lethe('breaker')
   t.match(shown, { code: 1, text: /4 deletions were due at once, more than 1 and more than 0\.1 / })
   t.match(shown.text, /younger than 7 days.* The 1 oldest requests go on\./)
-  t.match(shown.text, /Held: 3\. Come due since, .*: 1\./)
-  t.match(shown.text, /^owner +2 .*\nnobody on record +1 /m)
+  t.match(shown.text, /Held: 3\. Due since then, .*: 1\./)
+  t.match(shown.text, /^owner +2 .*\nnot on record +1 /m)
   t.match(shown.text, /pnpm lethe breaker release 3\n/)
 
   for (const wrong of [

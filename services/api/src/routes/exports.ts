@@ -60,7 +60,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     async (request, reply) => {
       await consumeLimit(request, 'linkPerCaller')
       const archive = await openExport(db, keys, request.body.token)
-      await tickets.give(reply, archive)
+      await tickets.issue(reply, archive)
       const { exportId, fileName, key, sha256, ...facts } = archive
       return { export: { ...omitNulls(facts), sha256: sha256.toString('hex') } }
     },
@@ -70,10 +70,10 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     url: '/v1/exports/archive',
     // HEAD on its own: as Fastify derives it from GET, it would read the whole archive for nothing.
     method: ['GET', 'HEAD'],
-    onRequest: tickets.ask,
+    onRequest: tickets.require,
     schema: { summary: 'The archive, with the cookie of `open`' },
     handler: async (request, reply) => {
-      const archive = await findArchive(db, keys, tickets.of(request).exportId)
+      const archive = await findArchive(db, keys, tickets.get(request).exportId)
       const { bytes, sha256, createdAt } = archive
       const etag = `"${sha256.toString('hex')}"`
       const range = requestedRange(request.headers, bytes, etag)
@@ -89,7 +89,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
         .header('content-disposition', `attachment; filename="account-export-${day}.zip"`)
         .type('application/zip')
       if (request.method === 'HEAD') return reply.send()
-      await recordDownload(db, archive.exportId, tickets.of(request).id)
+      await recordDownload(db, archive.exportId, tickets.get(request).id)
       const opened = await openArchive(storage, archive, range).catch((error) => {
         throw error instanceof ArchiveDamagedError ? problem('export-damaged') : error
       })

@@ -1,24 +1,17 @@
 import type { DeletionStatus } from '@lethe/db'
-import { sql } from 'kysely'
+import { listDeletions } from '@lethe/lifecycle'
 import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
-const statuses: string[] = ['pending', 'cancelled', 'erasing', 'erased'] satisfies DeletionStatus[]
+const statuses: DeletionStatus[] = ['pending', 'cancelled', 'erasing', 'erased']
 
-export const listDeletions: Command = async ([status], { db, print }) => {
-  if (status !== undefined && !statuses.includes(status)) {
+export const printDeletions: Command = async ([status], { db, print }) => {
+  const wanted = statuses.filter((known) => status === undefined || status === known)
+  if (wanted.length === 0) {
     print(`A status is one of ${statuses.join(', ')}.`)
     return 2
   }
-  // The newest of each status, by an index: sorting all of a million takes seconds.
-  const { rows } = await sql<Record<string, unknown>>`
-    select d.* from unnest(${status === undefined ? statuses : [status]}::text[]) as wanted (status),
-      lateral (
-        select id, user_id, status, requested_at, erase_after, erased_at, attempts, files_missing
-        from public.deletions
-        where deletions.status = wanted.status order by requested_at desc, id desc limit 100
-      ) as d
-    order by d.requested_at desc, d.id desc limit 100`.execute(db)
-  print(rows.length === 0 ? 'No deletions.' : table(rows))
+  const deletions = await listDeletions(db, wanted)
+  print(deletions.length === 0 ? 'No deletions.' : table(deletions))
   return 0
 }
