@@ -18,3 +18,4 @@ export type {
 export { serializeError } from './serialize-error.ts'
 export { DatabaseReadOnlyError, UnusableDatabaseError } from './session.ts'
 export { openSnapshotPool, type Snapshot, type SnapshotPool } from './snapshot-pool.ts'
+export { withTimeout } from './with-timeout.ts'

@@ -1,17 +1,23 @@
-import { asUnusable, DatabaseReadOnlyError, type Db, pendingMigrations } from '@lethe/db'
+import {
+  asUnusable,
+  DatabaseReadOnlyError,
+  type Db,
+  pendingMigrations,
+  withTimeout,
+} from '@lethe/db'
 import { sql } from 'kysely'
-import { fitsSecretKey, type Keys } from './keys.ts'
+import { adoptSecretKey, fitsSecretKey, type Keys } from './keys.ts'
 
-const PATIENCE_MS = 1_000
+const READINESS_TIMEOUT_MS = 1_000
 
-/** Why the database cannot be worked on, in a sentence; nothing where it can. Never takes longer than a second. */
+/** Returns a sentence on why the database cannot be used, or undefined if it can. Takes one second at most. */
 export type Readiness = () => Promise<string | undefined>
 
 export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
-  // Neither is undone while the process runs, so both are asked for only until they hold.
-  let settled = false
+  // Migrations and the key do not change back while the process runs, so a check that succeeded is not repeated.
+  let isSettled = false
   let asking: Promise<string | undefined> | undefined
-  // Requests that arrive together share one look, so they do not take all connections for it.
+  // Concurrent requests share one check, so they cannot use up the connections of the pool.
   const askOnce = () => {
     asking ??= ask().finally(() => {
       asking = undefined
@@ -19,28 +25,36 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     return asking
   }
   const ask = async () => {
-    // A database can become read-only under connections that are open.
+    // A database can become read-only while connections to it are open.
     const { rows } = await sql<{ readOnly: string }>`
       select current_setting('transaction_read_only') as "readOnly"`.execute(db)
     if (rows[0]?.readOnly === 'on') throw new DatabaseReadOnlyError()
-    if (settled) return undefined
+    if (isSettled) return undefined
     const pending = await pendingMigrations(db)
     if (pending.length > 0) return 'The database is not migrated: run `pnpm migrate`.'
     if (!(await fitsSecretKey(db, keys))) return foreignSecretKey
-    settled = true
+    isSettled = true
     return undefined
   }
   return async () => {
-    const late = Promise.withResolvers<string>()
-    const timer = setTimeout(() => late.resolve('The database does not answer.'), PATIENCE_MS)
     try {
-      return await Promise.race([askOnce(), late.promise])
+      return await withTimeout(askOnce(), READINESS_TIMEOUT_MS, 'The database does not answer.')
     } catch (error) {
       if (error instanceof DatabaseReadOnlyError) return error.message
       return asUnusable(error)?.message ?? 'The database cannot be reached.'
-    } finally {
-      clearTimeout(timer)
     }
+  }
+}
+
+/**
+ * Returns a line on why a process must not start with this database, or undefined. A database that is unreachable or not
+ * migrated is no such reason: `readiness` reports it.
+ */
+export async function whyUnusable(db: Db, keys: Keys): Promise<string | undefined> {
+  try {
+    return (await adoptSecretKey(db, keys)) ? undefined : foreignSecretKey
+  } catch (error) {
+    return asUnusable(error)?.message
   }
 }
 

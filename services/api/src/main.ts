@@ -1,8 +1,8 @@
 import { createHasher, dataMap } from '@lethe/accounts'
 import { guardFolders, openMarkedFolders, openStorage } from '@lethe/archive'
 import { configOrExit, exit } from '@lethe/config'
-import { asUnusable, connect } from '@lethe/db'
-import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
+import { connect } from '@lethe/db'
+import { deriveKeys, whyUnusable } from '@lethe/lifecycle'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 
@@ -37,12 +37,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     void app.close().then(() => process.exit(0))
   })
 
-// An unreachable or empty database is for /readyz to tell; one that cannot be worked with ends the process.
-const adopted = await adoptSecretKey(db, keys).catch((error) => {
-  const unusable = asUnusable(error)
-  if (unusable) exit(unusable.message)
-})
-if (adopted === false) exit(foreignSecretKey)
+// /readyz reports a database that is unreachable or not migrated. An unusable one ends the process.
+const unusable = await whyUnusable(db, keys)
+if (unusable) exit(unusable)
 const foreignFolder = await folders.start()
 if (foreignFolder) exit(foreignFolder)
 if (config.production && !config.secure)

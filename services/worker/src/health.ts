@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { withTimeout } from '@lethe/db'
 import { describeTrip, openTrips, type Readiness, type Trip } from '@lethe/lifecycle'
 import type { OpenQueue } from '@lethe/queue'
 import type { Deps } from './deps.ts'
@@ -31,7 +32,7 @@ export async function startHealth(deps: Deps, options: HealthOptions) {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': async () => {
       const late = unavailable('The database does not answer.')
-      return withTimeout(checkReadiness(deps, whyNotReady, queue()), late)
+      return withTimeout(checkReadiness(deps, whyNotReady, queue()), READINESS_TIMEOUT_MS, late)
     },
     '/metrics': async () => ({
       status: 200,
@@ -87,16 +88,6 @@ async function checkReadiness(
   if (!reached) return unavailable('The queue cannot be reached.')
   const trips = await openTrips(db)
   return trips.length > 0 ? erasureStopped(trips) : json(200, { status: 'ok' })
-}
-
-async function withTimeout<T>(answer: Promise<T>, late: T): Promise<T> {
-  const timeout = Promise.withResolvers<T>()
-  const timer = setTimeout(() => timeout.resolve(late), READINESS_TIMEOUT_MS)
-  try {
-    return await Promise.race([answer, timeout.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /**

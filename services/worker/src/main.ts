@@ -1,8 +1,8 @@
 import { dataMap, purgeExpiredSessions } from '@lethe/accounts'
 import { guardFolders, openMarkedFolders, openStorage } from '@lethe/archive'
 import { configOrExit, exit } from '@lethe/config'
-import { asUnusable, connect, openSnapshotPool } from '@lethe/db'
-import { adoptSecretKey, deriveKeys, foreignSecretKey } from '@lethe/lifecycle'
+import { connect, openSnapshotPool } from '@lethe/db'
+import { deriveKeys, whyUnusable } from '@lethe/lifecycle'
 import { readConfig } from './config.ts'
 import { createLog, throttleErrors } from './logging.ts'
 import { openMailer } from './mailer.ts'
@@ -31,11 +31,8 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   })
 
 // /readyz reports a database that is unreachable or not migrated. An unusable one ends the process.
-const adopted = await adoptSecretKey(db, keys).catch((error) => {
-  const unusable = asUnusable(error)
-  if (unusable) exit(unusable.message)
-})
-if (adopted === false) exit(foreignSecretKey)
+const unusable = await whyUnusable(db, keys)
+if (unusable) exit(unusable)
 if (config.production && !config.publicUrl.startsWith('https:'))
   log.warn('PUBLIC_URL begins with http: links travel unencrypted unless a proxy terminates TLS')
 if (config.production && config.smtpUrl.startsWith('smtp:'))

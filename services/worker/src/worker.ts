@@ -1,5 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
-import { isUnavailable } from '@lethe/db'
+import { isUnavailable, withTimeout } from '@lethe/db'
 import {
   adoptSecretKey,
   foreignSecretKey,
@@ -85,11 +84,11 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
     dispatchAbort.abort()
     const started = await starting
     if (started) {
-      const done = Promise.all([started.worker.close(), started.dispatching])
-      const finishedInTime = await withinMs(graceMs, done)
+      const done = Promise.all([started.worker.close(), started.dispatching]).then(() => true)
+      const finishedInTime = await withTimeout(done, graceMs, false)
       handlerAbort.abort(new Error('the worker is stopping'))
-      if (!finishedInTime) await withinMs(RELEASE_TIMEOUT_MS, done)
-      await withinMs(RELEASE_TIMEOUT_MS, started.queue.close())
+      if (!finishedInTime) await withTimeout(done, RELEASE_TIMEOUT_MS, false)
+      await withTimeout(started.queue.close(), RELEASE_TIMEOUT_MS, undefined)
     }
     await health.close()
     deps.log.info('worker.stopped')
@@ -208,15 +207,4 @@ function startDispatching(deps: Deps, queue: OpenQueue, databaseUrl: string, sto
     ),
     ...periodic,
   ])
-}
-
-async function withinMs(ms: number, done: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController()
-  const late = setTimeout(ms, false, { signal: timer.signal })
-  late.catch(() => {})
-  try {
-    return await Promise.race([done.then(() => true), late])
-  } finally {
-    timer.abort()
-  }
 }

@@ -1,5 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import type { Db } from '@lethe/db'
+import { type Db, withTimeout } from '@lethe/db'
 import type { DataMap } from '@lethe/erasure'
 import { folderLine } from './folder-line.ts'
 import { compareMark, type FolderState, type MarkedFolder, markFolder } from './folder-mark.ts'
@@ -87,21 +86,12 @@ function guardFolder({
     async whyNot(): Promise<string | undefined> {
       if (!isSettled) {
         const late = { line: `${folder.variable} is still being looked at.`, isFinal: false }
-        return (await within(settle(), late)).line
+        return (await withTimeout(settle(), WAIT_MS, late)).line
       }
       const isBucket = folder.where.startsWith('s3:')
       if (isBucket && last && performance.now() - last.at < BUCKET_INTERVAL_MS) return last.line
-      last = { at: performance.now(), line: await within(look(), last?.line) }
+      last = { at: performance.now(), line: await withTimeout(look(), WAIT_MS, last?.line) }
       return last.line
     },
-  }
-}
-
-async function within<T>(answer: Promise<T>, late: T): Promise<T> {
-  const timer = new AbortController()
-  try {
-    return await Promise.race([answer, wait(WAIT_MS, late, { signal: timer.signal })])
-  } finally {
-    timer.abort()
   }
 }
