@@ -1,8 +1,4 @@
-export {
-  type Certificates,
-  makeCertificates,
-  withCertificates,
-} from './make-certificates.ts'
+export { type Certificates, makeCertificates, withCertificates } from '@lethe/dev-env'
 export { type RedisCluster, startCluster } from './start-cluster.ts'
 export { type RedisProcess, startRedis, whenReplica, withServers } from './start-redis.ts'
 export { type Sentinels, startSentinels } from './start-sentinels.ts'

@@ -1,7 +1,7 @@
+import { type Certificates, freePort, isPortFree } from '@lethe/dev-env'
 import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
-import type { Certificates } from './make-certificates.ts'
-import { freePort, type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
+import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
 
 export interface RedisCluster {
   url: string
@@ -80,8 +80,6 @@ async function masterPort(node: RedisProcess, key: string): Promise<number | und
 async function portForTwo(): Promise<number> {
   for (;;) {
     const port = await freePort()
-    if (port + BUS > 65_535) continue
-    const free = await freePort(port + BUS).catch(() => undefined)
-    if (free) return port
+    if (await isPortFree(port + BUS)) return port
   }
 }

@@ -1,7 +1,7 @@
+import type { Certificates } from '@lethe/dev-env'
 import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
-import type { Certificates } from './make-certificates.ts'
-import { type RedisProcess, startProcess, startRedis, whenReplica } from './start-redis.ts'
+import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
 
 export interface Sentinels {
   url: string
@@ -25,14 +25,14 @@ export async function startSentinels(
   const downAfterMs = Math.round(500 * (await measureSlowness()))
   const sentinels = await Promise.all(
     [1, 2, 3].map(() =>
-      startProcess(
+      startRedis(
         t,
         [
           `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 2`,
           `sentinel down-after-milliseconds ${MASTER} ${downAfterMs}`,
           `sentinel failover-timeout ${MASTER} ${2 * downAfterMs}`,
         ],
-        { tls, flags: ['--sentinel'] },
+        { tls, sentinel: true },
       ),
     ),
   )

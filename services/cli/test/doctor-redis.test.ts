@@ -113,9 +113,11 @@ t.test('one that is not there, mute, or lets us not in is told', withRedis, asyn
 t.test('of what Sentinels watch the master is looked at', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const master = await redisServer(t, { 'maxmemory-policy': 'allkeys-lru' })
-  const sentinel = await redisServer(t, { 'sentinel monitor': `main 127.0.0.1 ${master} 1` }, [
-    '--sentinel',
-  ])
+  const sentinel = await redisServer(
+    t,
+    { 'sentinel monitor': `main 127.0.0.1 ${master} 1` },
+    { sentinel: true },
+  )
   const { code, text, faults } = await doctor({
     REDIS_URL: `redis+sentinel://127.0.0.1:${sentinel}/main`,
   })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
-import { findExecutable, freePort, startRedis, startServices } from '@lethe/dev-env'
+import { findRedisServer, freePort, startRedis, startServices } from '@lethe/dev-env'
 import { deriveKeys, exportToken, tokenHash } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { startInbox } from '@lethe/standalone/inbox'
@@ -16,10 +16,10 @@ const TIMEOUT_MS = 600_000
  * with the queue on PostgreSQL.
  */
 export async function exportMany(environment: BenchEnvironment): Promise<void> {
-  const program = await findExecutable(['redis-server', 'valkey-server'], process.env.PATH)
+  const program = await findRedisServer()
   if (!program) throw new Error('there is no redis-server or valkey-server on PATH')
   const secret = randomBytes(32)
-  const redis = await startRedis(program, environment.folder)
+  const redis = await startRedis({ program, folder: environment.folder, detached: true })
   try {
     console.log(
       `queue on Redis:      ${await exportAll(environment, secret, { REDIS_URL: redis.url })}`,

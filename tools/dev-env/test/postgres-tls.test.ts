@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { asUnusable, connect } from '@lethe/db'
-import { makeCertificates, withCertificates } from '@lethe/queue/testing'
 import { sql } from 'kysely'
 import t from 'tap'
+import { makeCertificates, withCertificates } from '../src/make-certificates.ts'
 import { startPostgres } from '../src/postgres.ts'
 
 const cli = path.join(import.meta.dirname, '../../../services/cli/src/main.ts')
@@ -14,16 +14,15 @@ t.test(
   'a database server with a certificate of a private authority',
   withCertificates,
   async (t) => {
-    const { caFile } = await makeCertificates(t)
-    const certificates = path.dirname(caFile)
+    const { caFile, certFile, keyFile } = await makeCertificates(t)
     const dataDir = await mkdtemp(path.join(tmpdir(), 'lethe-tls-'))
     const postgres = await startPostgres({
       dataDir,
       settings: {
         fsync: 'off',
         ssl: 'on',
-        ssl_cert_file: path.join(certificates, 'server.pem'),
-        ssl_key_file: path.join(certificates, 'server.key'),
+        ssl_cert_file: certFile,
+        ssl_key_file: keyFile,
       },
     })
     t.teardown(async () => {

@@ -2,6 +2,7 @@ import path from 'node:path'
 import {
   findExecutable,
   findFaketime,
+  findRedisServer,
   findSwift,
   makeHostileTemplate,
   makeTemplate,
@@ -42,7 +43,7 @@ export async function startTestServers(
 ): Promise<TestServers> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
   const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
-  const redisServer = await findExecutable(['redis-server', 'valkey-server'], given.PATH)
+  const redisServer = await findRedisServer(given.PATH)
   const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
   const openssl = await findExecutable(['openssl'], given.PATH)
   const pgbouncer = await findExecutable(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
@@ -105,7 +106,7 @@ async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
 }
 
 async function startQueue(program: string, folder: string, stops: Stop[]): Promise<string> {
-  const redis = await startRedis(program, folder)
+  const redis = await startRedis({ program, folder, detached: true })
   stops.push(redis.stop)
   return redis.url
 }

@@ -35,7 +35,7 @@ export async function makeMachine(t: Test): Promise<Machine> {
   const postgres = await startPostgres({ dataDir, settings: { fsync: 'off' } })
   t.teardown(() => postgres.stop())
   const program = process.env.REDIS_SERVER_PATH
-  const redis = program ? await startRedis(program, folder) : undefined
+  const redis = program ? await startRedis({ program, folder }) : undefined
   t.teardown(() => redis?.stop())
   const inbox = await startInbox()
   t.teardown(() => inbox.close())

@@ -2,17 +2,24 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { connect, type Db } from '@lethe/db'
-import { compileCache, makeTestFolder, type Service, startServices } from '@lethe/dev-env'
+import {
+  compileCache,
+  findRedisServer,
+  freePort,
+  makeTestFolder,
+  type RedisProcess,
+  type Service,
+  startRedis,
+  startServices,
+} from '@lethe/dev-env'
 import { deriveKeys, type Keys } from '@lethe/lifecycle'
 import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
 import { type MailSink, startMailSink } from './mail-sink.ts'
-import { ownPort } from './own-port.ts'
 import { makePeople, type TestPerson } from './people.ts'
 import { type FaultProxy, startFaultProxy } from './proxy.ts'
-import { type RedisServer, startRedisServer } from './redis-server.ts'
 
 export type Queue = 'redis' | 'postgres'
 
@@ -49,7 +56,7 @@ export interface Environment {
   keys: Keys
   sink: MailSink
   /** None when the queue lives in PostgreSQL. */
-  redis: RedisServer | undefined
+  redis: RedisProcess | undefined
   /** Between the services and what they use; the API and the workers go their own ways to PostgreSQL. */
   links: {
     apiToDatabase: FaultProxy
@@ -99,7 +106,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   const { db, url } = await makeDatabase(server, stops)
   const sink = await startMailSink()
   stops.push(sink.close)
-  const redis = queue === 'redis' ? await startRedisServer(folder) : undefined
+  const redis = queue === 'redis' ? await startOwnRedis(folder) : undefined
   if (redis) stops.push(redis.kill)
   const links = {
     apiToDatabase: await startFaultProxy(url, 'postgres'),
@@ -115,7 +122,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   const recorder = await startRecorder({ db, keys, uploadDir, exportDir, offers: sink.offers })
 
   const lines: string[] = []
-  const apiPort = await ownPort()
+  const apiPort = await freePort()
   const api = `http://127.0.0.1:${apiPort}`
   const through = (link: FaultProxy, to: string) => (options.direct ? to : link.through(to))
   const shared = {
@@ -161,7 +168,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       return start('api', `http://127.0.0.1:${PORT}`, { ...own, ...env })
     },
     async startWorker(env = {}) {
-      const port = await ownPort()
+      const port = await freePort()
       const own = {
         DATABASE_URL: through(links.workerToDatabase, url),
         WORKER_PORT: String(port),
@@ -216,6 +223,12 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
 
 const SLOW = 2
 const SLOW_STRETCH_MS = 10_000
+
+async function startOwnRedis(folder: string): Promise<RedisProcess> {
+  const program = await findRedisServer()
+  if (!program) throw new Error('There is no redis-server or valkey-server on PATH.')
+  return startRedis({ program, folder })
+}
 
 async function makeDatabase(server: string, stops: (() => unknown)[]) {
   const name = `chaos_${randomBytes(6).toString('hex')}`

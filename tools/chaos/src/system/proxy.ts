@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { freePort } from '@lethe/dev-env'
 import { type Conversation, type Message, openConversation, type Protocol } from './messages.ts'
-import { ownPort } from './own-port.ts'
 
 /**
  * What happens to a message. `drop-before`: the server never sees it. `drop-after`: the server does it, and the client
@@ -138,7 +138,7 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
     if (closing) await once(closing, 'close')
   }
 
-  const port = await listen(await ownPort())
+  const port = await listen(await freePort())
   return {
     port,
     through(url) {

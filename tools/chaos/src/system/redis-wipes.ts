@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { RedisProcess } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import type { Random } from './random.ts'
-import type { RedisServer } from './redis-server.ts'
 
 /** Each takes away what Redis holds, or a part of it, and resolves once it is well again. */
-type Wipe = (redis: RedisServer, random: Random) => Promise<void>
+type Wipe = (redis: RedisProcess, random: Random) => Promise<void>
 
 /** Every way in which a Redis loses jobs. */
 export const wipes = {
@@ -42,7 +42,7 @@ export const wipes = {
 export type WipeName = keyof typeof wipes
 
 /** Jobs that wait or are being done, by their ids in BullMQ's lists. */
-export async function jobsIn(redis: RedisServer): Promise<number> {
+export async function jobsIn(redis: RedisProcess): Promise<number> {
   const count = `local n = 0
     for _, state in ipairs({'wait', 'active'}) do
       for _, key in ipairs(redis.call('keys', 'bull:*:' .. state)) do n = n + redis.call('llen', key) end
@@ -52,7 +52,7 @@ export async function jobsIn(redis: RedisServer): Promise<number> {
 }
 
 /** A number that INFO tells. */
-async function readInfo(redis: RedisServer, name: string): Promise<number> {
+async function readInfo(redis: RedisProcess, name: string): Promise<number> {
   const info = String(await redis.command('info'))
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
 }

@@ -13,12 +13,13 @@ export const withCertificates = program ? {} : { skip: 'no openssl on this machi
 
 export interface Certificates {
   caFile: string
+  /** The content of `caFile`. */
   ca: string
-  /** What a server's configuration says of them. */
-  settings: string[]
+  certFile: string
+  keyFile: string
 }
 
-/** An authority of the test's own that nobody knows, and what it gave to the servers on 127.0.0.1. */
+/** A private certificate authority, and a certificate that it signed for servers on 127.0.0.1. */
 export async function makeCertificates(t: Pick<Test, 'teardown'>): Promise<Certificates> {
   if (!program) throw new Error('OPENSSL_PATH is not set: run the tests with `pnpm test`')
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-certificates-'))
@@ -35,12 +36,7 @@ export async function makeCertificates(t: Pick<Test, 'teardown'>): Promise<Certi
   return {
     caFile: at('ca.pem'),
     ca: await readFile(at('ca.pem'), 'utf8'),
-    settings: [
-      `tls-cert-file ${at('server.pem')}`,
-      `tls-key-file ${at('server.key')}`,
-      `tls-ca-cert-file ${at('ca.pem')}`,
-      'tls-auth-clients no',
-      'tls-replication yes',
-    ],
+    certFile: at('server.pem'),
+    keyFile: at('server.key'),
   }
 }
