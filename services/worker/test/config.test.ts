@@ -1,14 +1,14 @@
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
 
-const least = {
+const minimal = {
   DATABASE_URL: 'postgres://localhost/lethe',
   SMTP_URL: 'smtp://localhost:25',
   SECRET_KEY: 'A'.repeat(43),
 }
 
-t.test('three values are enough', async (t) => {
-  t.match(readConfig(least), {
+t.test('three variables are required, the others have defaults', async (t) => {
+  t.match(readConfig(minimal), {
     host: '127.0.0.1',
     port: 3001,
     redisUrl: undefined,
@@ -21,18 +21,18 @@ t.test('three values are enough', async (t) => {
   })
 })
 
-t.test('links lead to the API by default', async (t) => {
-  t.equal(readConfig({ ...least, PORT: '8080' }).publicUrl, 'http://localhost:8080')
+t.test('links point to the API by default', async (t) => {
+  t.equal(readConfig({ ...minimal, PORT: '8080' }).publicUrl, 'http://localhost:8080')
   const PUBLIC_URL = 'https://Lethe.example/'
-  t.equal(readConfig({ ...least, PUBLIC_URL }).publicUrl, 'https://lethe.example')
+  t.equal(readConfig({ ...minimal, PUBLIC_URL }).publicUrl, 'https://lethe.example')
 })
 
-t.test('what may be erased at once is the floor and the share that are set', async (t) => {
+t.test('the breaker limits come from ERASE_AT_ONCE_FLOOR and ERASE_AT_ONCE_SHARE', async (t) => {
   const set = { ERASE_AT_ONCE_FLOOR: '25', ERASE_AT_ONCE_SHARE: '0.5' }
-  t.strictSame(readConfig({ ...least, ...set }).breakerLimits, { floor: 25, share: 0.5 })
+  t.strictSame(readConfig({ ...minimal, ...set }).breakerLimits, { floor: 25, share: 0.5 })
 })
 
-t.test('a wrong value is named, a secret never shown', async (t) => {
+t.test('an error names the invalid variable and never shows a secret', async (t) => {
   for (const [name, value] of [
     ['DATABASE_URL', 'mysql://user:hunter2@localhost/lethe'],
     ['DATABASE_URL', ''],
@@ -55,7 +55,7 @@ t.test('a wrong value is named, a secret never shown', async (t) => {
     ['MAIL_FROM', 'a@lethe.example, b@lethe.example'],
     ['MAIL_FROM', 'Lethe <a@lethe.example>\r\nBcc: eve@example.com'],
   ] as const) {
-    const message = messageOf(() => readConfig({ ...least, [name]: value }))
+    const message = messageOf(() => readConfig({ ...minimal, [name]: value }))
     t.ok(message.startsWith(`${name} `), message)
     t.notMatch(message, /hunter2|[\r\n]/)
   }
@@ -66,7 +66,7 @@ t.test('the sender may have any name', async (t) => {
     ['mail@lethe.example', '', 'mail@lethe.example'],
     ['"Lethe, Inc." <mail@lethe.example>', 'Lethe, Inc.', 'mail@lethe.example'],
   ] as const)
-    t.strictSame(readConfig({ ...least, MAIL_FROM: text }).mailFrom, { name, address })
+    t.strictSame(readConfig({ ...minimal, MAIL_FROM: text }).mailFrom, { name, address })
 })
 
 function messageOf(run: () => unknown): string {

@@ -7,25 +7,25 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t from 'tap'
 import { eraseAccounts } from '../src/handlers/erase-accounts.ts'
-import { type Setup, setup } from './setup.ts'
+import { createWorkerContext, type WorkerContext } from './setup.ts'
 
 t.test(
-  'a batch of people who are due is erased, rows and files; a neighbour keeps all',
+  'a batch of due accounts is erased with rows and files; another account keeps its own',
   async (t) => {
-    const s = await setup(t)
-    const people = [await s.person(), await s.person()]
-    const neighbour = await s.person()
-    for (const person of [...people, neighbour]) await upload(s, person)
-    for (const person of people) await s.deletion(person, true)
-    await exportsAreMade(s)
+    const ctx = await createWorkerContext(t)
+    const people = [await ctx.person(), await ctx.person()]
+    const neighbour = await ctx.person()
+    for (const person of [...people, neighbour]) await upload(ctx, person)
+    for (const person of people) await ctx.deletion(person, true)
+    await finishExports(ctx)
 
-    const lease = await lend(s)
-    await Promise.all([1, 2].map(() => eraseAccounts({ lease }, s.deps)))
+    const lease = await dispatch(ctx)
+    await Promise.all([1, 2].map(() => eraseAccounts({ lease }, ctx.deps)))
 
-    const users = await s.db.selectFrom('users').select('id').execute()
+    const users = await ctx.db.selectFrom('users').select('id').execute()
     t.strictSame(users, [{ id: neighbour.user.id }])
-    t.strictSame(await readdir(s.deps.uploadDir), [String(neighbour.user.id)])
-    const deletions = await s.db.selectFrom('deletions').selectAll().execute()
+    t.strictSame(await readdir(ctx.deps.uploadDir), [String(neighbour.user.id)])
+    const deletions = await ctx.db.selectFrom('deletions').selectAll().execute()
     for (const deletion of deletions)
       t.match(deletion, {
         status: 'erased',
@@ -33,64 +33,64 @@ t.test(
         lease: null,
         erased_counts: { files: 1 },
       })
-    const mails = await mailsOf(s, 'account-erased')
-    t.equal(mails.length, 2, 'one last mail each, though the job came twice')
+    const mails = await mailsOf(ctx, 'account-erased')
+    t.equal(mails.length, 2, 'one last mail each, although the job ran twice')
   },
 )
 
-t.test('nobody is erased before their date, nor after a cancel', async (t) => {
-  const s = await setup(t)
-  await s.deletion(await s.person())
-  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(s.db)
-  // As if the sweep had lent what is not due.
-  const lease = await dispatchBatch(s.db, 'deletions', sql`true`, 10)
-  t.equal(lease, undefined, 'it is not even free')
-  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
-  const forced = await dispatchBatch(s.db, 'deletions', sql`true`, 10)
-  await eraseAccounts({ lease: forced ?? '' }, s.deps)
-  t.equal((await s.db.selectFrom('users').select('id').execute()).length, 1)
-  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'pending' }])
+t.test('no account is erased before its date', async (t) => {
+  const ctx = await createWorkerContext(t)
+  await ctx.deletion(await ctx.person())
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(ctx.db)
+  // Simulate a sweep that dispatches a deletion which is not due.
+  const lease = await dispatchBatch(ctx.db, 'deletions', sql`true`, 10)
+  t.equal(lease, undefined, 'the row cannot be dispatched yet')
+  await sql`update public.deletions set next_attempt_at = now()`.execute(ctx.db)
+  const forced = await dispatchBatch(ctx.db, 'deletions', sql`true`, 10)
+  await eraseAccounts({ lease: forced ?? '' }, ctx.deps)
+  t.equal((await ctx.db.selectFrom('users').select('id').execute()).length, 1)
+  t.match(await ctx.db.selectFrom('deletions').selectAll().execute(), [{ status: 'pending' }])
 })
 
-t.test('what a worker left half done when it died is finished by the next', async (t) => {
-  const s = await setup(t)
-  const person = await s.person()
-  await upload(s, person)
-  await s.deletion(person, true)
-  await exportsAreMade(s)
-  // Claimed, the files found and removed, and then nothing more.
+t.test('the next worker finishes the erasure of a crashed one', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const person = await ctx.person()
+  await upload(ctx, person)
+  await ctx.deletion(person, true)
+  await finishExports(ctx)
+  // The crashed worker claimed the deletion and removed its files, and no more.
   await sql`update public.deletions set status = 'erasing', claimed_at = now(), next_reminder_at = null,
     lease = gen_random_uuid(), next_attempt_at = now() - interval '1 second',
-    files_found = '{"avatars": 1}'`.execute(s.db)
-  await removeFiles(s.deps.uploadDir, s.deps.dataMap, person.user.id)
+    files_found = '{"avatars": 1}'`.execute(ctx.db)
+  await removeFiles(ctx.deps.uploadDir, ctx.deps.dataMap, person.user.id)
 
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
 
-  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+  t.strictSame(await ctx.db.selectFrom('users').select('id').execute(), [])
   t.match(
-    await s.db.selectFrom('deletions').selectAll().execute(),
+    await ctx.db.selectFrom('deletions').selectAll().execute(),
     [{ status: 'erased', erased_counts: { files: 1, bytes: 5 } }],
-    'what the first removed is told of',
+    'the counts include files that the first worker removed',
   )
 })
 
-t.test('one person who cannot be erased does not hold up the others', async (t) => {
-  const s = await setup(t)
-  const people = [await s.person(), await s.person(), await s.person()]
+t.test('an account that cannot be erased does not block the others', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const people = [await ctx.person(), await ctx.person(), await ctx.person()]
   const [stuck] = people
-  for (const person of people) await s.deletion(person, true)
-  await exportsAreMade(s)
+  for (const person of people) await ctx.deletion(person, true)
+  await finishExports(ctx)
   await sql
     .raw(`create function public.stays() returns trigger language plpgsql as
-    $$ begin raise exception 'a rule of somebody else' using errcode = 'check_violation'; end $$`)
-    .execute(s.db)
+    $$ begin raise exception 'a rule of another service' using errcode = 'check_violation'; end $$`)
+    .execute(ctx.db)
   await sql`create trigger stays after delete on public.users for each row
-    when (old.id = ${sql.lit(stuck?.user.id)}) execute function public.stays()`.execute(s.db)
+    when (old.id = ${sql.lit(stuck?.user.id)}) execute function public.stays()`.execute(ctx.db)
 
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
 
-  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [{ id: stuck?.user.id }])
-  const [open, ...others] = await s.db
+  t.strictSame(await ctx.db.selectFrom('users').select('id').execute(), [{ id: stuck?.user.id }])
+  const [open, ...others] = await ctx.db
     .selectFrom('deletions')
     .selectAll()
     .where('status', '=', 'erasing')
@@ -98,52 +98,56 @@ t.test('one person who cannot be erased does not hold up the others', async (t) 
   t.strictSame(others, [])
   t.match(open, { user_id: stuck?.user.id, lease: null, attempts: 1 })
   t.match(
-    s.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'deletion.failed'),
+    ctx.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'deletion.failed'),
     [{ deletion: open?.id, err: { code: '23514', message: '23514' } }],
   )
-  t.strictSame(await s.dispatchDeletions(), undefined, 'it waits')
+  t.strictSame(await ctx.dispatchDeletions(), undefined, 'the failed one waits')
 
-  await sql`drop function public.stays cascade`.execute(s.db)
+  await sql`drop function public.stays cascade`.execute(ctx.db)
   await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
-    s.db,
+    ctx.db,
   )
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
-  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [])
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  t.strictSame(await ctx.db.selectFrom('users').select('id').execute(), [])
 })
 
-t.test('an account of which a trigger keeps rows is never erased, and then is', async (t) => {
-  const s = await setup(t)
-  const [kept, other] = [await s.person(), await s.person()]
-  for (const person of [kept, other]) await s.deletion(person, true)
-  await saveMany(s, kept, 2)
-  await exportsAreMade(s)
+t.test('an account is not erased while a trigger keeps its rows', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const [kept, other] = [await ctx.person(), await ctx.person()]
+  for (const person of [kept, other]) await ctx.deletion(person, true)
+  await saveMany(ctx, kept, 2)
+  await finishExports(ctx)
   await sql
     .raw(`create function public.keep() returns trigger language plpgsql as 'begin return null; end';
       create trigger keeps before delete on public.saved_passwords for each row execute function public.keep()`)
-    .execute(s.db)
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
-  const [refused] = s.lines
+    .execute(ctx.db)
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  const [refused] = ctx.lines
     .map((line) => JSON.parse(line))
     .filter(({ msg }) => msg === 'erasure.refused')
   t.match(refused?.reasons, [/^saved_passwords: its trigger keeps runs before each row/])
-  t.strictSame(await ids(s), [kept.user.id, other.user.id])
+  t.strictSame(await ids(ctx), [kept.user.id, other.user.id])
 
-  // The operator says that it may stay, and is wrong.
-  const { saved_passwords: entry } = s.deps.dataMap.tables
+  // The operator accepts the trigger in the data map by mistake.
+  const { saved_passwords: entry } = ctx.deps.dataMap.tables
   if (!entry) throw new Error('the map has no such table')
   const tables = { saved_passwords: { ...entry, triggers: { keeps: 'it only counts' } } }
-  const dataMap = { ...s.deps.dataMap, tables: { ...s.deps.dataMap.tables, ...tables } }
-  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
-  await eraseAccounts({ lease: await lend(s) }, { ...s.deps, dataMap })
-  t.strictSame(await ids(s), [kept.user.id])
-  t.match(await open(s), { user_id: kept.user.id, lease: null, attempts: 1 })
-  t.equal((await mailsOf(s, 'account-erased')).length, 1, 'only the other one is told')
-  const failed = s.lines.filter((line) => line.includes('deletion.failed'))
+  const dataMap = { ...ctx.deps.dataMap, tables: { ...ctx.deps.dataMap.tables, ...tables } }
+  await sql`update public.deletions set next_attempt_at = now()`.execute(ctx.db)
+  await eraseAccounts({ lease: await dispatch(ctx) }, { ...ctx.deps, dataMap })
+  t.strictSame(await ids(ctx), [kept.user.id])
+  t.match(await findErasing(ctx), { user_id: kept.user.id, lease: null, attempts: 1 })
+  t.equal(
+    (await mailsOf(ctx, 'account-erased')).length,
+    1,
+    'only the other account gets the last mail',
+  )
+  const failed = ctx.lines.filter((line) => line.includes('deletion.failed'))
   t.match(
     failed.map((line) => JSON.parse(line)),
     [
       {
-        deletion: (await open(s))?.id,
+        deletion: (await findErasing(ctx))?.id,
         err: {
           type: 'RowsKeptError',
           table: 'saved_passwords',
@@ -153,171 +157,175 @@ t.test('an account of which a trigger keeps rows is never erased, and then is', 
     ],
   )
 
-  await sql`drop function public.keep cascade`.execute(s.db)
+  await sql`drop function public.keep cascade`.execute(ctx.db)
   await sql`update public.deletions set next_attempt_at = now() where status = 'erasing'`.execute(
-    s.db,
+    ctx.db,
   )
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
-  t.strictSame(await ids(s), [])
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  t.strictSame(await ids(ctx), [])
 })
 
-t.test('one person with a great many rows goes in portions, after the others', async (t) => {
-  const s = await setup(t)
-  const [large, ...others] = [await s.person(), await s.person(), await s.person()]
-  for (const person of [large, ...others]) await s.deletion(person, true)
-  await saveMany(s, large, 12_345)
-  await exportsAreMade(s)
-  const first = eraseAccounts({ lease: await lend(s) }, s.deps)
-  // A worker dies over it, as far as the next one can tell.
-  await until('some of it has gone', async () => (await open(s))?.erased_counts)
-  t.strictSame(await ids(s), [large.user.id], 'the others are gone already')
-  s.stop.abort(new Error('stopping'))
+t.test('an account with very many rows is erased in chunks, after the others', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const [large, ...others] = [await ctx.person(), await ctx.person(), await ctx.person()]
+  for (const person of [large, ...others]) await ctx.deletion(person, true)
+  await saveMany(ctx, large, 12_345)
+  await finishExports(ctx)
+  const first = eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  // For the next worker, stopping here is like a crash.
+  await until('some rows are erased', async () => (await findErasing(ctx))?.erased_counts)
+  t.strictSame(await ids(ctx), [large.user.id], 'the others are already erased')
+  ctx.stop.abort(new Error('stopping'))
   await first
-  const half = (await open(s))?.erased_counts?.tables.saved_passwords ?? 0
-  t.ok(half >= 1_000 && half < 12_345, `${half} are gone, and counted`)
+  const half = (await findErasing(ctx))?.erased_counts?.tables.saved_passwords ?? 0
+  t.ok(half >= 1_000 && half < 12_345, `${half} rows are erased and counted`)
   const { rows } = await sql<{
     n: number
-  }>`select count(*) as n from public.saved_passwords`.execute(s.db)
+  }>`select count(*) as n from public.saved_passwords`.execute(ctx.db)
   t.equal(rows[0]?.n, 12_345 - half)
 
-  const lease = await lend(s)
-  await eraseAccounts({ lease }, { ...s.deps, stop: new AbortController().signal })
-  t.strictSame(await ids(s), [])
-  const all = await s.db.selectFrom('deletions').select(['status', 'erased_counts']).execute()
+  const lease = await dispatch(ctx)
+  await eraseAccounts({ lease }, { ...ctx.deps, stop: new AbortController().signal })
+  t.strictSame(await ids(ctx), [])
+  const all = await ctx.db.selectFrom('deletions').select(['status', 'erased_counts']).execute()
   t.match(
     all.find(({ erased_counts }) => erased_counts?.tables.saved_passwords),
     { status: 'erased', erased_counts: { tables: { saved_passwords: 12_345, users: 1 } } },
-    'the tombstone counts what both took',
+    'the tombstone counts the rows of both workers',
   )
 })
 
-t.test('a schema that changes between two portions stops them', async (t) => {
-  const s = await setup(t)
-  const large = await s.person()
-  await s.deletion(large, true)
-  await saveMany(s, large, 12_345)
-  await exportsAreMade(s)
-  const erasing = eraseAccounts({ lease: await lend(s) }, s.deps)
-  await until('some of it has gone', async () => (await open(s))?.erased_counts)
+t.test('a schema change between two chunks stops the erasure', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const large = await ctx.person()
+  await ctx.deletion(large, true)
+  await saveMany(ctx, large, 12_345)
+  await finishExports(ctx)
+  const erasing = eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  await until('some rows are erased', async () => (await findErasing(ctx))?.erased_counts)
   await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
-    s.db,
+    ctx.db,
   )
   await erasing
-  t.strictSame(await ids(s), [large.user.id])
-  t.match(await open(s), { lease: null, attempts: 1 })
-  const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'deletion.failed')
-  t.match(told?.err, { type: 'IncompleteDataMapError' })
+  t.strictSame(await ids(ctx), [large.user.id])
+  t.match(await findErasing(ctx), { lease: null, attempts: 1 })
+  const logged = ctx.lines
+    .map((line) => JSON.parse(line))
+    .find(({ msg }) => msg === 'deletion.failed')
+  t.match(logged?.err, { type: 'IncompleteDataMapError' })
 })
 
-t.test('while a table of theirs is not in the data map, nobody is even claimed', async (t) => {
-  const s = await setup(t)
-  await s.deletion(await s.person(), true)
-  await exportsAreMade(s)
+t.test('no deletion is claimed while the data map is incomplete', async (t) => {
+  const ctx = await createWorkerContext(t)
+  await ctx.deletion(await ctx.person(), true)
+  await finishExports(ctx)
   await sql`create table public.notes (user_id bigint references public.users on delete cascade)`.execute(
-    s.db,
+    ctx.db,
   )
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
-  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  t.match(await ctx.db.selectFrom('deletions').selectAll().execute(), [
     { status: 'pending', lease: null },
   ])
-  const told = s.lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'erasure.refused')
-  t.match(told?.reasons, [/^notes: .* add notes: \{/])
+  const logged = ctx.lines
+    .map((line) => JSON.parse(line))
+    .find(({ msg }) => msg === 'erasure.refused')
+  t.match(logged?.reasons, [/^notes: .* add notes: \{/])
 
-  await sql`drop table public.notes`.execute(s.db)
-  await sql`update public.deletions set next_attempt_at = now()`.execute(s.db)
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
-  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
+  await sql`drop table public.notes`.execute(ctx.db)
+  await sql`update public.deletions set next_attempt_at = now()`.execute(ctx.db)
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
+  t.match(await ctx.db.selectFrom('deletions').selectAll().execute(), [{ status: 'erased' }])
 })
 
-t.test('a database that goes away delays nobody by more than seconds', async (t) => {
-  const s = await setup(t)
-  await s.deletion(await s.person(), true)
-  await exportsAreMade(s)
-  // Workers died over it before.
-  await sql`update public.deletions set attempts = 7`.execute(s.db)
+t.test('an unavailable database delays an erasure by seconds only', async (t) => {
+  const ctx = await createWorkerContext(t)
+  await ctx.deletion(await ctx.person(), true)
+  await finishExports(ctx)
+  // Earlier attempts have failed.
+  await sql`update public.deletions set attempts = 7`.execute(ctx.db)
   await sql`create function public.full_disk() returns trigger language plpgsql as
-    $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`.execute(s.db)
+    $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$`.execute(ctx.db)
   await sql`create trigger full_disk before delete on public.users execute function public.full_disk()`.execute(
-    s.db,
+    ctx.db,
   )
-  await eraseAccounts({ lease: await lend(s) }, s.deps)
+  await eraseAccounts({ lease: await dispatch(ctx) }, ctx.deps)
   const soon = sql<boolean>`next_attempt_at between now() and now() + interval '5 seconds'`
-  t.match(await s.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
+  t.match(await ctx.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
     { status: 'erasing', lease: null, attempts: 8, soon: true },
   ])
 })
 
-t.test('so does somebody who is using a row of theirs', async (t) => {
-  const s = await setup(t)
-  const person = await s.person()
-  await s.deletion(person, true)
-  await exportsAreMade(s)
-  await sql`update public.deletions set attempts = 7`.execute(s.db)
-  const lease = await lend(s)
-  const user = await s.db.startTransaction().execute()
+t.test('a transaction that locks a row delays the erasure by seconds only', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const person = await ctx.person()
+  await ctx.deletion(person, true)
+  await finishExports(ctx)
+  await sql`update public.deletions set attempts = 7`.execute(ctx.db)
+  const lease = await dispatch(ctx)
+  const user = await ctx.db.startTransaction().execute()
   await sql`select from public.users for key share`.execute(user)
-  await eraseAccounts({ lease }, s.deps)
+  await eraseAccounts({ lease }, ctx.deps)
   await user.rollback().execute()
   const soon = sql<boolean>`next_attempt_at between now() and now() + interval '5 seconds'`
-  t.match(await s.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
+  t.match(await ctx.db.selectFrom('deletions').selectAll().select(soon.as('soon')).execute(), [
     { status: 'erasing', lease: null, attempts: 8, soon: true },
   ])
 })
 
-t.test('files that cannot be removed hold up their owner alone', async (t) => {
-  const s = await setup(t)
-  const other = await s.person()
-  await sql`alter table public.users alter column id restart with 1000000000`.execute(s.db)
-  const stuck = await s.person()
-  for (const person of [stuck, other]) await s.deletion(person, true)
-  await exportsAreMade(s)
-  // With the longer of the two ids the path is longer than the system takes, from root too.
+t.test('files that cannot be removed block only the erasure of their owner', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const other = await ctx.person()
+  await sql`alter table public.users alter column id restart with 1000000000`.execute(ctx.db)
+  const stuck = await ctx.person()
+  for (const person of [stuck, other]) await ctx.deletion(person, true)
+  await finishExports(ctx)
+  // With the longer of the two ids the path exceeds the system's limit, for root too.
   const uploadDir = '/x'.repeat(2_046)
-  const lease = await lend(s)
+  const lease = await dispatch(ctx)
 
-  await eraseAccounts({ lease }, { ...s.deps, uploadDir })
+  await eraseAccounts({ lease }, { ...ctx.deps, uploadDir })
 
-  t.strictSame(await s.db.selectFrom('users').select('id').execute(), [{ id: stuck.user.id }])
+  t.strictSame(await ctx.db.selectFrom('users').select('id').execute(), [{ id: stuck.user.id }])
 })
 
-t.test('a worker that stops gives the batch back, claimed as it is', async (t) => {
-  const s = await setup(t)
-  await s.deletion(await s.person(), true)
-  await exportsAreMade(s)
-  const lease = await lend(s)
-  s.stop.abort(new Error('stopping'))
-  await eraseAccounts({ lease }, s.deps)
-  t.match(await s.db.selectFrom('deletions').selectAll().execute(), [
+t.test('a worker that stops releases the claimed batch', async (t) => {
+  const ctx = await createWorkerContext(t)
+  await ctx.deletion(await ctx.person(), true)
+  await finishExports(ctx)
+  const lease = await dispatch(ctx)
+  ctx.stop.abort(new Error('stopping'))
+  await eraseAccounts({ lease }, ctx.deps)
+  t.match(await ctx.db.selectFrom('deletions').selectAll().execute(), [
     { status: 'erasing', lease: null },
   ])
-  t.ok(await s.dispatchDeletions(), 'and free')
+  t.ok(await ctx.dispatchDeletions(), 'the batch can be dispatched again')
 })
 
-async function open({ db }: Setup) {
+async function findErasing({ db }: WorkerContext) {
   return db.selectFrom('deletions').selectAll().where('status', '=', 'erasing').executeTakeFirst()
 }
 
-async function ids({ db }: Setup): Promise<number[]> {
+async function ids({ db }: WorkerContext): Promise<number[]> {
   return (await db.selectFrom('users').select('id').execute()).map(({ id }) => id)
 }
 
-async function saveMany({ db }: Setup, { user }: Person, rows: number): Promise<void> {
+async function saveMany({ db }: WorkerContext, { user }: Person, rows: number): Promise<void> {
   await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     select gen_random_uuid(), ${user.id}, 's', 'u', ${Buffer.alloc(30)} from generate_series(1, ${rows}::int)`.execute(
     db,
   )
 }
 
-async function lend(s: Setup): Promise<string> {
-  return (await s.dispatchDeletions()) ?? ''
+async function dispatch(ctx: WorkerContext): Promise<string> {
+  return (await ctx.dispatchDeletions()) ?? ''
 }
 
-/** Erasure waits for the promised export. */
-async function exportsAreMade({ db }: Setup) {
+/** Ends the promised exports, since erasure waits for them. */
+async function finishExports({ db }: WorkerContext) {
   await sql`update public.exports set status = 'failed', token_nonce = null`.execute(db)
 }
 
-async function upload({ deps, db }: Setup, { user }: Person) {
+async function upload({ deps, db }: WorkerContext, { user }: Person) {
   const folder = path.join(deps.uploadDir, String(user.id))
   await mkdir(folder, { recursive: true })
   await writeFile(path.join(folder, 'face.png'), 'image')
@@ -327,6 +335,6 @@ async function upload({ deps, db }: Setup, { user }: Person) {
     .execute()
 }
 
-function mailsOf({ db }: Setup, mail: 'account-erased') {
+function mailsOf({ db }: WorkerContext, mail: 'account-erased') {
   return db.selectFrom('outbox').selectAll().where('mail', '=', mail).execute()
 }

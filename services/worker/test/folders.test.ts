@@ -19,111 +19,117 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { exportAccounts } from '../src/handlers/export-accounts.ts'
 import { sweepTasks } from '../src/sweep.ts'
-import { noQueue, type Setup, setup } from './setup.ts'
+import { createWorkerContext, noQueue, type WorkerContext } from './setup.ts'
 
 t.setTimeout(180_000)
 
 const main = path.join(import.meta.dirname, '../src/main.ts')
 
-t.test('a worker on a restored copy does not start, and takes nothing of production', async (t) => {
-  const s = await setup(t)
-  const secret = randomBytes(32)
-  Object.assign(s.keys, deriveKeys(secret))
-  await adoptSecretKey(s.db, s.keys)
-  await guardOf(s).start()
-  await mkdir(path.join(s.deps.uploadDir, '1'), { recursive: true })
-  await s.deletion(await s.person())
-  await makeExports(s)
-  const before = await readdir(s.exportDir)
-  t.equal(before.length, 2, 'an archive and the mark')
-  const copy = await copyOf(t, s)
-  // Of the time after the copy: it knows nothing of them, and they are old.
-  await s.deletion(await s.person())
-  await makeExports(s)
-  const names = await readdir(s.exportDir)
-  const longAgo = new Date(Date.now() - 3 * 24 * 60 * 60 * 1_000)
-  for (const name of names) await utimes(path.join(s.exportDir, name), longAgo, longAgo)
-
-  const { code, errors } = await runWorker(t, s, copy, secret.toString('base64url'))
-  t.equal(code, 1)
-  t.match(errors, /^EXPORT_DIR belongs to another database.* folders claim --reason "…"`\.\n$/)
-  t.strictSame(await readdir(s.exportDir), names)
-})
-
 t.test(
-  'an archive that is lost is made again, and opens by the link that was mailed',
+  'a worker on a restored copy does not start and removes nothing of production',
   async (t) => {
-    const s = await setup(t)
-    const { id } = await s.deletion(await s.person())
-    await makeExports(s)
-    const link = await linkOf(s, id)
-    const { fileName } = await openExport(s.db, s.keys, link)
-    await sql`update public.outbox set status = 'sent', finished_at = now()`.execute(s.db)
-    await rm(path.join(s.exportDir, fileName))
+    const ctx = await createWorkerContext(t)
+    const secret = randomBytes(32)
+    Object.assign(ctx.keys, deriveKeys(secret))
+    await adoptSecretKey(ctx.db, ctx.keys)
+    await guardOf(ctx).start()
+    await mkdir(path.join(ctx.deps.uploadDir, '1'), { recursive: true })
+    await ctx.deletion(await ctx.person())
+    await makeExports(ctx)
+    const before = await readdir(ctx.exportDir)
+    t.equal(before.length, 2, 'an archive and the mark')
+    const copy = await copyOf(t, ctx)
+    // These archives are newer than the copy, so it does not know them, and old enough to be collected.
+    await ctx.deletion(await ctx.person())
+    await makeExports(ctx)
+    const names = await readdir(ctx.exportDir)
+    const longAgo = new Date(Date.now() - 3 * 24 * 60 * 60 * 1_000)
+    for (const name of names) await utimes(path.join(ctx.exportDir, name), longAgo, longAgo)
 
-    await sweepTasks(s.deps, noQueue)['check-archives'].run()
-    t.match(JSON.parse(s.lines.at(-1) ?? ''), { msg: 'archive.missing', isMadeAgain: true })
-    await makeExports(s)
-    const again = await openExport(s.db, s.keys, link)
-    t.not(again.fileName, fileName)
-    const opened = await openArchive(s.deps.storage, again)
-    opened?.stream.destroy()
-    t.ok(opened)
-    const mails = await s.db
-      .selectFrom('outbox')
-      .select('id')
-      .where('mail', '=', 'export-ready')
-      .execute()
-    t.equal(mails.length, 1, 'the mail is not sent twice')
+    const { code, errors } = await runWorker(t, ctx, copy, secret.toString('base64url'))
+    t.equal(code, 1)
+    t.match(errors, /^EXPORT_DIR belongs to another database.* folders claim --reason "…"`\.\n$/)
+    t.strictSame(await readdir(ctx.exportDir), names)
   },
 )
 
-t.test('an archive that is lost after the erasure is shown', async (t) => {
-  const s = await setup(t)
-  await s.deletion(await s.person())
-  await makeExports(s)
+t.test('a lost archive is made again and opens by the mailed link', async (t) => {
+  const ctx = await createWorkerContext(t)
+  const { id } = await ctx.deletion(await ctx.person())
+  await makeExports(ctx)
+  const link = await linkOf(ctx, id)
+  const { fileName } = await openExport(ctx.db, ctx.keys, link)
+  await sql`update public.outbox set status = 'sent', finished_at = now()`.execute(ctx.db)
+  await rm(path.join(ctx.exportDir, fileName))
+
+  await sweepTasks(ctx.deps, noQueue)['check-archives'].run()
+  t.match(JSON.parse(ctx.lines.at(-1) ?? ''), { msg: 'archive.missing', isMadeAgain: true })
+  await makeExports(ctx)
+  const again = await openExport(ctx.db, ctx.keys, link)
+  t.not(again.fileName, fileName)
+  const opened = await openArchive(ctx.deps.storage, again)
+  opened?.stream.destroy()
+  t.ok(opened)
+  const mails = await ctx.db
+    .selectFrom('outbox')
+    .select('id')
+    .where('mail', '=', 'export-ready')
+    .execute()
+  t.equal(mails.length, 1, 'the mail is not sent twice')
+})
+
+t.test('an archive lost after the end of its deletion is marked as missing', async (t) => {
+  const ctx = await createWorkerContext(t)
+  await ctx.deletion(await ctx.person())
+  await makeExports(ctx)
   await sql`update public.deletions set status = 'cancelled', cancelled_at = now(), token_nonce = null, next_reminder_at = null`.execute(
-    s.db,
+    ctx.db,
   )
-  for (const name of await s.stored()) await rm(path.join(s.exportDir, name))
-  await sweepTasks(s.deps, noQueue)['check-archives'].run()
-  const rows = await s.db.selectFrom('exports').selectAll().execute()
+  for (const name of await ctx.stored()) await rm(path.join(ctx.exportDir, name))
+  await sweepTasks(ctx.deps, noQueue)['check-archives'].run()
+  const rows = await ctx.db.selectFrom('exports').selectAll().execute()
   t.match(rows, [{ status: 'ready', missing_since: Date }])
 })
 
 t.test('a running worker writes and removes nothing in a folder of another database', async (t) => {
-  const s = await setup(t)
+  const ctx = await createWorkerContext(t)
   const reason = 'EXPORT_DIR belongs to another database'
-  const foreign = { ...s.deps, folders: { start: async () => reason, whyNot: async () => reason } }
-  await s.deletion(await s.person())
-  const [lease = ''] = await dispatchExports(s.db)
+  const foreign = {
+    ...ctx.deps,
+    folders: { start: async () => reason, whyNot: async () => reason },
+  }
+  await ctx.deletion(await ctx.person())
+  const [lease = ''] = await dispatchExports(ctx.db)
   await exportAccounts({ lease }, foreign)
-  t.strictSame(await s.stored(), [])
-  await sql`update public.exports set next_attempt_at = now()`.execute(s.db)
-  await makeExports(s)
+  t.strictSame(await ctx.stored(), [])
+  await sql`update public.exports set next_attempt_at = now()`.execute(ctx.db)
+  await makeExports(ctx)
   await sql`update public.exports set status = 'expired', token_nonce = null, next_attempt_at = now()`.execute(
-    s.db,
+    ctx.db,
   )
   const tasks = sweepTasks(foreign, noQueue)
   for (const name of ['remove-archives', 'check-archives', 'remove-orphaned-archives'] as const)
     await tasks[name].run()
-  t.equal((await s.stored()).length, 1)
+  t.equal((await ctx.stored()).length, 1)
 })
 
 const log = { warn: () => {} }
 
-function guardOf(s: Setup) {
-  const folders = openMarkedFolders({ exportDir: s.exportDir, uploadDir: s.deps.uploadDir })
-  return guardFolders({ db: s.db, map: dataMap, folders, log })
+function guardOf(ctx: WorkerContext) {
+  const folders = openMarkedFolders({ exportDir: ctx.exportDir, uploadDir: ctx.deps.uploadDir })
+  return guardFolders({ db: ctx.db, map: dataMap, folders, log })
 }
 
-async function makeExports(s: Setup): Promise<void> {
-  for (const lease of await dispatchExports(s.db)) await exportAccounts({ lease }, s.deps)
+async function makeExports(ctx: WorkerContext): Promise<void> {
+  for (const lease of await dispatchExports(ctx.db)) await exportAccounts({ lease }, ctx.deps)
 }
 
-/** `create database … template`, as a restore beside production would be. */
-async function copyOf(t: Pick<typeof import('tap').t, 'teardown'>, s: Setup): Promise<string> {
-  const url = new URL(s.databaseUrl)
+/** Copies the database with `create database … template`, like a restore beside production. */
+async function copyOf(
+  t: Pick<typeof import('tap').t, 'teardown'>,
+  ctx: WorkerContext,
+): Promise<string> {
+  const url = new URL(ctx.databaseUrl)
   const name = url.pathname.slice(1)
   const server = new URL(process.env.TEST_DATABASE_URL ?? '')
   const admin = connect(server.href, { max: 1 })
@@ -150,7 +156,7 @@ async function copyOf(t: Pick<typeof import('tap').t, 'teardown'>, s: Setup): Pr
 
 async function runWorker(
   t: Pick<typeof import('tap').t, 'teardown'>,
-  s: Setup,
+  ctx: WorkerContext,
   databaseUrl: string,
   SECRET_KEY: string,
 ) {
@@ -158,8 +164,13 @@ async function runWorker(
   const worker = spawn(process.execPath, [main], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
-      ...{ NODE_COMPILE_CACHE, DATABASE_URL: databaseUrl, SMTP_URL: s.sink.url, SECRET_KEY },
-      ...{ WORKER_PORT: '0', EXPORT_DIR: s.exportDir, UPLOAD_DIR: s.deps.uploadDir },
+      NODE_COMPILE_CACHE,
+      DATABASE_URL: databaseUrl,
+      SMTP_URL: ctx.sink.url,
+      SECRET_KEY,
+      WORKER_PORT: '0',
+      EXPORT_DIR: ctx.exportDir,
+      UPLOAD_DIR: ctx.deps.uploadDir,
     },
   })
   t.teardown(() => worker.kill('SIGKILL'))
@@ -167,11 +178,11 @@ async function runWorker(
   return { code, errors }
 }
 
-async function linkOf(s: Setup, deletionId: string): Promise<string> {
-  const { token_nonce } = await s.db
+async function linkOf(ctx: WorkerContext, deletionId: string): Promise<string> {
+  const { token_nonce } = await ctx.db
     .selectFrom('exports')
     .select('token_nonce')
     .where('deletion_id', '=', deletionId)
     .executeTakeFirstOrThrow()
-  return exportToken(s.keys, token_nonce ?? Buffer.alloc(0))
+  return exportToken(ctx.keys, token_nonce ?? Buffer.alloc(0))
 }

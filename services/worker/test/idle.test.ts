@@ -7,17 +7,17 @@ import { connect, type Db } from '@lethe/db'
 import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { setup } from './setup.ts'
+import { createWorkerContext } from './setup.ts'
 
 const { TEST_DATABASE_URL: server, TEST_REDIS_URL: redis } = process.env
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
 const main = path.join(import.meta.dirname, '../src/main.ts')
 const WINDOW_MS = 15_000
-/** PostgreSQL counts the last transactions of a session ten seconds later at most. */
-const COUNTED_AFTER_MS = 11_000
-const TICKS_A_SECOND = 100
+/** PostgreSQL reports the last transactions of a session at most ten seconds later. */
+const STATISTICS_DELAY_MS = 11_000
+const TICKS_PER_SECOND = 100
 
-// With the queue on Redis, all transactions are the worker's own.
+// With the queue on Redis, all transactions are those of the worker.
 t.test('an idle worker makes at most four transactions a second', withRedis, async (t) => {
   const { perSecond } = await measureIdle(t, { REDIS_URL: redis ?? '' })
   t.ok(perSecond <= 4, `${perSecond} transactions a second`)
@@ -28,19 +28,19 @@ t.test('with the queue on PostgreSQL, BullMQ adds at most five', async (t) => {
   t.ok(perSecond <= 9, `${perSecond} transactions a second`)
 })
 
-/** Asked of the server from another database, so that asking is not counted. */
+/** Measures from another database, so that the measurement is not counted. */
 async function measureIdle(t: Test, env: Record<string, string>) {
-  const s = await setup(t)
+  const ctx = await createWorkerContext(t)
   const admin = connect(server ?? '', { max: 1 })
   t.teardown(() => admin.destroy())
   const worker = spawn(process.execPath, [main], {
     env: {
       PATH: process.env.PATH,
-      DATABASE_URL: s.databaseUrl,
-      SMTP_URL: s.sink.url,
+      DATABASE_URL: ctx.databaseUrl,
+      SMTP_URL: ctx.sink.url,
       SECRET_KEY: 'an idle worker of a test, 32 bytes and more'.replace(/\W/g, '-'),
-      EXPORT_DIR: s.exportDir,
-      UPLOAD_DIR: s.deps.uploadDir,
+      EXPORT_DIR: ctx.exportDir,
+      UPLOAD_DIR: ctx.deps.uploadDir,
       WORKER_PORT: '0',
       ...env,
     },
@@ -54,9 +54,9 @@ async function measureIdle(t: Test, env: Record<string, string>) {
   worker.stdout.on('data', (chunk: Buffer) => {
     lines += chunk
   })
-  await until('it has begun', () => lines.includes('worker.started'))
-  await setTimeout(COUNTED_AFTER_MS)
-  const name = new URL(s.databaseUrl).pathname.slice(1)
+  await until('the worker has started', () => lines.includes('worker.started'))
+  await setTimeout(STATISTICS_DELAY_MS)
+  const name = new URL(ctx.databaseUrl).pathname.slice(1)
   const before = await transactions(admin, name)
   const cpuBefore = await cpuSeconds(worker.pid ?? 0)
   const watch = startStopwatch()
@@ -78,7 +78,7 @@ async function measureIdle(t: Test, env: Record<string, string>) {
 
 async function cpuSeconds(pid: number): Promise<number> {
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 async function transactions(admin: Db, database: string): Promise<number> {

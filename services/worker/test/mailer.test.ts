@@ -6,44 +6,48 @@ import { hasMailableDomain, hasMailableLocalPart, storedAddress } from '@lethe/a
 import t, { type Test } from 'tap'
 import { isRefusedForGood, isSenderRefused, openMailer } from '../src/mailer.ts'
 
-const letter = {
-  ...{ id: '1', to: 'ada@example.com', date: new Date() },
-  ...{ subject: 'A subject', text: 'A text', html: '<p>A text</p>' },
+const mail = {
+  id: '1',
+  to: 'ada@example.com',
+  date: new Date(),
+  subject: 'A subject',
+  text: 'A text',
+  html: '<p>A text</p>',
 }
 
-t.test('a relay that hangs up on loopback names takes our mails', async (t) => {
+t.test('a relay that rejects loopback names in EHLO accepts our mails', async (t) => {
   for (const [query, publicUrl, greeting] of [
     ['', 'https://accounts.example.org', 'EHLO accounts.example.org'],
     ['', 'http://192.0.2.1', 'EHLO [192.0.2.1]'],
     ['?name=mx.example.org', 'http://localhost:3000', 'EHLO mx.example.org'],
     ['', 'http://localhost:3000', `EHLO ${hostname()}`],
   ] as const) {
-    const relay = await pickyRelay(t)
+    const relay = await startPickyRelay(t)
     const from = { name: 'Lethe', address: 'no-reply@example.org' }
     const mailer = openMailer(`${relay.url}${query}`, from, publicUrl)
     t.teardown(() => mailer.close())
-    await mailer.send(letter, AbortSignal.timeout(30_000))
+    await mailer.send(mail, AbortSignal.timeout(30_000))
     t.strictSame(relay.greetings, [greeting])
   }
 })
 
-t.test('a relay that refuses our name refuses the sender, and not this mail', async (t) => {
-  const relay = await pickyRelay(t, '550 5.7.1 who are you?')
+t.test('a relay that refuses our EHLO name refuses the sender, not this mail', async (t) => {
+  const relay = await startPickyRelay(t, '550 5.7.1 who are you?')
   const from = { name: 'Lethe', address: 'no-reply@example.org' }
   const mailer = openMailer(`${relay.url}?name=localhost`, from, 'https://accounts.example.org')
   t.teardown(() => mailer.close())
-  const error = await mailer.send(letter, AbortSignal.timeout(30_000)).catch((error) => error)
+  const error = await mailer.send(mail, AbortSignal.timeout(30_000)).catch((error) => error)
   t.strictSame(relay.greetings, ['EHLO localhost', 'HELO localhost'])
   t.strictSame([isSenderRefused(error), isRefusedForGood(error)], [true, false])
 })
 
-t.test('an address that is taken at sign-up is the one that the server is told', async (t) => {
-  const relay = await pickyRelay(t)
+t.test('the mailer sends to exactly the address that sign-up accepts', async (t) => {
+  const relay = await startPickyRelay(t)
   const from = { name: 'Lethe', address: 'no-reply@example.org' }
   const mailer = openMailer(relay.url, from, 'https://accounts.example.org')
   t.teardown(() => mailer.close())
-  const told = async (to: string) => {
-    await mailer.send({ ...letter, to }, AbortSignal.timeout(30_000))
+  const recipientOf = async (to: string) => {
+    await mailer.send({ ...mail, to }, AbortSignal.timeout(30_000))
     return relay.recipients.at(-1)
   }
   const domains = [
@@ -60,16 +64,16 @@ t.test('an address that is taken at sign-up is the one that the server is told',
   const locals = ['ada', 'Ada.B+c', "!#$%&'*+/=?^_`{|}~-", '1']
   for (const typed of domains.flatMap((domain) => locals.map((local) => `${local}@${domain}`))) {
     t.ok(hasMailableLocalPart(typed) && hasMailableDomain(typed), typed)
-    t.equal(await told(storedAddress(typed)), storedAddress(typed))
+    t.equal(await recipientOf(storedAddress(typed)), storedAddress(typed))
   }
   for (const typed of ['a@1.2', 'a@0x7f.1']) {
-    t.not(await told(typed), typed, 'the mailer writes another one')
-    t.notOk(hasMailableDomain(typed), 'so it is not taken')
+    t.not(await recipientOf(typed), typed, 'the mailer changes the address')
+    t.notOk(hasMailableDomain(typed), 'so sign-up rejects it')
   }
 })
 
-/** Refuses a greeting that names no public machine. The relay of Google ends the session there. */
-async function pickyRelay(t: Test, refusal = '421 4.7.0 closing') {
+/** Refuses a greeting with a loopback name. Google's relay closes the connection in that case. */
+async function startPickyRelay(t: Test, refusal = '421 4.7.0 closing') {
   const greetings: string[] = []
   const recipients: string[] = []
   const server = createServer((socket) => {

@@ -36,59 +36,62 @@ import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 const [ada, bob] = [1, 2]
 
-t.test('a forum that knows nothing of our users lives the whole life of a deletion', async (t) => {
-  const { db, keys, sink, storage, uploadDir } = await forum(t)
+t.test(
+  'deletes, cancels, exports and erases the members of a forum without our users',
+  async (t) => {
+    const { db, keys, sink, storage, uploadDir } = await startForum(t)
 
-  await schedule(db, keys, ada)
-  t.same(await people(db), { ada: 'banned, 0 log-ins', bob: 'active, 1 log-ins' })
-  const scheduled = await mailTo(sink, 'ada@forum.test', 'will be erased')
-  const token = /cancel#token=(\S+)/.exec(scheduled)?.[1] ?? ''
-  await cancelDeletionByToken(db, token)
-  t.same(await people(db), { ada: 'active, 0 log-ins', bob: 'active, 1 log-ins' })
-  await mailTo(sink, 'ada@forum.test', 'active again')
+    await schedule(db, keys, ada)
+    t.same(await people(db), { ada: 'banned, 0 log-ins', bob: 'active, 1 log-ins' })
+    const scheduled = await mailTo(sink, 'ada@forum.test', 'will be erased')
+    const token = /cancel#token=(\S+)/.exec(scheduled)?.[1] ?? ''
+    await cancelDeletionByToken(db, token)
+    t.same(await people(db), { ada: 'active, 0 log-ins', bob: 'active, 1 log-ins' })
+    await mailTo(sink, 'ada@forum.test', 'active again')
 
-  const id = await schedule(db, keys, ada)
-  // The archive of the deletion before may have been announced as well, at the moment of the cancel.
-  const link = await linkOf(db, keys, id)
-  await until('the mail with its link', () =>
-    sink.received.find(({ email }) => email.text?.includes(`export#token=${link}`)),
-  )
-  const files = await archiveOf(db, keys, storage, link)
-  t.match(JSON.parse(files.get('data/forum-posts.json') ?? ''), [{ body: 'by ada' }])
-  t.match(JSON.parse(files.get('data/forum-members.json') ?? ''), [{ name: 'ada' }])
-  t.match(JSON.parse(files.get('data/forum-invoices.json') ?? ''), [{ number: 'I-1' }])
-  t.equal(files.get('files/uploads/1.png'), 'image')
-  t.notMatch([...files.values()].join(), 'bob')
-  await monthLater(db, id)
-  await until('the erasure', async () => (await statusOf(db, id)) === 'erased')
-  await mailTo(sink, 'ada@forum.test', 'has been erased')
+    const id = await schedule(db, keys, ada)
+    // The archive of the first deletion may have been announced too, at the moment of the cancel.
+    const link = await linkOf(db, keys, id)
+    await until('the mail with its link', () =>
+      sink.received.find(({ email }) => email.text?.includes(`export#token=${link}`)),
+    )
+    const files = await archiveOf(db, keys, storage, link)
+    t.match(JSON.parse(files.get('data/forum-posts.json') ?? ''), [{ body: 'by ada' }])
+    t.match(JSON.parse(files.get('data/forum-members.json') ?? ''), [{ name: 'ada' }])
+    t.match(JSON.parse(files.get('data/forum-invoices.json') ?? ''), [{ number: 'I-1' }])
+    t.equal(files.get('files/uploads/1.png'), 'image')
+    t.notMatch([...files.values()].join(), 'bob')
+    await monthLater(db, id)
+    await until('the erasure', async () => (await statusOf(db, id)) === 'erased')
+    await mailTo(sink, 'ada@forum.test', 'has been erased')
 
-  t.same(await people(db), { bob: 'active, 1 log-ins' })
-  const { rows: invoices } = await sql`select * from forum.invoices order by number`.execute(db)
-  t.match(invoices, [
-    { number: 'I-1', member_id: null, billed_to: 'Ada, London', nickname: null },
-    { number: 'I-2', member_id: bob, nickname: 'bob' },
-  ])
-  t.same(await readdir(path.join(uploadDir, 'forum')), [String(bob)])
-  await t.rejects(sql`insert into forum.logins values ('late', ${ada})`.execute(db), {
-    code: 'LT001',
-  })
-  const { erased_counts } = await db
-    .selectFrom('deletions')
-    .select('erased_counts')
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow()
-  t.match(erased_counts?.tables, {
-    'forum.members': 1,
-    'forum.posts': 1,
-    'forum.logins': 0,
-    'forum.invoices.member_id': 1,
-  })
-  t.match(await verifyAuditChain(db), { brokenAt: undefined })
-})
+    t.same(await people(db), { bob: 'active, 1 log-ins' })
+    const { rows: invoices } = await sql`select * from forum.invoices order by number`.execute(db)
+    t.match(invoices, [
+      { number: 'I-1', member_id: null, billed_to: 'Ada, London', nickname: null },
+      { number: 'I-2', member_id: bob, nickname: 'bob' },
+    ])
+    t.same(await readdir(path.join(uploadDir, 'forum')), [String(bob)])
+    await t.rejects(sql`insert into forum.logins values ('late', ${ada})`.execute(db), {
+      code: 'LT001',
+    })
+    const { erased_counts } = await db
+      .selectFrom('deletions')
+      .select('erased_counts')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    t.match(erased_counts?.tables, {
+      'forum.members': 1,
+      'forum.posts': 1,
+      'forum.logins': 0,
+      'forum.invoices.member_id': 1,
+    })
+    t.match(await verifyAuditChain(db), { brokenAt: undefined })
+  },
+)
 
-/** A database without our users, the forum in it, and a worker for it. */
-async function forum(t: Test) {
+/** Starts a worker for a database that has the tables of a forum instead of our users. */
+async function startForum(t: Test) {
   const { db, url } = await emptyDb(t)
   const snapshotPool = openSnapshotPool(url, { max: 2 })
   const sink = await smtpSink(t)
@@ -118,7 +121,13 @@ async function forum(t: Test) {
   const marked = openMarkedFolders({ exportDir, uploadDir })
   const worker = await startWorker(
     {
-      ...{ db, keys, mailer, publicUrl, uploadDir, breakerLimits, dataMap: map },
+      db,
+      keys,
+      mailer,
+      publicUrl,
+      uploadDir,
+      breakerLimits,
+      dataMap: map,
       log,
       snapshotPool,
       storage,
@@ -138,7 +147,7 @@ async function forum(t: Test) {
   return { db, keys, sink, storage, uploadDir }
 }
 
-/** By the link of the mail: what is in it, by name. */
+/** Opens the archive by the mailed link and returns its files by name. */
 async function archiveOf(db: Db, keys: Keys, storage: Storage, token: string) {
   const opened = await openArchive(storage, await openExport(db, keys, token))
   if (!opened) throw new Error('it is not there')
@@ -149,7 +158,7 @@ async function archiveOf(db: Db, keys: Keys, storage: Storage, token: string) {
   return files
 }
 
-/** What whoever asks must be allowed to is the forum's own affair. */
+/** Schedules a deletion. Permission checks are the responsibility of the forum. */
 async function schedule(db: Db, keys: Keys, person: number): Promise<string> {
   const deletion = await db
     .transaction()
@@ -160,7 +169,7 @@ async function schedule(db: Db, keys: Keys, person: number): Promise<string> {
   return deletion.id
 }
 
-/** Everything in the row was so much earlier. */
+/** Moves the dates of the deletion 28 days into the past. */
 async function monthLater(db: Db, id: string): Promise<void> {
   await sql`
     update public.deletions set next_reminder_at = null, next_attempt_at = now(),
@@ -185,7 +194,7 @@ async function people(db: Db): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ name, state }) => [name, state]))
 }
 
-/** What the link to the archive of this deletion ends with. */
+/** The token in the link to the archive of this deletion. */
 async function linkOf(db: Db, keys: Keys, deletion: string): Promise<string> {
   const { token_nonce } = await db
     .selectFrom('exports')
@@ -195,7 +204,7 @@ async function linkOf(db: Db, keys: Keys, deletion: string): Promise<string> {
   return exportToken(keys, token_nonce ?? Buffer.alloc(0))
 }
 
-/** The first of its kind. */
+/** The text of the first mail to this address whose subject contains `about`. */
 async function mailTo(sink: SmtpSink, address: string, about: string): Promise<string> {
   const mail = await until(`the mail ${about}`, () =>
     sink.received.find(

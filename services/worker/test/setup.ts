@@ -30,36 +30,39 @@ import { type SmtpSink, smtpSink } from './smtp-sink.ts'
 
 export const publicUrl = 'http://lethe.test:3000'
 
-/** For tests whose folders nobody else uses. */
+/** A guard that accepts all folders, for tests with their own. */
 export const anyFolders: FolderGuard = {
   start: async () => undefined,
   whyNot: async () => undefined,
 }
 
-/** For tasks that queue nothing. */
+/** A queue for tasks that publish no jobs. */
 export const noQueue = {} as OpenQueue
 
-export interface Setup extends TestContext {
+export interface WorkerContext extends TestContext {
   databaseUrl: string
   sink: SmtpSink
   deps: HandlerDeps
-  /** What lies in the storage of archives, whole or begun. */
+  /** The files in the archive storage, complete or not. */
   stored(): Promise<string[]>
   exportDir: string
-  /** Every log line that was written. */
+  /** All log lines. */
   lines: string[]
-  /** What fires when the worker has to let go. */
+  /** Aborts when the worker stops. */
   stop: AbortController
-  /** Somebody's deletion, by themselves. */
+  /** Requests the deletion of a person with their own session. */
   deletion(person: Person, eraseNow?: boolean): Promise<Deletion>
   /** Leases the one mail of this kind, as the relay would. */
-  lendMail(mail: string): Promise<string>
+  dispatchMail(mail: string): Promise<string>
   /** Leases all deletions that are due, as the sweep would. */
   dispatchDeletions(): Promise<string | undefined>
 }
 
-/** All that handlers need, for real: a database of the test's own, an SMTP server, folders, a log. */
-export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Setup> {
+/** Creates what handlers need: a database for this test, an SMTP server, folders and a log. */
+export async function createWorkerContext(
+  t: Test,
+  { gracePeriod = 'P27D' } = {},
+): Promise<WorkerContext> {
   const { db, url: databaseUrl } = await testDb(t)
   const base = await createTestContext(db, gracePeriod)
   const sink = await smtpSink(t)
@@ -75,7 +78,11 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   const snapshotPool = openSnapshotPool(databaseUrl, { max: 4 })
   t.teardown(() => snapshotPool.end())
   const deps: HandlerDeps = {
-    ...{ db, keys: base.keys, mailer, publicUrl, stop: stop.signal },
+    db,
+    keys: base.keys,
+    mailer,
+    publicUrl,
+    stop: stop.signal,
     log,
     snapshotPool,
     outbox: openOutbox(db),
@@ -90,7 +97,12 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
   }
   return {
     ...base,
-    ...{ databaseUrl, sink, deps, lines, stop, exportDir },
+    databaseUrl,
+    sink,
+    deps,
+    lines,
+    stop,
+    exportDir,
     stored: () => readdir(exportDir).catch(() => []),
     deletion: ({ session, user }, eraseNow = false) =>
       requestDeletion(
@@ -101,7 +113,7 @@ export async function setup(t: Test, { gracePeriod = 'P27D' } = {}): Promise<Set
         { userId: user.id, password, eraseNow },
         base.rules,
       ),
-    async lendMail(mail) {
+    async dispatchMail(mail) {
       const [lease] = await dispatchEach(
         db,
         'outbox',

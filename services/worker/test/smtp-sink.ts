@@ -24,11 +24,11 @@ export interface SmtpSink {
   offers: number
   /** The answer to each offer; 0 accepts. */
   answer: { at: Step; code: number }
-  /** Mails are taken, but the answer waits until `release` is called. */
+  /** Receives mails but delays the answer until `release` is called. */
   hold(): { release(): void; held(): number }
 }
 
-/** A real SMTP server that keeps what it is given. */
+/** Starts an SMTP server that keeps the received mails. */
 export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
   let gate: Promise<void> = Promise.resolve()
   let heldMails = 0
@@ -51,7 +51,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
     authOptional: true,
     allowInsecureAuth: true,
     disabledCommands: ['STARTTLS'],
-    // Mail is taken from whoever does not log in, and nobody may log in.
+    // Clients without a log-in may send mail; every log-in is refused.
     onAuth: (_auth, _session, done) => done(new Error('Invalid log-in')),
     onMailFrom({ address }, _session, done) {
       sink.offers++
@@ -62,7 +62,7 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
     },
     async onData(stream, { envelope, hostNameAppearsAs: ehlo }, done) {
       const source = await buffer(stream).catch(() => undefined)
-      // Whoever hangs up in the middle of a mail gets no answer.
+      // The client closed the connection in the middle of the mail.
       if (!source) return
       heldMails++
       await gate
@@ -72,7 +72,10 @@ export async function smtpSink(t: Pick<Test, 'teardown'>): Promise<SmtpSink> {
       const from = envelope.mailFrom ? envelope.mailFrom.address : ''
       if (!error)
         sink.received.push({
-          ...{ from, to, source: source.toString(), ehlo },
+          from,
+          to,
+          source: source.toString(),
+          ehlo,
           email: await PostalMime.parse(source),
         })
       done(error)

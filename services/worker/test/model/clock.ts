@@ -4,8 +4,8 @@ import { sql } from 'kysely'
 import type { Test } from 'tap'
 
 /**
- * A migrated database of the test's own in which time stands still until it is moved: the product says `now()`
- * without a schema, and here another one is found before PostgreSQL's, by column defaults too.
+ * Creates a migrated database whose clock stands still until the test sets it. The product calls `now()` without a schema,
+ * so the search path resolves it, in column defaults too, to `clock.now()` instead of PostgreSQL's.
  */
 export async function createDbWithClock(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   const { db, url } = await emptyDb(t, { searchPath: 'clock, pg_catalog' })
@@ -26,10 +26,10 @@ export async function setClock(db: Db, instant: number): Promise<void> {
   await sql`update clock.hand set at = ${new Date(instant)}`.execute(db)
 }
 
-/** The columns whose defaults ask this clock, and whatever in the database's own definitions asks another one. */
+/** The column defaults that use this clock, and all definitions in the database that use another one. */
 export async function findClockUses(db: Db): Promise<{ defaults: string[]; others: string[] }> {
   return db.transaction().execute(async (tx) => {
-    // Without a path every function but PostgreSQL's own is told with its schema.
+    // With an empty search path, PostgreSQL prints the schema of every function but its own.
     await sql`set local search_path = ''`.execute(tx)
     const { rows } = await sql<{ name: string; text: string }>`
       select c.relname || '.' || a.attname as name, pg_get_expr(d.adbin, d.adrelid) as text

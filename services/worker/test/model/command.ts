@@ -4,29 +4,29 @@ import { ConnectionCutError } from './failing-db.ts'
 import type { SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
-/** What is told to whoever asked; times in milliseconds. */
+/** What the caller receives. Times are in milliseconds. */
 export type Answer = Record<string, unknown>
 
 export interface Outcome {
   answer: Answer
-  /** Puts what the real answer holds, tokens and the like, into the model. */
+  /** Copies values that only the system generates, such as tokens, from its answer into the model. */
   updateModel?(world: World): void
 }
 
-/** Which of so many ways it went: the model follows them all, until one fits what is seen. */
-export type Choose = (ways: number) => number
+/** Chooses one of `alternatives` possible outcomes. The model tries all of them until one matches the observed state. */
+export type Choose = (alternatives: number) => number
 
-/** Something that is done, in the model and for  system. */
+/** An operation on both the model and the system under test. */
 export interface Command {
   /**
-   * The rule. At each `yield` another process may come between, or this one die;
-   * what stands between two of them happens at once or not at all.
+   * The operation in the model. At each `yield` another process may run or this one may crash. The steps between two
+   * `yield`s are atomic.
    */
   modelSteps(world: World, choose: Choose): Generator<void, Answer>
   perform(system: SystemUnderTest): Promise<Outcome>
 }
 
-/** Done at once. */
+/** Model steps of an operation that is one transaction. */
 export function atomically(rule: (world: World) => Answer): Command['modelSteps'] {
   return function* (world) {
     yield
@@ -36,7 +36,7 @@ export function atomically(rule: (world: World) => Answer): Command['modelSteps'
 
 export const crashed: Answer = { died: true }
 
-/** What a command came to for real: an answer, a refusal by a rule, or a death. Anything else is an error. */
+/** Runs the command on the system. The outcome is an answer, a refusal or a crash; any other error is thrown. */
 export async function performCommand(command: Command, system: SystemUnderTest): Promise<Outcome> {
   try {
     return await command.perform(system)
@@ -54,7 +54,7 @@ export function refusal(
   return { code, ...withTimesInMs(members) }
 }
 
-/** Plain data, as the model has it. */
+/** Converts dates to milliseconds, as in the model. */
 export function withTimesInMs(facts: object): Answer {
   return Object.fromEntries(
     Object.entries(facts).map(([name, fact]) => [

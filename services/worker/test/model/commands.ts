@@ -27,13 +27,13 @@ type RunCommands = (world: World, system: SystemUnderTest, commands: Command[]) 
 function createCommand(
   name: string,
   templates: CommandTemplate[],
-  doing: RunCommands,
+  run: RunCommands,
 ): FastCheckCommand {
   return {
     check: (world) => canRun(world, templates),
     async run(world, system) {
       world.done.push(name)
-      await prepareAndRun(world, system, templates, doing)
+      await prepareAndRun(world, system, templates, run)
     },
     toString: () => name,
   }
@@ -46,12 +46,12 @@ function canRun(world: World, templates: CommandTemplate[]): boolean {
   )
 }
 
-/** Together, once everything that each of them needs is there. */
+/** Runs the commands concurrently, after everything that each of them needs has been prepared. */
 async function prepareAndRun(
   world: World,
   system: SystemUnderTest,
   templates: CommandTemplate[],
-  doing: RunCommands,
+  run: RunCommands,
 ): Promise<void> {
   for (
     let [command] = findPreparations(world, templates);
@@ -60,7 +60,7 @@ async function prepareAndRun(
   )
     await runCommands(world, system, [command])
   const commands = planCommands(world, templates)
-  if (commands.length === templates.length) await doing(world, system, commands)
+  if (commands.length === templates.length) await run(world, system, commands)
 }
 
 function findPreparations(world: World, templates: CommandTemplate[]): Command[] {
@@ -86,7 +86,7 @@ const anyCrash = fc
   .tuple(anyCrashableCommand, anyFailurePoint)
   .map(([template, failurePoint]) =>
     createCommand(
-      `${template.name} DIES ${JSON.stringify(failurePoint)}`,
+      `${template.name} CRASHES AT ${JSON.stringify(failurePoint)}`,
       [template],
       (world, system, commands) =>
         runCommands(world, system, commands, withFailureAt(system, failurePoint, false)),
@@ -97,53 +97,57 @@ const anyFailedStatement = fc
   .tuple(anyRunWithFailedStatement, anyFailurePoint)
   .map(([template, failurePoint]) =>
     createCommand(
-      `${template.name} AT ${JSON.stringify(failurePoint)}`,
+      `${template.name} FAILS AT ${JSON.stringify(failurePoint)}`,
       [template],
       (world, system, commands) =>
         runCommands(world, system, commands, withFailureAt(system, failurePoint, true)),
     ),
   )
 
-/** A worker stands still until its job is lent again, another begins it too, and the first goes on. */
+/** A worker pauses until its lease has expired, another worker starts the same job, and the first one resumes. */
 const anyExpiredLease = fc
   .tuple(anyLongJob, anySelection)
   .map(([name, which]): FastCheckCommand => {
-    const both = createPause(name, which)
-    const words = `${both.name}, and be overtaken`
+    const pause = createPause(name, which)
+    const text = `${pause.name} until the lease expires`
     return {
-      check: (world) => canRun(world, [both]),
+      check: (world) => canRun(world, [pause]),
       async run(world, system) {
-        world.done.push(words)
+        world.done.push(text)
         const first = world.pausedWorkers.length
-        await prepareAndRun(world, system, [both], runCommands)
+        await prepareAndRun(world, system, [pause], runCommands)
         await moveClock(world, system, world.now + 11 * SECOND)
-        await prepareAndRun(world, system, [both], runCommands)
+        await prepareAndRun(world, system, [pause], runCommands)
         await prepareAndRun(world, system, [createResume(first)], runCommands)
       },
-      toString: () => words,
+      toString: () => text,
     }
   })
 
-/** The mail server takes nothing, try after try, until it is given up or the server is back after some days. */
+/** The mail server refuses every mail for some attempts and days, so that a mail may be given up. */
 const anyMailServerOutage = fc
-  .record({ tries: fc.integer({ min: 3, max: 7 }), days: fc.nat(6) })
-  .map(({ tries, days }): FastCheckCommand => {
-    const words = `the mail server is away for ${tries} tries and ${days} days`
-    const tried = async (world: World, system: SystemUnderTest, instant: number) => {
+  .record({ attempts: fc.integer({ min: 3, max: 7 }), days: fc.nat(6) })
+  .map(({ attempts, days }): FastCheckCommand => {
+    const text = `the mail server is unavailable for ${attempts} attempts and ${days} days`
+    const attemptAt = async (world: World, system: SystemUnderTest, instant: number) => {
       await moveClock(world, system, Math.max(instant, world.now))
       await runCommands(world, system, [work(['send-mail'])])
     }
     return {
       check: ({ mails }) => mails.some(isWaiting),
       async run(world, system) {
-        world.done.push(words)
+        world.done.push(text)
         setMailServerAnswer(world, system, { at: 'RCPT', code: 451 })
-        for (let n = 0; n < tries && world.mails.some(isWaiting); n++)
-          await tried(world, system, Math.min(...world.mails.filter(isWaiting).map(nextAttemptOf)))
-        await tried(world, system, world.now + days * DAY)
+        for (let n = 0; n < attempts && world.mails.some(isWaiting); n++)
+          await attemptAt(
+            world,
+            system,
+            Math.min(...world.mails.filter(isWaiting).map(nextAttemptOf)),
+          )
+        await attemptAt(world, system, world.now + days * DAY)
         setMailServerAnswer(world, system, { at: 'RCPT', code: 0 })
       },
-      toString: () => words,
+      toString: () => text,
     }
   })
 
@@ -201,16 +205,16 @@ const anyPause = fc
   .constantFrom(...shortDurations, ...shortDurations, ...longDurations)
   .map((ms) => advanceClock(`${ms / SECOND} s pass`, (world) => world.now + ms))
 
-/** To the next moment at which something changes, the one after it, and so on; or a little before or after. */
+/** Advances the clock to the next deadline, or one of the four after it, or a millisecond before or after that. */
 const anyWaitForDeadline = fc
   .tuple(
     fc.constantFrom(['anything', allDeadlines] as const, ['an erasure', erasureDeadlines] as const),
     fc.oneof(fc.constant(0), fc.nat(4)),
     fc.constantFrom(-1, 0, 0, 1),
   )
-  .map(([[what, moments], nth, ms]) =>
+  .map(([[what, findDeadlines], nth, ms]) =>
     advanceClock(`wait for ${what}, the next but ${nth}, ${ms} ms`, (world) => {
-      const next = moments(world).filter((moment) => moment + ms > world.now)
+      const next = findDeadlines(world).filter((deadline) => deadline + ms > world.now)
       const sorted = [...new Set(next)].sort((a, b) => a - b)
       return (sorted[Math.min(nth, sorted.length - 1)] ?? world.now + HOUR - ms) + ms
     }),

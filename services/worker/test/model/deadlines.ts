@@ -1,12 +1,12 @@
 import { HOUR, reauthenticationWindow } from './durations.ts'
 import { isOpen, type World } from './world.ts'
 
-/** When erasures become due, with the promised export and without it. */
+/** The times at which erasures become due, with the promised export and without it. */
 export function erasureDeadlines({ deletions }: World): number[] {
   return deletions.flatMap((row) => (isOpen(row) ? [row.eraseAfter, row.eraseAfter + HOUR] : []))
 }
 
-/** When something changes by itself. */
+/** The times at which something changes without a command. */
 export function allDeadlines(world: World): number[] {
   const { deletions, mails, sessions } = world
   return [

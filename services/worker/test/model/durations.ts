@@ -5,13 +5,13 @@ export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 export const YEAR = 365 * DAY
 
-/** ISO 8601, as the product takes it, and in milliseconds, as the model counts. */
+/** ISO 8601 for the product, and milliseconds for the model. */
 export interface Duration {
   iso: string
   ms: number
 }
 
-/** Around both reminders, and far from them. */
+/** Grace periods around the times of both reminders, and far from them. */
 export const gracePeriods: Duration[] = [
   { iso: 'P27D', ms: 27 * DAY },
   { iso: 'P90D', ms: 90 * DAY },

@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 
-/** At its `statement`-th statement: before it is sent, or when the server has done it and the answer is on its way. */
+/** The number of the failing statement. It fails before it is sent, or, if `answerLost`, after the server has executed it. */
 export interface FailurePoint {
   statement: number
   answerLost: boolean
@@ -8,32 +8,31 @@ export interface FailurePoint {
 
 export interface FailingDb {
   db: Db
-  /** Settles as soon as it has happened. */
+  /** Resolves as soon as the statement has failed. */
   failed: Promise<void>
-  wasCut(): boolean
 }
 
 /**
- * The database as a process sees it that dies: nothing reaches it from then on, and an open transaction is rolled back.
- * With `recovers` the one statement fails and no other: the process lives on.
+ * The database as a crashing process sees it: from the failure on, every statement fails and an open transaction is rolled
+ * back. With `recovers`, only the one statement fails.
  */
 export function createFailingDb(
   db: Db,
   { statement, answerLost }: FailurePoint,
   recovers: boolean,
 ): FailingDb {
-  const happened = Promise.withResolvers<void>()
+  const failed = Promise.withResolvers<void>()
   let sent = 0
   let hasFailed = false
   const fail = () => {
     hasFailed = true
-    happened.resolve()
+    failed.resolve()
     throw new ConnectionCutError()
   }
   const last = new WeakSet<object>()
   return {
-    failed: happened.promise,
-    wasCut: () => hasFailed,
+    failed: failed.promise,
+
     db: db.withPlugin({
       transformQuery({ node, queryId }) {
         sent++

@@ -11,8 +11,8 @@ import { emptyWorld, START_TIME, type World } from './world.ts'
 const copiedTables = ['users', 'vault.person_keys', 'sessions'] as const
 
 /**
- * Everything begins with an administrator and two others, each with an account and a log-in. The database keeps a copy of
- * their rows, so that it can begin again: signing them up costs more than many a run.
+ * Creates an administrator and two other accounts, each with a session. The database keeps a copy of their rows, so that
+ * each run can restore this state: signing up takes longer than many runs.
  */
 export async function createInitialState(system: SystemUnderTest): Promise<World> {
   const world = emptyWorld()
@@ -35,13 +35,13 @@ export async function createInitialState(system: SystemUnderTest): Promise<World
   return world
 }
 
-/** Forgets everything that was since; returns the world as it was. */
+/** Restores the initial state of the system and returns that of the model. */
 export async function restoreInitialState(
   system: SystemUnderTest,
   initialState: World,
 ): Promise<World> {
   const { db, deps, sink, lines } = system
-  // As a replica, so that the guard of the audit events lets them go. One text is one round trip.
+  // The replica role disables the trigger that guards audit events. One query text needs one round trip.
   await sql`begin; set local session_replication_role = replica;
     delete from public.users; delete from public.sessions; delete from vault.person_keys; delete from public.saved_passwords;
     delete from public.avatars; delete from lethe.archive_attempts; delete from public.deletions; delete from public.exports; delete from public.outbox; delete from public.audit_events;

@@ -1,7 +1,7 @@
 import { SECOND } from './durations.ts'
 import type { Leased, World } from './world.ts'
 
-/** A queued job has this long to be begun, and whoever works this long to show that they are alive. */
+/** The time in which a queued job must start, or a running worker must renew its lease. */
 const LEASE_MS = 10 * SECOND
 
 export function createLease(world: World): number {
@@ -13,7 +13,7 @@ export function dispatchRow(world: World, row: Leased, lease: number): void {
   row.nextAttemptAt = world.now + LEASE_MS
 }
 
-/** Exchanges the job's lease for one of the worker's own. */
+/** Exchanges the lease of the job for a lease of the worker. */
 export function acquireRow(world: World, row: Leased, lease: number): void {
   row.lease = lease
   row.nextAttemptAt = world.now + LEASE_MS

@@ -1,8 +1,8 @@
-// Random lives of deletions, on the real functions, a real database and a real mail server, with a year to pass in each.
-// A model says of every answer and of every row what it must be. From the environment:
-//   MODEL_RUNS          how many lives, 200 unless told; told, it also shows how far it is
-//   MODEL_SEED          another number for other lives, the same number for the same ones
-//   MODEL_PATH, MODEL_REPLAY_PATH   with the seed: the one life that failed; a failure prints all three
+// Runs random sequences of commands on the product's functions, a real database and a real mail server; each run may span
+// a year. A model predicts every answer and every row. Environment:
+//   MODEL_RUNS          the number of runs, 200 by default; if set, the test prints its progress
+//   MODEL_SEED          the seed: the same seed repeats the same runs
+//   MODEL_PATH, MODEL_REPLAY_PATH   with the seed: repeats one failed run; a failure prints all three
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { password } from './arbitraries/names.ts'
@@ -17,18 +17,16 @@ import { openSystemUnderTest, type SystemUnderTest } from './system-under-test.t
 import type { World } from './world.ts'
 
 const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY_PATH } = process.env
-// More lives than usual may take hours.
+// Many runs may take hours.
 if (MODEL_RUNS) t.setTimeout(180_000 + Number(MODEL_RUNS) * 2_000)
 
-t.test('a year of deletions goes as the model says', async (t) => {
+t.test('a year of deletions matches the model', async (t) => {
   const system = await openSystemUnderTest(t)
   const initialState = await createInitialState(system)
 
-  await t.test('time passes when it is told to, for every rule', (t) =>
-    timeIsTold(t, system, initialState),
-  )
+  await t.test('every rule uses the clock of the test', (t) => checkClock(t, system, initialState))
 
-  await t.test('random lives', async (t) => {
+  await t.test('random sequences', async (t) => {
     const { failure, summary } = await runMany(system, initialState, {
       runs: Number(MODEL_RUNS ?? 200),
       seed: MODEL_SEED === undefined ? undefined : Number(MODEL_SEED),
@@ -41,18 +39,18 @@ t.test('a year of deletions goes as the model says', async (t) => {
   })
 })
 
-async function timeIsTold(t: Test, system: SystemUnderTest, initialState: World) {
+async function checkClock(t: Test, system: SystemUnderTest, initialState: World) {
   const { defaults, others } = await findClockUses(system.db)
-  t.ok(defaults.includes('deletions.requested_at'), 'the defaults of columns are bound to it')
-  t.strictSame(others, [], 'and nothing in the database to another clock')
+  t.ok(defaults.includes('deletions.requested_at'), 'column defaults use it')
+  t.strictSame(others, [], 'nothing in the database uses another clock')
 
   const world = await restoreInitialState(system, initialState)
-  const logIn = world.sessions[1]
-  if (!logIn?.held) throw new Error('nobody is logged in')
+  const session = world.sessions[1]
+  if (!session?.held) throw new Error('no account is logged in')
   const grace = { iso: 'PT1H', ms: HOUR }
-  const wish = { person: logIn.person, password, eraseNow: false, grace, underWay: false }
+  const options = { person: session.person, password, eraseNow: false, grace, underWay: false }
   await runCommands(world, system, [
-    requestDeletionOf(world, 1, { ...logIn, held: logIn.held }, wish),
+    requestDeletionOf(world, 1, { ...session, held: session.held }, options),
   ])
   await sql`update public.exports set status = 'failed', token_nonce = null`.execute(system.db)
   const eraseAfter = world.deletions[0]?.eraseAfter ?? 0
@@ -65,7 +63,7 @@ async function timeIsTold(t: Test, system: SystemUnderTest, initialState: World)
   t.equal(
     await statusAt(eraseAfter - 1),
     'pending',
-    'a millisecond before the date nobody is erased',
+    'no account is erased a millisecond before the date',
   )
-  t.equal(await statusAt(eraseAfter), 'erased', 'and at the date they are')
+  t.equal(await statusAt(eraseAfter), 'erased', 'the account is erased at the date')
 }

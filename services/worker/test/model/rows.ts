@@ -18,7 +18,7 @@ const tables = [
 /** Every row of every table, as JSON. */
 export type Rows = Record<(typeof tables)[number], Row[]>
 
-/** Reads everything at one moment, and lets a millisecond pass after it: no two things happen at the same time. */
+/** Reads all rows in one snapshot and advances the clock by a millisecond, so that no two commands have the same time. */
 export async function readAllRows(db: Db): Promise<{ rows: Rows; text: string }> {
   const result = await sql<{ text: string }>`
     with moved as (update clock.hand set at = at + interval '1 millisecond')

@@ -20,8 +20,8 @@ import type { SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 /**
- * Does these commands for  system, all at once, and looks at every row there is. The answers and the rows must be what the model
- * says, for one of the orders in which the steps of the commands can have followed each other.
+ * Runs these commands concurrently on the system and reads all rows. The answers and rows must match the model for at least
+ * one order of the commands' steps. Updates `world` to the matching state.
  */
 export async function runCommands(
   world: World,
@@ -36,32 +36,32 @@ export async function runCommands(
     ...snapshotOfRows(rows, deliveredMails(system)),
   }
   const candidates = enumerateChoices((choose) => {
-    const then = structuredClone(world)
-    const answers = runModel(then, commands, outcomes, choose)
-    learnGeneratedValues(then, rows, system.keys)
-    return { then, expected: { answers, ...snapshotOfModel(then) } }
+    const next = structuredClone(world)
+    const answers = runModel(next, commands, outcomes, choose)
+    learnGeneratedValues(next, rows, system.keys)
+    return { next, expected: { answers, ...snapshotOfModel(next) } }
   })
   let first: object | undefined
-  for (const { then, expected } of candidates) {
+  for (const { next, expected } of candidates) {
     first ??= expected
     if (!isDeepStrictEqual(observed, expected)) continue
-    for (const { updateModel } of outcomes) updateModel?.(then)
-    then.now++
-    checkErasedAddresses(then, text)
-    Object.assign(world, then)
+    for (const { updateModel } of outcomes) updateModel?.(next)
+    next.now++
+    checkErasedAddresses(next, text)
+    Object.assign(world, next)
     return rows
   }
   assert.deepEqual(observed, first)
   throw new Error('unreachable')
 }
 
-/** Nothing but time passes. */
+/** Only time passes. */
 export async function moveClock(world: World, { db }: SystemUnderTest, to: number): Promise<void> {
   world.now = to
   await setClock(db, to)
 }
 
-/** Where a command died its course may have ended at any of its steps; the answer of one that did not is the model's. */
+/** Runs the commands in the model. A crashed command may end at any of its steps; the others answer as the model predicts. */
 function runModel(
   world: World,
   commands: Command[],
@@ -71,15 +71,15 @@ function runModel(
   const answers: Answer[] = commands.map(() => ({}))
   let running = commands.map((command, index) => ({
     index,
-    course: command.modelSteps(world, choose),
+    steps: command.modelSteps(world, choose),
   }))
   while (running.length > 0) {
     const next = running[choose(running.length)]
     if (!next) break
-    const { index, course } = next
+    const { index, steps } = next
     const hasCrashed = outcomes[index]?.answer === crashed
     const { done, value } =
-      hasCrashed && choose(2) === 1 ? { done: true, value: crashed } : course.next()
+      hasCrashed && choose(2) === 1 ? { done: true, value: crashed } : steps.next()
     if (!done) continue
     answers[index] = hasCrashed ? crashed : (value as Answer)
     running = running.filter((other) => other !== next)
@@ -87,26 +87,26 @@ function runModel(
   return answers
 }
 
-/** Runs it once for every sequence of choices that it can make; the first way is always taken first. */
+/** Calls `run` once for every possible sequence of choices, beginning with the first alternative of each. */
 function* enumerateChoices<T>(run: (choose: Choose) => T): Generator<T> {
-  const taken: { way: number; ways: number }[] = []
+  const chosen: { index: number; alternatives: number }[] = []
   do {
     let at = 0
-    yield run((ways) => {
-      taken[at] ??= { way: 0, ways }
-      return taken[at++]?.way ?? 0
+    yield run((alternatives) => {
+      chosen[at] ??= { index: 0, alternatives }
+      return chosen[at++]?.index ?? 0
     })
-    while (taken.length > 0 && isLast(taken.at(-1))) taken.pop()
-    const turn = taken.at(-1)
-    if (turn) turn.way++
-  } while (taken.length > 0)
+    while (chosen.length > 0 && isLast(chosen.at(-1))) chosen.pop()
+    const last = chosen.at(-1)
+    if (last) last.index++
+  } while (chosen.length > 0)
 }
 
-function isLast(taken: { way: number; ways: number } | undefined): boolean {
-  return taken !== undefined && taken.way + 1 >= taken.ways
+function isLast(chosen: { index: number; alternatives: number } | undefined): boolean {
+  return chosen !== undefined && chosen.index + 1 >= chosen.alternatives
 }
 
-/** What remains of the erased names nobody, once their mails have left. */
+/** Once their mails are sent, no row contains the address of an erased account. */
 function checkErasedAddresses(world: World, text: string): void {
   const known = new Set([
     ...world.people.filter(({ erased }) => !erased).map(({ email }) => email.toLowerCase()),
@@ -114,13 +114,13 @@ function checkErasedAddresses(world: World, text: string): void {
   ])
   for (const { email } of world.people)
     if (!known.has(email.toLowerCase()))
-      assert.ok(!text.toLowerCase().includes(email.toLowerCase()), `${email} is still named`)
+      assert.ok(!text.toLowerCase().includes(email.toLowerCase()), `no row contains ${email}`)
 }
 
 function deliveredMails({ sink }: SystemUnderTest): DeliveredMail[] {
   return sink.received.map(({ to, email }) => ({
-    id: email.messageId?.match(/^<(.+)@lethe\.test>$/)?.[1] ?? 'without a name',
-    // On its way the domain is written small.
+    id: email.messageId?.match(/^<(.+)@lethe\.test>$/)?.[1] ?? 'no Message-ID',
+    // The mailer converts the domain to lower case.
     to: to.join().toLowerCase(),
     link: email.text?.match(/#token=([\w-]+)/)?.[1] ?? null,
   }))

@@ -9,12 +9,12 @@ import { isOpen, type World } from './world.ts'
 
 const MAX_ROUNDS = 20
 
-/** Lets time pass, and work be done, until nothing is left to do and everything that ends has ended; returns what remains. */
+/** Advances the clock and works until all deletions, exports and mails have ended or expired. Returns the remaining rows. */
 export async function runUntilIdle(world: World, system: SystemUnderTest): Promise<Rows> {
   world.smtp = { at: 'RCPT', code: 0 }
   system.sink.answer.code = 0
   for (let round = 0; isUnfinished(world); round++) {
-    assert.ok(round < MAX_ROUNDS, 'it does not come to rest')
+    assert.ok(round < MAX_ROUNDS, 'the system becomes idle')
     await moveClock(world, system, nextUsefulTime(world))
     await runCommands(world, system, [work(jobNames)])
   }
@@ -30,7 +30,7 @@ function isUnfinished({ deletions, mails }: World): boolean {
   )
 }
 
-/** When all that is unfinished can be worked on. */
+/** The earliest time at which a worker can handle everything that is unfinished. */
 function nextUsefulTime({ now, deletions, mails }: World): number {
   const archives = deletions.map((deletion) => deletion.export)
   return Math.max(

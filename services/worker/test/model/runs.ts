@@ -7,7 +7,7 @@ import type { SystemUnderTest } from './system-under-test.ts'
 import type { World } from './world.ts'
 
 const MAX_COMMANDS = 40
-/** For making a life that failed shorter. */
+/** The time for shrinking a failed run. */
 const SHRINK_TIMEOUT_MS = 60_000
 const PROGRESS_INTERVAL_MS = 10_000
 
@@ -23,12 +23,12 @@ interface Failure {
   seed: number
   path: string
   replayPath: string
-  /** What was done until it failed. */
+  /** The commands up to the failure. */
   done: string[]
   error: unknown
 }
 
-/** Lives many random lives, each from the same beginning until everything is at rest. */
+/** Executes random runs, each from the same initial state until the system is idle. */
 export async function runMany(
   system: SystemUnderTest,
   initialState: World,
@@ -50,12 +50,11 @@ export async function runMany(
     if (!failed) count(tally, world)
     if (performance.now() - lastPrintedAt < PROGRESS_INTERVAL_MS) return
     lastPrintedAt = performance.now()
-    print(
-      failed ? `making a failure shorter: ${failed.done.length} steps` : formatTally(tally, runs),
-    )
+    print(failed ? `shrinking a failure: ${failed.done.length} steps` : formatTally(tally, runs))
   }
   const commands = fc.commands([anyCommand], {
-    ...{ maxCommands: MAX_COMMANDS, size: 'max' as const },
+    maxCommands: MAX_COMMANDS,
+    size: 'max',
     ...(replayPath && { replayPath }),
   })
   const details = await fc.check(fc.asyncProperty(commands, runOnce), {
@@ -75,11 +74,11 @@ function toFailure(details: RunDetails<[Iterable<FastCheckCommand>]>, done: stri
 }
 
 export function describeFailure({ seed, path, replayPath, done, error }: Failure): string {
-  const again = `MODEL_SEED=${seed} MODEL_PATH=${path} MODEL_REPLAY_PATH='${replayPath}'`
+  const environment = `MODEL_SEED=${seed} MODEL_PATH=${path} MODEL_REPLAY_PATH='${replayPath}'`
   return [
-    'It fails after:',
+    'The run fails after:',
     ...done.map((step) => `  ${step}`),
-    `Again: ${again}`,
+    `Repeat it with: ${environment}`,
     String(error),
   ].join('\n')
 }
@@ -110,5 +109,5 @@ function count(
 
 function formatTally({ runs: finished, ...of }: ReturnType<typeof newTally>, runs: number): string {
   const { steps, deletions, cancelled, erased, returned, mails } = of
-  return `${finished} of ${runs} runs: ${steps} steps, ${deletions} deletions, ${cancelled} cancelled, ${erased} erased, ${returned} came back, ${mails} mails sent`
+  return `${finished} of ${runs} runs: ${steps} steps, ${deletions} deletions, ${cancelled} cancelled, ${erased} erased, ${returned} signed up again, ${mails} mails sent`
 }

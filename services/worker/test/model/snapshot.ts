@@ -3,7 +3,8 @@ import type { Rows } from './rows.ts'
 import { sorted } from './sorted.ts'
 import { type Deletion, type Leased, personOf, type World } from './world.ts'
 
-// Both make the same picture: one of what the model thinks, one of the rows. What the model does not know is left out.
+// Snapshots of the model and of the rows have the same form, so a test can compare them. Columns that the model does not
+// know are left out.
 
 export function snapshotOfModel(world: World) {
   const living = world.people.filter(({ erased }) => !erased)
@@ -20,7 +21,11 @@ export function snapshotOfModel(world: World) {
   return {
     people: sorted(
       living.map(({ id, email, role, active, createdAt }) => ({
-        ...{ id, email, role, active, createdAt },
+        id,
+        email,
+        role,
+        active,
+        createdAt,
       })),
     ),
     keys: sorted(living.map(({ id }) => id)),
@@ -44,8 +49,16 @@ export function snapshotOfModel(world: World) {
         const { id, status, requestedAt, eraseAfter, nextReminderAt, ...more } = deletion
         const { cancelledAt, claimedAt, erasedAt, counts } = more
         return {
-          ...{ id, user: userOf(deletion), status, requestedAt, eraseAfter, nextReminderAt },
-          ...{ cancelledAt, claimedAt, erasedAt, counts },
+          id,
+          user: userOf(deletion),
+          status,
+          requestedAt,
+          eraseAfter,
+          nextReminderAt,
+          cancelledAt,
+          claimedAt,
+          erasedAt,
+          counts,
           link: status === 'pending' || status === 'erasing',
           ...lease(deletion),
         }
@@ -55,8 +68,13 @@ export function snapshotOfModel(world: World) {
       world.deletions.map((deletion) => {
         const { status, createdAt, expiresAt, archive } = deletion.export
         return {
-          ...{ deletion: deletion.id, user: userOf(deletion), status, createdAt, expiresAt },
-          ...{ archive, link: status === 'pending' || status === 'ready' },
+          deletion: deletion.id,
+          user: userOf(deletion),
+          status,
+          createdAt,
+          expiresAt,
+          archive,
+          link: status === 'pending' || status === 'ready',
           ...lease(deletion.export),
         }
       }),
@@ -67,7 +85,13 @@ export function snapshotOfModel(world: World) {
         .map((row) => {
           const { id, mail, deletion, address, status, createdAt, finishedAt } = row
           return {
-            ...{ id, mail, deletion: idOf(deletion), address, status, createdAt, finishedAt },
+            id,
+            mail,
+            deletion: idOf(deletion),
+            address,
+            status,
+            createdAt,
+            finishedAt,
             ...lease(row),
           }
         }),
@@ -77,7 +101,7 @@ export function snapshotOfModel(world: World) {
         return { deletion: idOf(deletion), event, details: by ? { by } : {}, at, sealed }
       }),
     ),
-    left: sorted(
+    delivered: sorted(
       world.mails.flatMap(({ id, mail, deletion, sentTo }) =>
         sentTo.map((to) => ({
           id,
@@ -95,14 +119,14 @@ function linkOf(deletion: Deletion, mail: string): string | null {
   return cancels ? (deletion.token ?? null) : null
 }
 
-/** A mail that the server took: the id of its Message-ID, and the token in its link. */
+/** A mail that the server accepted: the id in its Message-ID, and the token in its link. */
 export interface DeliveredMail {
   id: string
   to: string
   link: string | null
 }
 
-export function snapshotOfRows(rows: Rows, left: DeliveredMail[]) {
+export function snapshotOfRows(rows: Rows, delivered: DeliveredMail[]) {
   const lease = (row: Rows['outbox'][number]) => ({
     lease: row.lease,
     nextAttemptAt: ms(row.next_attempt_at),
@@ -123,46 +147,68 @@ export function snapshotOfRows(rows: Rows, left: DeliveredMail[]) {
     avatars: sorted(rows.avatars.map(({ user_id, bytes }) => ({ user: user_id, bytes }))),
     sessions: sorted(
       rows.sessions.map(({ id, user_id, kind, authenticated_at, expires_at, token_hash }) => ({
-        ...{ id, user: user_id, kind, authenticatedAt: ms(authenticated_at) },
-        ...{ expiresAt: ms(expires_at), token: token_hash },
+        id,
+        user: user_id,
+        kind,
+        authenticatedAt: ms(authenticated_at),
+        expiresAt: ms(expires_at),
+        token: token_hash,
       })),
     ),
     deletions: sorted(
       rows.deletions.map((row) => ({
-        ...{ id: row.id, user: row.user_id, status: row.status },
-        ...{ requestedAt: ms(row.requested_at), eraseAfter: ms(row.erase_after) },
+        id: row.id,
+        user: row.user_id,
+        status: row.status,
+        requestedAt: ms(row.requested_at),
+        eraseAfter: ms(row.erase_after),
         nextReminderAt: ms(row.next_reminder_at),
-        ...{ cancelledAt: ms(row.cancelled_at), claimedAt: ms(row.claimed_at) },
-        ...{ erasedAt: ms(row.erased_at), counts: row.erased_counts },
+        cancelledAt: ms(row.cancelled_at),
+        claimedAt: ms(row.claimed_at),
+        erasedAt: ms(row.erased_at),
+        counts: row.erased_counts,
         link: row.token_nonce !== null,
         ...lease(row),
       })),
     ),
     exports: sorted(
       rows.exports.map((row) => ({
-        ...{ deletion: row.deletion_id, user: row.user_id, status: row.status },
-        ...{ createdAt: ms(row.created_at), expiresAt: ms(row.expires_at) },
-        ...{ archive: row.file_name !== null, link: row.token_nonce !== null },
+        deletion: row.deletion_id,
+        user: row.user_id,
+        status: row.status,
+        createdAt: ms(row.created_at),
+        expiresAt: ms(row.expires_at),
+        archive: row.file_name !== null,
+        link: row.token_nonce !== null,
         ...lease(row),
       })),
     ),
     mails: sorted(
       rows.outbox.map((row) => ({
-        ...{ id: row.id, mail: row.mail, deletion: row.deletion_id, address: row.address },
-        ...{ status: row.status, createdAt: ms(row.created_at), finishedAt: ms(row.finished_at) },
+        id: row.id,
+        mail: row.mail,
+        deletion: row.deletion_id,
+        address: row.address,
+        status: row.status,
+        createdAt: ms(row.created_at),
+        finishedAt: ms(row.finished_at),
         ...lease(row),
       })),
     ),
     events: sorted(
       rows.audit_events.map(({ deletion_id, event, details, at, position }) => ({
-        ...{ deletion: deletion_id, event, details, at: ms(at), sealed: position !== null },
+        deletion: deletion_id,
+        event,
+        details,
+        at: ms(at),
+        sealed: position !== null,
       })),
     ),
-    left: sorted(left),
+    delivered: sorted(delivered),
   }
 }
 
-/** Notes in the model the names that the database gave to what is seen for the first time. */
+/** Copies values that the database generated, such as ids and leases, into the model when they first appear. */
 export function learnGeneratedValues(world: World, rows: Rows, keys: Keys): void {
   for (const person of world.people)
     if (!person.erased && person.id === undefined)
@@ -173,7 +219,7 @@ export function learnGeneratedValues(world: World, rows: Rows, keys: Keys): void
   learnLeases(world, rows)
 }
 
-/** A token that was exchanged is another one than all before it. */
+/** After a refresh, the token differs from all earlier ones of the session. */
 function learnSessions(world: World, rows: Rows): void {
   const known = new Set(world.sessions.map(({ id }) => id))
   for (const session of world.sessions) {

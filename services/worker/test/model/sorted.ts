@@ -1,4 +1,4 @@
-/** By what they hold, so that two lists of the same are the same list. */
+/** Sorts by content, so that lists with the same elements are equal. */
 export function sorted<T>(rows: T[]): T[] {
   return rows
     .map((row) => ({ row, text: JSON.stringify(row) }))

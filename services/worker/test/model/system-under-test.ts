@@ -17,7 +17,7 @@ import { createDbWithClock } from './clock.ts'
 import { exportTtl } from './durations.ts'
 import { createFailingDb, type FailingDb, type FailurePoint } from './failing-db.ts'
 
-/** The system itself: the product's functions on a database, a mail server and folders of their own. */
+/** The product's functions with their own database, mail server and folders. */
 export interface SystemUnderTest {
   db: Db
   keys: Keys
@@ -26,7 +26,7 @@ export interface SystemUnderTest {
   sink: SmtpSink
   /** Every log line of this run. */
   lines: string[]
-  /** Where this is the view of a process that dies. */
+  /** Set if one statement of this database fails. */
   failingDb?: FailingDb
 }
 
@@ -43,23 +43,28 @@ export async function openSystemUnderTest(t: Pick<Test, 'teardown'>): Promise<Sy
   t.teardown(() => mailer.close())
   const lines: string[] = []
   const deps: HandlerDeps = {
-    ...{ db, keys, mailer, publicUrl, stop: new AbortController().signal },
+    db,
+    keys,
+    mailer,
+    publicUrl,
+    stop: new AbortController().signal,
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
     snapshotPool,
     outbox: openOutbox(db),
     storage: openStorage(path.join(folder, 'exports')),
     folders: anyFolders,
     uploadDir: path.join(folder, 'uploads'),
-    ...{ dataMap, exportTtl: exportTtl.iso },
+    dataMap,
+    exportTtl: exportTtl.iso,
     breakerLimits,
     purgeExpiredSessions,
-    // The limits on mails are no part of a deletion's life.
+    // The model does not cover the limits on mails.
     rateLimits: false,
   }
   return { db, keys, hasher: cheapHasher, deps, sink, lines }
 }
 
-/** As a process sees it that dies at a statement, or stumbles over it. */
+/** The system as seen by a process that crashes at a statement or, if it `recovers`, gets an error from it. */
 export function withFailureAt(
   system: SystemUnderTest,
   at: FailurePoint,

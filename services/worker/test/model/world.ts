@@ -14,25 +14,25 @@ import type { Step } from '../smtp-sink.ts'
 /** Milliseconds since 1970, on the model's clock. */
 type Instant = number
 
-/** All that the model knows: plain data, so that it can be copied. Others are named by their place in these lists. */
+/** The state of the model: plain data, so that it can be cloned. Objects refer to each other by their index in these lists. */
 export interface World {
-  /** In words, what was done. */
+  /** The names of the commands so far. */
   done: string[]
   now: Instant
-  /** What the mail server answers. */
+  /** The answer of the mail server. */
   smtp: { at: Step; code: number }
-  /** Everybody who ever signed up. */
+  /** Every account that was ever created. */
   people: ModelPerson[]
-  /** Every log-in there ever was. */
+  /** Every session that was ever created. */
   sessions: ModelSession[]
   deletions: Deletion[]
   mails: Mail[]
   events: Event[]
-  /** The name of each lease in the database, once it was seen. */
+  /** The value of each lease in the database, once it has been observed. */
   leases: (string | undefined)[]
-  /** Every job that was ever queued; whether anybody still waits for it stands in the rows. */
+  /** Every job that was ever queued. Its lease is live while a row has it. */
   jobs: Job[]
-  /** Workers that stopped half-way, and may go on at any later time. */
+  /** Workers that paused during a job and may resume at any later time. */
   pausedWorkers: PausedWorker[]
 }
 
@@ -45,7 +45,7 @@ export interface ModelPerson {
   erased: boolean
   createdAt: Instant
   saved: { site: string; secret: string; at: Instant }[]
-  /** Bytes. */
+  /** Size in bytes. */
   avatar: number | undefined
 }
 
@@ -56,15 +56,15 @@ export interface ModelSession {
   authenticatedAt: Instant
   expiresAt: Instant
   ended: boolean
-  /** How often it was refreshed. */
+  /** The number of refreshes so far. */
   refreshes: number
-  /** What the database holds of the token of each turn, once it was seen. */
+  /** The token hash in the database after each refresh, once it has been observed. */
   hashes: (string | undefined)[]
-  /** What the person holds of it, unless the answer was lost: all tokens, the used ones too. */
+  /** The client's copy, unless the answer was lost: all tokens, including used ones. */
   held: { session: Session; tokens: (string | undefined)[] } | undefined
 }
 
-/** The lease's place in `leases`; null: it is nobody's. */
+/** `lease` is an index in `leases`, or null if the row is free. */
 export interface Leased {
   lease: number | null
   nextAttemptAt: Instant
@@ -104,7 +104,7 @@ export interface Mail extends Leased {
   status: MailStatus
   createdAt: Instant
   finishedAt: Instant | null
-  /** To whom it went, once for each time that the server took it. */
+  /** The recipient, once for each time that the server accepted the mail. */
   sentTo: string[]
   purged: boolean
 }
@@ -122,7 +122,7 @@ interface Job {
   lease: number
 }
 
-/** `work` is what it needs to go on, once the real one has stopped too. */
+/** `work` is what the paused worker of the system needs to resume. */
 export type PausedWorker =
   | { name: 'erase-accounts'; lease: number; deletions: number[]; work: unknown }
   | { name: 'export-accounts'; lease: number; deletions: number[]; work: unknown }
@@ -134,12 +134,18 @@ export function emptyWorld(): World {
     done: [],
     now: START_TIME,
     smtp: { at: 'RCPT', code: 0 },
-    ...{ people: [], sessions: [], deletions: [], mails: [], events: [] },
-    ...{ leases: [], jobs: [], pausedWorkers: [] },
+    people: [],
+    sessions: [],
+    deletions: [],
+    mails: [],
+    events: [],
+    leases: [],
+    jobs: [],
+    pausedWorkers: [],
   }
 }
 
-/** Whoever has this address now, active or not. */
+/** The index of the account with this address that is not erased, active or not. */
 export function findActiveAccount(world: World, email: string): number | undefined {
   const index = world.people.findIndex(
     (person) => !person.erased && person.email.toLowerCase() === email.toLowerCase(),
@@ -147,7 +153,7 @@ export function findActiveAccount(world: World, email: string): number | undefin
   return index < 0 ? undefined : index
 }
 
-/** Of whoever has this address now. */
+/** The password of the account with this address. */
 export function passwordOf(world: World, email: string): string | undefined {
   const index = findActiveAccount(world, email)
   return index === undefined ? undefined : personOf(world, index).password
@@ -187,8 +193,17 @@ export function stageMail(
   address: string | null = null,
 ): void {
   world.mails.push({
-    ...{ id: undefined, mail, deletion, address, status: 'pending', createdAt: world.now },
-    ...{ finishedAt: null, sentTo: [], purged: false },
-    ...{ lease: null, nextAttemptAt: world.now, attempts: 0 },
+    id: undefined,
+    mail,
+    deletion,
+    address,
+    status: 'pending',
+    createdAt: world.now,
+    finishedAt: null,
+    sentTo: [],
+    purged: false,
+    lease: null,
+    nextAttemptAt: world.now,
+    attempts: 0,
   })
 }

@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import type { Command } from '../command.ts'
 import type { World } from '../world.ts'
 
-/** Something that somebody may want, before it is known whom and what there is. */
+/** A command whose subject is chosen only when it runs, from the current state of the model. */
 export interface CommandTemplate {
   name: string
-  /** What makes it possible, where it is not yet: a log-in, a job. */
+  /** A command that must run first, such as a log-in or a dispatch. */
   findPreparation?(world: World): Command | undefined
-  /** Undefined where there is nothing to do it to. */
+  /** Undefined if the model has no subject for the command. */
   plan(world: World): Command | undefined
 }
 
@@ -18,7 +18,7 @@ export function createTemplate(name: string, plan: CommandTemplate['plan']): Com
 export const mostlyTrue = fc.integer({ min: 0, max: 9 }).map((n): boolean => n < 8)
 export const mostlyFalse = fc.integer({ min: 0, max: 9 }).map((n): boolean => n >= 8)
 
-/** One of a list, counted from its end; mostly one of the good ones, where there are any. */
+/** Selects an element of a list, counted from its end; mostly one of the preferred elements, if there are any. */
 export interface Selection {
   from: number
   preferred: boolean
@@ -38,6 +38,6 @@ export function select<T>(
   return among.at(-1 - (from % Math.max(among.length, 1)))
 }
 
-export function toText(wish: unknown): string {
-  return JSON.stringify(wish)
+export function toText(details: unknown): string {
+  return JSON.stringify(details)
 }

@@ -42,25 +42,25 @@ export const anyDeletionRequest = withSession(
     const person = whose === 'own' ? held.person : whose < world.people.length ? whose : undefined
     const right = personOf(world, held.person).password
     const password = { right, wrong: wrongPassword, none: undefined }[shown]
-    const wish: DeletionRequest = { person, password, eraseNow, grace, underWay }
-    return requestDeletionOf(world, index, held, wish)
+    const details: DeletionRequest = { person, password, eraseNow, grace, underWay }
+    return requestDeletionOf(world, index, held, details)
   },
 )
 
-/** By whoever is an administrator and logged in, if anybody is. */
+/** A request by an administrator with a session, if there is one. */
 export const anyRequestByAdministrator = fc
   .tuple(anySelection, anySelection, fc.constantFrom(...gracePeriods))
   .map(([by, whom, grace]) =>
     createTemplate(`administrator deletes ${toText([by, whom, grace.iso])}`, (world) => {
-      const logIns = heldSessions(world).filter(
+      const sessions = heldSessions(world).filter(
         ([index]) => acceptedSession(world, index)?.who.role === 'administrator',
       )
-      const [index, held] = select(by, logIns, () => true) ?? []
+      const [index, held] = select(by, sessions, () => true) ?? []
       const person = select(whom, [...world.people.keys()], (n) => personOf(world, n).active)
       if (index === undefined || !held || person === undefined) return undefined
       const { password } = personOf(world, held.person)
-      const wish = { person, password, eraseNow: false, grace, underWay: false }
-      return requestDeletionOf(world, index, held, wish)
+      const details = { person, password, eraseNow: false, grace, underWay: false }
+      return requestDeletionOf(world, index, held, details)
     }),
   )
 
@@ -75,7 +75,7 @@ export const anyCancelByToken = fc
     }),
   )
 
-/** One that is over, of somebody who has another one by now. */
+/** A canceled deletion of a person who has a newer one. */
 function selectOutdated(world: World, which: Selection): number | undefined {
   const numbers = [...world.deletions.keys()].filter((number) => {
     const { status, person } = deletionOf(world, number)
@@ -100,16 +100,16 @@ export const anyVaultOpening = withDeletion('open vault', mostlyTrue, (world, nu
   return openVaultOf(world, number, right ? password : wrongPassword)
 })
 
-/** With a deletion; mostly one that is pending. */
+/** A command for a deletion, mostly a pending one. */
 export function withDeletion<T>(
   name: string,
-  wish: fc.Arbitrary<T>,
-  plan: (world: World, number: number, wish: T) => Command | undefined,
+  details: fc.Arbitrary<T>,
+  plan: (world: World, number: number, details: T) => Command | undefined,
 ): fc.Arbitrary<CommandTemplate> {
-  return fc.tuple(anySelection, wish).map(([which, wish]) =>
-    createTemplate(`${name} ${toText([which, wish])}`, (world) => {
+  return fc.tuple(anySelection, details).map(([which, details]) =>
+    createTemplate(`${name} ${toText([which, details])}`, (world) => {
       const number = selectDeletion(world, which, 'pending')
-      return number === undefined ? undefined : plan(world, number, wish)
+      return number === undefined ? undefined : plan(world, number, details)
     }),
   )
 }

@@ -28,7 +28,7 @@ import {
   anyUpload,
 } from './sessions.ts'
 
-/** What people do. */
+/** Commands of users. */
 export const anyUserCommand = fc.oneof(
   { weight: 12, arbitrary: anySignUp },
   { weight: 10, arbitrary: anyLogIn },
@@ -47,7 +47,7 @@ export const anyUserCommand = fc.oneof(
   { weight: 1, arbitrary: anyVaultOpening },
 )
 
-/** What workers do, step by step. */
+/** Single steps of workers. */
 export const anyWorkerCommand = fc.oneof(
   { weight: 6, arbitrary: anyDispatch },
   { weight: 3, arbitrary: anyUndueErasure },
@@ -58,7 +58,7 @@ export const anyWorkerCommand = fc.oneof(
   { weight: 5, arbitrary: anySweep },
 )
 
-/** What a process may die over: what happens at once or not at all, or in steps that the model knows. */
+/** Commands during which a process may crash: they are atomic, or the model knows their steps. */
 export const anyCrashableCommand = fc.oneof(
   { weight: 2, arbitrary: anySignUp },
   { weight: 2, arbitrary: anyRefresh },
@@ -71,7 +71,7 @@ export const anyCrashableCommand = fc.oneof(
   { weight: 1, arbitrary: anySweep },
 )
 
-/** What may meet at the same moment, most of all. */
+/** Commands that run concurrently: mostly pairs that are likely to conflict. */
 export const anyConcurrentCommands = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(anyCancelByToken, anyRunOf('erase-accounts')) },
   { weight: 3, arbitrary: fc.tuple(anyCancelByToken, anyRunOf('export-accounts')) },

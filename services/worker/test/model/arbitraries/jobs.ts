@@ -30,8 +30,12 @@ import { withDeletion } from './deletions.ts'
 
 export const anyDispatch = fc
   .constantFrom(...jobNames)
-  .map((name) => createTemplate(`lend ${name}`, () => dispatch(name)))
-export const anyUndueErasure = withDeletion('erase unasked', fc.constant(undefined), eraseUndue)
+  .map((name) => createTemplate(`dispatch ${name}`, () => dispatch(name)))
+export const anyUndueErasure = withDeletion(
+  'erase before the date',
+  fc.constant(undefined),
+  eraseUndue,
+)
 
 const runCommandsByName = {
   'send-mail': sendMail,
@@ -47,11 +51,11 @@ const failCommandsByName = {
   'erase-accounts': eraseWithFailedStatement,
 }
 
-/** A job that is waited for, or one that is stale by now. */
+/** Runs a job with a live lease, or a stale one. */
 export function anyRunOf(name: JobName): fc.Arbitrary<CommandTemplate> {
   return anySelection.map((which) => ({
     name: `run ${name} ${toText(which)}`,
-    before: dispatchIfNeeded(name),
+    findPreparation: dispatchIfNeeded(name),
     plan(world) {
       const job = selectJob(world, which, name)
       return job && runCommandsByName[name](job.lease, job.name)
@@ -65,7 +69,7 @@ export const anyLongJob = fc.constantFrom<LongJob>('export-accounts', 'erase-acc
 
 export const anyRunWithFailedStatement = fc.tuple(anyLongJob, anySelection).map(
   ([name, which]): CommandTemplate => ({
-    name: `stumble over ${name} ${toText(which)}`,
+    name: `run ${name} ${toText(which)} and fail a statement`,
     findPreparation: dispatchIfNeeded(name),
     plan(world) {
       const job = selectJob(world, which, name)
@@ -75,7 +79,7 @@ export const anyRunWithFailedStatement = fc.tuple(anyLongJob, anySelection).map(
 )
 
 export const anyDoubleSend = anySelection.map((which) =>
-  createTemplate(`overtake a mail ${toText(which)}`, (world) => {
+  createTemplate(`send a mail from two workers ${toText(which)}`, (world) => {
     const numbers = [...world.mails.keys()].filter((number) =>
       canBeSentNow(world, world.mails[number] as Mail),
     )
@@ -84,10 +88,10 @@ export const anyDoubleSend = anySelection.map((which) =>
   }),
 )
 
-/** Somebody begins a job and stands still in the midst of it. */
+/** A worker starts a job and pauses in the middle of it. */
 export function createPause(name: LongJob, which: Selection): CommandTemplate {
   return {
-    name: `fall asleep over ${name} ${toText(which)}`,
+    name: `pause ${name} ${toText(which)}`,
     findPreparation: dispatchIfNeeded(name),
     plan(world) {
       const job = selectJob(world, which, name)
@@ -100,10 +104,10 @@ export const anyWorkerPause = fc.tuple(anyLongJob, anySelection).map((how) => cr
 export const anyWorkerResume = fc.nat(7).map(createResume)
 
 export function createResume(n: number): CommandTemplate {
-  return createTemplate(`wake up ${n}`, ({ pausedWorkers }) => {
-    const sleeper = pausedWorkers[n % Math.max(pausedWorkers.length, 1)]
-    if (sleeper?.name === 'erase-accounts') return resumeErasure(sleeper)
-    return sleeper && resumeExports(sleeper)
+  return createTemplate(`resume ${n}`, ({ pausedWorkers }) => {
+    const pausedWorker = pausedWorkers[n % Math.max(pausedWorkers.length, 1)]
+    if (pausedWorker?.name === 'erase-accounts') return resumeErasure(pausedWorker)
+    return pausedWorker && resumeExports(pausedWorker)
   })
 }
 
@@ -120,7 +124,7 @@ function selectJob(world: World, which: Selection, name: JobName): KnownJob | un
   return select(which, jobsOf(world, name), isLeaseLive(world))
 }
 
-/** Lends, where nobody waits for a job of this name although somebody could. */
+/** Dispatches if no job of this name has a live lease although there are free rows. */
 function dispatchIfNeeded(name: JobName) {
   return (world: World) =>
     jobsOf(world, name).some(isLeaseLive(world)) || findFreeRows(world, name).length === 0

@@ -5,7 +5,7 @@ export const addresses = [administrator, 'ada@example.com', 'ben@example.com', '
 export const password = 'correct horse'
 export const wrongPassword = 'neither of them'
 
-/** Mostly the same few, written in either way: people who come again. */
+/** Mostly one of two addresses, in lower or upper case, so that people sign up again. */
 export const anyAddress = fc
   .tuple(
     fc.oneof(

@@ -8,10 +8,10 @@ const anySessionKind = fc.constantFrom('cookie' as const, 'refresh' as const)
 
 export const anySignUp = fc
   .tuple(anyAddress, anyPassword, mostlyTrue)
-  .map(([email, secret, anew]) =>
-    createTemplate(`sign up ${email}${anew ? ' or whoever is gone' : ''}`, (world) => {
-      const gone = addresses.find((other) => findActiveAccount(world, other) === undefined)
-      return signUp((anew && gone) || email, secret)
+  .map(([email, secret, prefersErased]) =>
+    createTemplate(`sign up ${email}${prefersErased ? ' or an erased account' : ''}`, (world) => {
+      const erased = addresses.find((other) => findActiveAccount(world, other) === undefined)
+      return signUp((prefersErased && erased) || email, secret)
     }),
   )
 

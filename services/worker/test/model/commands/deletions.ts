@@ -16,31 +16,33 @@ import {
 import { acceptedSession, findAcceptedSession, type HeldSession } from './sessions.ts'
 
 export interface DeletionRequest {
-  /** Whose account; absent: a number that is nobody's. */
+  /** The account to delete; undefined stands for an id that does not exist. */
   person: number | undefined
   password: string | undefined
   eraseNow: boolean
   grace: Duration
-  /** The session was found before what came since, and only now is the request worked on. */
+  /** The session was read earlier, before other commands, and the request continues only now. */
   underWay: boolean
 }
 
 export function requestDeletionOf(
   world: World,
   index: number,
-  logIn: HeldSession,
-  wish: DeletionRequest,
+  heldSession: HeldSession,
+  options: DeletionRequest,
 ): Command {
-  const { password, eraseNow, grace, underWay } = wish
-  const userId = wish.person === undefined ? 999_999_999 : personOf(world, wish.person).id
+  const { password, eraseNow, grace, underWay } = options
+  const userId = options.person === undefined ? 999_999_999 : personOf(world, options.person).id
   return {
     modelSteps: atomically((world) => {
       if (!underWay && !acceptedSession(world, index)) return refusal('unauthenticated')
-      return findRefusal(world, index, logIn, wish) ?? deactivate(world, index, wish)
+      return findRefusal(world, index, heldSession, options) ?? deactivate(world, index, options)
     }),
     async perform(system) {
       const { db, keys, hasher } = system
-      const session = underWay ? logIn.held.session : await findAcceptedSession(system, logIn)
+      const session = underWay
+        ? heldSession.held.session
+        : await findAcceptedSession(system, heldSession)
       const rules = {
         gracePeriod: grace.iso,
         reauthenticationWindow: reauthenticationWindow.iso,
@@ -62,7 +64,7 @@ function findRefusal(
   const session = world.sessions[index] as ModelSession
   const who = personOf(world, session.person)
   const own = session.person === person
-  // What it was at the log-in, where the session was found so long ago.
+  // A request that is under way still has the role of its log-in.
   const role = underWay ? held.session.role : who.role
   if (!own && role !== 'administrator') return refusal('not-authorized')
   if (password === undefined && eraseNow) return refusal('reauthentication-required')
@@ -98,21 +100,37 @@ function newDeletion(world: World, person: number, by: Deletion['by'], graceMs: 
   const eraseAfter = world.now + graceMs
   const firstReminder = [7 * DAY, DAY].find((before) => graceMs > before)
   return {
-    ...{ id: undefined, token: undefined, person, by, status: 'pending' },
-    ...{ requestedAt: world.now, eraseAfter },
+    id: undefined,
+    token: undefined,
+    person,
+    by,
+    status: 'pending',
+    requestedAt: world.now,
+    eraseAfter,
     nextReminderAt: firstReminder ? eraseAfter - firstReminder : null,
-    ...{ cancelledAt: null, claimedAt: null, erasedAt: null, counts: null },
-    ...{ lease: null, nextAttemptAt: eraseAfter, attempts: 0 },
+    cancelledAt: null,
+    claimedAt: null,
+    erasedAt: null,
+    counts: null,
+    lease: null,
+    nextAttemptAt: eraseAfter,
+    attempts: 0,
     export: {
-      ...{ token: undefined, status: 'pending', createdAt: null, expiresAt: null, archive: false },
-      ...{ lease: null, nextAttemptAt: world.now, attempts: 0 },
+      token: undefined,
+      status: 'pending',
+      createdAt: null,
+      expiresAt: null,
+      archive: false,
+      lease: null,
+      nextAttemptAt: world.now,
+      attempts: 0,
     },
   }
 }
 
 const UNKNOWN_TOKEN = 'A'.repeat(43)
 
-/** By the link of this deletion's mails; absent: by one that was never mailed. */
+/** Cancels by the link in the mails of this deletion; undefined stands for a token that was never mailed. */
 export function cancelByToken(world: World, number: number | undefined): Command {
   const token = number === undefined ? UNKNOWN_TOKEN : (deletionOf(world, number).token ?? '')
   return {
@@ -163,7 +181,7 @@ function cancel(world: World, number: number): Answer {
   return { status: 'cancelled', archive: archive.archive }
 }
 
-/** What the page behind the link shows. */
+/** The status that the page behind the link shows. */
 export function lookUpStatus(world: World, number: number): Command {
   const token = deletionOf(world, number).token ?? ''
   return {

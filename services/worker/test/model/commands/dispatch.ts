@@ -7,7 +7,7 @@ import { createLease, dispatchRow } from '../leases.ts'
 import type { SystemUnderTest } from '../system-under-test.ts'
 import type { Deletion, Leased, World } from '../world.ts'
 
-/** Leases what is free of one kind and tells of the jobs to be queued, as the relay and the sweep do. */
+/** Leases the free rows of one kind and adds their jobs, as the relay and the sweep do. */
 export function dispatch(name: JobName): Command {
   return {
     modelSteps: atomically((world) => {
@@ -21,7 +21,7 @@ export function dispatch(name: JobName): Command {
   }
 }
 
-/** The number of jobs. */
+/** Returns the number of jobs. */
 export function dispatchInModel(world: World, name: JobName): number {
   const free = findFreeRows(world, name)
   const batch = free.filter((row) => isBatched(name, row))
@@ -35,12 +35,12 @@ export function dispatchInModel(world: World, name: JobName): number {
   return batches.length
 }
 
-/** Exports as long as nobody has tried to make them. */
+/** Erasures share a job, and so do exports that have not been attempted yet. */
 function isBatched(name: JobName, { attempts }: Leased): boolean {
   return name === 'erase-accounts' || (name === 'export-accounts' && attempts === 0)
 }
 
-/** What a job of this name could be made of now. */
+/** The rows that can be dispatched now for jobs of this name. */
 export function findFreeRows(world: World, name: JobName): Leased[] {
   const rows: Leased[] = {
     'send-mail': () => world.mails.filter(isWaiting),
@@ -50,7 +50,7 @@ export function findFreeRows(world: World, name: JobName): Leased[] {
   return rows.filter((row) => row.nextAttemptAt <= world.now)
 }
 
-/** Its date has passed, and the promised export is made or an hour overdue; or there is no way back any more. */
+/** It is claimed already, or its date has passed and the promised export is no longer pending or an hour overdue. */
 export function canBeClaimed({ now }: World, deletion: Deletion): boolean {
   if (deletion.status === 'erasing') return true
   if (deletion.status !== 'pending' || deletion.eraseAfter > now) return false

@@ -33,7 +33,7 @@ export function eraseAccounts(lease: number, name: string): Command {
   }
 }
 
-/** A job for a deletion whether or not it is due, as a faulty sweep would make it: the handler looks for itself. */
+/** A job for a deletion whether or not it is due, as from a faulty sweep: the handler must check the date itself. */
 export function eraseUndue(world: World, number: number): Command {
   const { id = '' } = deletionOf(world, number)
   return {
@@ -52,7 +52,7 @@ export function eraseUndue(world: World, number: number): Command {
   }
 }
 
-/** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
+/** One statement of the handler fails. The deletions are released for a retry soon, unless the erasure committed anyway. */
 export function eraseWithFailedStatement(lease: number, name: string): Command {
   const { perform } = eraseAccounts(lease, name)
   return {
@@ -75,7 +75,7 @@ interface Claimed {
   deletions: number[]
 }
 
-/** The point of no return, under a lease of the worker's own. */
+/** Claims under a lease of the worker: the point of no return. */
 function claim(world: World, job: number): Claimed {
   const lease = createLease(world)
   const claimed: Claimed = { lease, deletions: [] }
@@ -93,7 +93,7 @@ function claim(world: World, job: number): Claimed {
   return claimed
 }
 
-/** Those whose lease was lost meanwhile are left alone. Returns who was erased. */
+/** Erases the deletions whose lease the worker still holds, and returns them. */
 function erase(world: World, { lease, deletions }: Claimed): number[] {
   const held = deletions.filter((number) => {
     const deletion = deletionOf(world, number)
@@ -129,7 +129,7 @@ function eraseOne(world: World, number: number): void {
   Object.assign(person, { erased: true, active: false })
 }
 
-/** A worker claims, and then stands still before it erases. */
+/** A worker claims, and pauses before it erases. */
 export function pauseErasure(lease: number, name: string): Command {
   return {
     modelSteps: atomically((world) => ({ claimed: claim(world, lease).deletions.length })),
@@ -150,14 +150,14 @@ export function pauseErasure(lease: number, name: string): Command {
   }
 }
 
-export function resumeErasure(sleeper: PausedWorker & { name: 'erase-accounts' }): Command {
+export function resumeErasure(pausedWorker: PausedWorker & { name: 'erase-accounts' }): Command {
   return {
     modelSteps: atomically((world) => {
-      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== sleeper.lease)
-      return { erased: erase(world, sleeper).length }
+      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== pausedWorker.lease)
+      return { erased: erase(world, pausedWorker).length }
     }),
     async perform({ db, deps }) {
-      const claim = sleeper.work as Claim
+      const claim = pausedWorker.work as Claim
       for (const { userId } of claim.deletions)
         await removeFiles(deps.uploadDir, deps.dataMap, userId)
       return { answer: { erased: (await finishErasure(db, await planErasure(db), claim)).length } }

@@ -28,9 +28,9 @@ export function exportAccounts(lease: number, name: string): Command {
   return {
     *modelSteps(world) {
       yield
-      const taken = acquireAll(world, lease)
+      const acquired = acquireAll(world, lease)
       yield
-      publishAll(world, taken)
+      publishAll(world, acquired)
       return {}
     },
     async perform({ deps }) {
@@ -40,19 +40,19 @@ export function exportAccounts(lease: number, name: string): Command {
   }
 }
 
-/** One of its statements fails, and no other: it is tried again soon, unless it was done all the same. */
+/** One statement of the handler fails. The exports are released for a retry soon, unless publishing committed anyway. */
 export function exportWithFailedStatement(lease: number, name: string): Command {
   const { perform } = exportAccounts(lease, name)
   return {
     *modelSteps(world, choose) {
       yield
-      const taken = acquireAll(world, lease)
+      const acquired = acquireAll(world, lease)
       yield
-      if (choose(2) === 1) publishAll(world, taken)
+      if (choose(2) === 1) publishAll(world, acquired)
       else
-        for (const number of taken.deletions) {
+        for (const number of acquired.deletions) {
           const row = deletionOf(world, number).export
-          if (row.lease === taken.lease) releaseRow(world, row, retryDelays.databaseUnavailable)
+          if (row.lease === acquired.lease) releaseRow(world, row, retryDelays.databaseUnavailable)
         }
       return {}
     },
@@ -65,18 +65,18 @@ interface AcquiredExports {
   deletions: number[]
 }
 
-/** All that were lent for this job, under a lease of the worker's own. */
+/** Acquires all exports of this job under a lease of the worker. */
 function acquireAll(world: World, job: number): AcquiredExports {
-  const taken: AcquiredExports = { lease: createLease(world), deletions: [] }
+  const acquired: AcquiredExports = { lease: createLease(world), deletions: [] }
   for (const [number, deletion] of world.deletions.entries()) {
     if (deletion.export.lease !== job) continue
-    taken.deletions.push(number)
-    acquireRow(world, deletion.export, taken.lease)
+    acquired.deletions.push(number)
+    acquireRow(world, deletion.export, acquired.lease)
   }
-  return taken
+  return acquired
 }
 
-/** Those whose lease is still ours, and whose deletion is neither cancelled nor begun. Returns how many. */
+/** Publishes the exports whose lease the worker still holds and whose deletion is pending. Returns how many. */
 function publishAll(world: World, { lease, deletions }: AcquiredExports): number {
   return deletions.filter((number) => publishOne(world, number, lease)).length
 }
@@ -94,14 +94,14 @@ function publishOne(world: World, number: number, lease: number): boolean {
   return true
 }
 
-/** A worker makes the archives, and then stands still before it offers them. */
+/** A worker stores the archives, and pauses before it publishes them. */
 export function pauseExports(lease: number, name: string): Command {
   return {
-    modelSteps: atomically((world) => ({ taken: acquireAll(world, lease).deletions.length })),
+    modelSteps: atomically((world) => ({ acquired: acquireAll(world, lease).deletions.length })),
     async perform({ db, keys, deps }) {
-      const taken = await acquire(db, 'exports', name)
-      if (!taken) return { answer: { taken: 0 } }
-      const { lease, rows } = taken
+      const acquired = await acquire(db, 'exports', name)
+      if (!acquired) return { answer: { acquired: 0 } }
+      const { lease, rows } = acquired
       const ids = rows.map(({ id }) => id)
       const wanted = await findPendingExports(db, keys, await recordAttempts(db, lease, ids))
       const { snapshotPool, storage, uploadDir } = deps
@@ -111,14 +111,16 @@ export function pauseExports(lease: number, name: string): Command {
       for (const { exportId, make } of await prepareArchives(snapshotPool, storage, shared, wanted))
         if (make) stored.push({ exportId, ...(await make()) })
       return {
-        answer: { taken: rows.length },
+        answer: { acquired: rows.length },
         updateModel(world) {
           const mine = world.leases.indexOf(lease)
           const deletions = [...world.deletions.keys()].filter(
             (number) => deletionOf(world, number).export.lease === mine,
           )
           world.pausedWorkers.push({
-            ...{ name: 'export-accounts', lease: mine, deletions },
+            name: 'export-accounts',
+            lease: mine,
+            deletions,
             work: { lease, stored },
           })
         },
@@ -132,12 +134,12 @@ interface StoredArchives {
   stored: StoredExport[]
 }
 
-export function resumeExports(sleeper: PausedWorker & { name: 'export-accounts' }): Command {
-  const { lease, stored } = sleeper.work as StoredArchives
+export function resumeExports(pausedWorker: PausedWorker & { name: 'export-accounts' }): Command {
+  const { lease, stored } = pausedWorker.work as StoredArchives
   return {
     modelSteps: atomically((world) => {
-      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== sleeper.lease)
-      return { offered: publishAll(world, sleeper) }
+      world.pausedWorkers = world.pausedWorkers.filter(({ lease }) => lease !== pausedWorker.lease)
+      return { offered: publishAll(world, pausedWorker) }
     }),
     async perform({ db, deps }) {
       const offered = await publishArchives(db, lease, stored, exportTtl.iso)
@@ -148,7 +150,7 @@ export function resumeExports(sleeper: PausedWorker & { name: 'export-accounts' 
   }
 }
 
-/** By the link of the mail. */
+/** Opens the archive by the link in the mail. */
 export function openArchiveOf(world: World, number: number): Command {
   const token = deletionOf(world, number).export.token ?? ''
   return {
@@ -174,7 +176,7 @@ function expectedArchive(
   return { createdAt, expiresAt, there: true }
 }
 
-/** The saved passwords in clear, against the account's password. */
+/** Reads the saved passwords in clear text, with the password of the account. */
 export function openVaultOf(world: World, number: number, password: string): Command {
   const token = deletionOf(world, number).export.token ?? ''
   return {

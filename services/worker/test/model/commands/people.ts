@@ -15,15 +15,15 @@ export function signUp(email: string, password: string): Command {
     modelSteps: atomically((world) => {
       if (findActiveAccount(world, email) !== undefined) return refusal('address-taken')
       world.people.push({
-        ...{
-          id: undefined,
-          email: toStoredAddress(email),
-          password,
-          role: 'member',
-          active: true,
-          erased: false,
-        },
-        ...{ createdAt: world.now, saved: [], avatar: undefined },
+        id: undefined,
+        email: toStoredAddress(email),
+        password,
+        role: 'member',
+        active: true,
+        erased: false,
+        createdAt: world.now,
+        saved: [],
+        avatar: undefined,
       })
       return { email: toStoredAddress(email), displayName: null, createdAt: world.now }
     }),
@@ -45,8 +45,14 @@ export function logIn(email: string, password: string, kind: ModelSession['kind'
       if (person.active) {
         const times = { authenticatedAt: world.now, expiresAt: world.now + sessionTtl.ms }
         world.sessions.push({
-          ...{ id: undefined, person: index, kind, ...times, ended: false },
-          ...{ refreshes: 0, hashes: [], held: undefined },
+          id: undefined,
+          person: index,
+          kind,
+          ...times,
+          ended: false,
+          refreshes: 0,
+          hashes: [],
+          held: undefined,
         })
         return { userId: person.id, role: person.role, kind, ...times }
       }

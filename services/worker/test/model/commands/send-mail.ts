@@ -39,8 +39,8 @@ export function sendMail(lease: number, name: string): Command {
 }
 
 /**
- * The server is slow to take a mail, so that it is lent to a second worker; both hand it over, and the word of the second
- * one counts. Only where the server takes what it is given.
+ * The server is slow, so the lease of the first worker expires and a second worker sends the mail too. Only the second
+ * worker's result is recorded. Requires a server that accepts the mail.
  */
 export function sendTwice(world: World, number: number): Command {
   const { id = '' } = world.mails[number] as Mail
@@ -53,7 +53,7 @@ export function sendTwice(world: World, number: number): Command {
       world.now = later
       acquireRow(world, mail, createLease(world))
       const to = addressee(world, mail) ?? ''
-      // The first may notice in time that it has lost its lease.
+      // The first worker may notice in time that it has lost its lease.
       mail.sentTo.push(...(choose(2) === 0 ? [to, to] : [to]))
       finish(world, mail, 'sent')
       return {}
@@ -74,13 +74,13 @@ export function sendTwice(world: World, number: number): Command {
   }
 }
 
-/** Whether the server would take this mail from whoever began with it now. */
+/** Whether a worker that acquired this mail now would deliver it. */
 export function canBeSentNow(world: World, mail: Mail): boolean {
   const free = mail.status === 'pending' && mail.nextAttemptAt <= world.now
   return free && world.smtp.code === 0 && addressee(world, mail) !== null && isCurrent(world, mail)
 }
 
-/** A handler that is cut off tries to note for seconds what has become of the mail; nobody waits for the dead. */
+/** After a crash the handler would retry for seconds to record the result, so the test does not wait for it. */
 async function raceWithCrash(
   { failingDb }: SystemUnderTest,
   handled: Promise<void>,
@@ -91,13 +91,13 @@ async function raceWithCrash(
   return Promise.race(dead ? [dead, done] : [done])
 }
 
-/** Nobody, once the person is erased and the address was not kept for this mail. */
+/** Null once the account is erased, unless the mail has a copy of the address. */
 function addressee(world: World, mail: Mail): string | null {
   const person = personOf(world, deletionOf(world, mail.deletion).person)
   return mail.address ?? (person.erased ? null : person.email)
 }
 
-/** Whether what the mail says is still so. */
+/** Whether the news of the mail is still correct. */
 function isCurrent(world: World, { mail, deletion: number }: Mail): boolean {
   const deletion = deletionOf(world, number)
   if (mail === 'deletion-scheduled' || mail === 'deletion-reminder')
@@ -107,7 +107,7 @@ function isCurrent(world: World, { mail, deletion: number }: Mail): boolean {
 
 function expectedResult({ smtp: { at, code } }: World): 'sent' | 'later' | 'undeliverable' {
   if (code === 0) return 'sent'
-  // A sender refused is no fault of the mail's.
+  // If the server refuses the sender, the mail itself is not at fault.
   return code >= 500 && at !== 'MAIL' ? 'undeliverable' : 'later'
 }
 

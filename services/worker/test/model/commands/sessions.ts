@@ -13,12 +13,12 @@ import { atomically, type Command, refusal, withTimesInMs } from '../command.ts'
 import type { SystemUnderTest } from '../system-under-test.ts'
 import { type ModelPerson, type ModelSession, personOf, type World } from '../world.ts'
 
-/** A log-in of which the person holds the tokens, whether or not it is over. */
+/** A session whose tokens the client has, whether or not it has ended. */
 export interface HeldSession extends ModelSession {
   held: NonNullable<ModelSession['held']>
 }
 
-/** The log-in as the API finds it on each request; undefined where it is over, or its person not active. */
+/** The session as the API finds it on each request; undefined if it has ended or its account is not active. */
 export function acceptedSession(
   world: World,
   index: number,
@@ -29,7 +29,7 @@ export function acceptedSession(
   return accepted ? { ...session, who } : undefined
 }
 
-/** The same for real: by the cookie, or by the id in the access token. */
+/** The same in the system: by the cookie, or by the id in the access token. */
 export async function findAcceptedSession(
   { db }: SystemUnderTest,
   { kind, held }: HeldSession,
@@ -41,7 +41,7 @@ export async function findAcceptedSession(
   return session
 }
 
-export function readSession(index: number, logIn: HeldSession): Command {
+export function readSession(index: number, heldSession: HeldSession): Command {
   return {
     modelSteps: atomically((world) => {
       const accepted = acceptedSession(world, index)
@@ -50,13 +50,13 @@ export function readSession(index: number, logIn: HeldSession): Command {
       return { userId: who.id, role: who.role, kind, authenticatedAt, expiresAt }
     }),
     async perform(system) {
-      const { id: _, ...facts } = await findAcceptedSession(system, logIn)
+      const { id: _, ...facts } = await findAcceptedSession(system, heldSession)
       return { answer: withTimesInMs(facts) }
     },
   }
 }
 
-/** With the token of this turn: the newest that the person was given, or one that was used. */
+/** Refreshes with the token of this turn: the newest one of the client, or a used one. */
 export function refreshWith(index: number, { held }: HeldSession, turn: number): Command {
   const token = held.tokens[turn] ?? 'a token that was lost'
   return {
@@ -66,7 +66,7 @@ export function refreshWith(index: number, { held }: HeldSession, turn: number):
       if (acceptedSession(world, index) && turn === session.refreshes) {
         session.refreshes++
         yield
-        // Whoever came with the same token meanwhile has ended the session.
+        // A concurrent request with the same token ends the session.
         if (acceptedSession(world, index)) return {}
       }
       yield
@@ -86,10 +86,10 @@ export function refreshWith(index: number, { held }: HeldSession, turn: number):
   }
 }
 
-/** `underWay`: the session was found before what came since, and only now does the request write. */
+/** `underWay`: the session was read earlier, before other commands, and the request writes only now. */
 export function saveSecret(
   index: number,
-  logIn: HeldSession,
+  heldSession: HeldSession,
   secret: string,
   underWay: boolean,
 ): Command {
@@ -104,7 +104,9 @@ export function saveSecret(
       return { site, createdAt: world.now }
     }),
     async perform(system) {
-      const { userId } = underWay ? logIn.held.session : await findAcceptedSession(system, logIn)
+      const { userId } = underWay
+        ? heldSession.held.session
+        : await findAcceptedSession(system, heldSession)
       const entry = { site, username: 'me', password: secret }
       const { createdAt } = await savePassword(system.db, system.keys, userId, entry)
       return { answer: withTimesInMs({ site, createdAt }) }
@@ -114,7 +116,7 @@ export function saveSecret(
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 
-export function uploadAvatar(index: number, logIn: HeldSession, bytes: number): Command {
+export function uploadAvatar(index: number, heldSession: HeldSession, bytes: number): Command {
   return {
     modelSteps: atomically((world) => {
       const accepted = acceptedSession(world, index)
@@ -123,7 +125,7 @@ export function uploadAvatar(index: number, logIn: HeldSession, bytes: number): 
       return {}
     }),
     async perform(system) {
-      const { userId } = await findAcceptedSession(system, logIn)
+      const { userId } = await findAcceptedSession(system, heldSession)
       const body = Buffer.concat([png, randomBytes(bytes)])
       await putAvatar(system.db, system.deps.uploadDir, userId, { type: 'image/png', body })
       return { answer: {} }
@@ -133,7 +135,7 @@ export function uploadAvatar(index: number, logIn: HeldSession, bytes: number): 
 
 export function choosePassword(
   index: number,
-  logIn: HeldSession,
+  heldSession: HeldSession,
   currentPassword: string,
   newPassword: string,
 ): Command {
@@ -148,7 +150,7 @@ export function choosePassword(
       return {}
     }),
     async perform(system) {
-      const session = await findAcceptedSession(system, logIn)
+      const session = await findAcceptedSession(system, heldSession)
       await changePassword(system.db, system.hasher, session, { currentPassword, newPassword })
       return { answer: {} }
     },

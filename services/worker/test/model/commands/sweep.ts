@@ -4,7 +4,7 @@ import type { Choose, Command } from '../command.ts'
 import { DAY, MINUTE } from '../durations.ts'
 import { stageMail, type World } from '../world.ts'
 
-/** What the sweep does apart from lending; the product's own tasks, each of one statement. */
+/** The tasks of the sweep apart from dispatching. Each is one statement. */
 export const sweeps = {
   'expire-exports'(world) {
     for (const { export: archive } of world.deletions)
@@ -32,17 +32,17 @@ export const sweeps = {
   },
 } satisfies Record<string, (world: World) => void>
 
-/** One archive after the other: whoever dies over them leaves what they had not come to for a minute later. */
+/** Removes the archives one by one. If the worker crashes, the others are retried a minute later. */
 function* removeArchives(world: World, choose: Choose): Generator<void> {
   const closed = ['failed', 'withdrawn', 'expired']
-  const taken = world.deletions
+  const archives = world.deletions
     .map((deletion) => deletion.export)
     .filter(({ archive, status }) => archive && closed.includes(status))
     .filter(({ nextAttemptAt }) => nextAttemptAt <= world.now)
-  for (const archive of taken) archive.nextAttemptAt = world.now + MINUTE
-  while (taken.length > 0) {
+  for (const archive of archives) archive.nextAttemptAt = world.now + MINUTE
+  while (archives.length > 0) {
     yield
-    for (const archive of taken.splice(choose(taken.length), 1)) archive.archive = false
+    for (const archive of archives.splice(choose(archives.length), 1)) archive.archive = false
   }
 }
 

@@ -19,7 +19,7 @@ const commandsByName = {
   'erase-accounts': eraseAccounts,
 }
 
-/** A worker does the jobs of these names until none of them is free any more; where it does all, it reminds people too. */
+/** Runs jobs of these names until no row is free. With all names, it stages the reminders too. */
 export function work(names: JobName[]): Command {
   const reminds = names.length === jobNames.length
   return {
@@ -40,7 +40,7 @@ export function work(names: JobName[]): Command {
   }
 }
 
-/** False when nothing was free. */
+/** Returns false if no row was free. */
 function runModelRound(world: World, name: JobName): boolean {
   const jobs = dispatchInModel(world, name)
   for (const { lease } of jobs === 0 ? [] : world.jobs.slice(-jobs)) {
