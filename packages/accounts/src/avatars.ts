@@ -12,7 +12,7 @@ const endings: Record<ImageType, string> = {
   'image/webp': 'webp',
 }
 
-/** What the bytes say they are; a name or a header can say anything. */
+/** Detects the image type from the bytes, because a file name or a header may be wrong. */
 export function imageType(body: Buffer): ImageType | undefined {
   if (body.subarray(0, 8).equals(Buffer.from('89504e470d0a1a0a', 'hex'))) return 'image/png'
   if (body.subarray(0, 3).equals(Buffer.from('ffd8ff', 'hex'))) return 'image/jpeg'
@@ -21,7 +21,7 @@ export function imageType(body: Buffer): ImageType | undefined {
   return undefined
 }
 
-/** The file is written under the lock that sees the user active: an upload under way does not pass a deletion. */
+/** Writes the file while it holds the lock on the active user, so an upload cannot finish after a deletion begins. */
 export async function putAvatar(
   db: Db,
   uploadDir: string,
@@ -70,7 +70,7 @@ export async function removeAvatar(db: Db, uploadDir: string, userId: number): P
   await sweepFolder(db, picturesFolder(uploadDir, userId), userId)
 }
 
-/** Exclusive, so that two uploads of one person come one after the other, and a deletion before or after both. */
+/** The exclusive lock orders two uploads of one person, and puts a deletion before or after both. */
 async function lockActive(tx: Tx, userId: number): Promise<boolean> {
   const user = await tx
     .selectFrom('active_users')
@@ -95,8 +95,8 @@ async function writeWhole(folder: string, fileName: string, body: Buffer): Promi
 }
 
 /**
- * Removes what the row does not name: the picture before this one, or one whose transaction failed.
- * Once a deletion has come, nothing is touched: the erasure takes the whole folder.
+ * Removes files that the row does not name: an older picture, or one whose transaction failed. It does nothing once a
+ * deletion has begun, because the erasure removes the whole folder.
  */
 async function sweepFolder(db: Db, folder: string, userId: number): Promise<void> {
   await db.transaction().execute(async (tx) => {

@@ -8,7 +8,10 @@ import {
 import type { Hasher } from './hashing.ts'
 import { findByCredentials } from './sessions.ts'
 
-/** For whoever lost the mail. `wrong-credentials`, or `deletion-not-pending` with `deletionStatus`, `none` where there is none. */
+/**
+ * For a person who lost the mail. Throws `wrong-credentials`, or `deletion-not-pending` with `deletionStatus`, which
+ * is `none` if there is no deletion.
+ */
 export async function cancelDeletionByPassword(
   db: Db,
   hasher: Hasher,

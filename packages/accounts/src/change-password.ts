@@ -3,7 +3,7 @@ import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
 
-/** Ends every other session of the user in the same transaction: whoever knew the old password is out. */
+/** Ends every other session of the user in the same transaction, which logs out anyone who used the old password. */
 export async function changePassword(
   db: Db,
   hasher: Hasher,
@@ -20,7 +20,8 @@ export async function changePassword(
     throw new AccountError('wrong-password')
   const passwordHash = await hasher.hash(change.newPassword)
   await db.transaction().execute(async (tx) => {
-    // The old hash in the guard: of two changes at once, one wins. `active`: none passes a deletion.
+    // The condition on the old hash lets one of two concurrent changes win; the condition on `active` rejects a
+    // change after a deletion.
     const { numUpdatedRows } = await tx
       .updateTable('users')
       .set({ password_hash: passwordHash })

@@ -2,37 +2,40 @@ import { domainToASCII, domainToUnicode } from 'node:url'
 
 const MAX_LENGTH = 254
 const ASCII = /^[\x20-\x7e]*$/
-/** The host of a URL may be more: `ü.example/x`, `ü%2eexample`. */
+/** The host of a URL allows more: `ü.example/x`, `ü%2eexample`. */
 const NAME = /^[a-z0-9.\u0080-\u{10ffff}-]+$/iu
 /** RFC 5322 §3.2.3: a dot-atom. */
 const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i
-/** RFC 5321 §2.3.5, with a name at the end that is no number: `1.2` is an IP address to whoever sends mail there. */
+/** RFC 5321 §2.3.5, with a last label that is not a number: mail servers read `1.2` as an IP address. */
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** As an address is stored and found: its domain in small letters, as the mailer writes it, and one in another script in ASCII (`xn--…`, UTS 46). */
+/**
+ * The form in which an address is stored and searched: its domain in lowercase, as the mailer writes it, and a domain
+ * in another script in ASCII (`xn--…`, UTS 46).
+ */
 export function storedAddress(address: string): string {
   const [local, domain] = partsOf(address)
   if (ASCII.test(domain)) return `${local}@${domain.toLowerCase()}`
   return `${local}@${domainToASCII(domain) || domain}`
 }
 
-/** Whether mail can be sent to the part before the @: what is outside ASCII would need SMTPUTF8, which few servers take. */
+/** Whether mail can be sent to the part before the @: non-ASCII characters need SMTPUTF8, which few servers support. */
 export function hasMailableLocalPart(address: string): boolean {
   const [local] = partsOf(address)
   return LOCAL_PART.test(local) && local.length <= 64
 }
 
-/** Whether the part after the @ is the name of a domain, and one that a mailer leaves as it is. */
+/** Whether the part after the @ is a domain name that a mailer leaves unchanged. */
 export function hasMailableDomain(address: string): boolean {
   const [, domain] = partsOf(address)
   if (!NAME.test(domain)) return false
-  // Empty where the name is not valid, another one where it is an IP address.
+  // Empty if the name is invalid, and different if it is an IP address.
   const ascii = domainToASCII(domain)
   if (ASCII.test(domain) && domain.toLowerCase() !== ascii) return false
   return DOMAIN.test(ascii) && isPunycode(ascii) && storedAddress(address).length <= MAX_LENGTH
 }
 
-/** Whether each label that begins with `xn--` stands for one in another script, and for one alone. */
+/** Whether each label that begins with `xn--` encodes exactly one label in another script. */
 function isPunycode(domain: string): boolean {
   const unicode = domainToUnicode(domain)
   const labels = unicode.split('.')

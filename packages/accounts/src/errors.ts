@@ -13,11 +13,11 @@ export type AccountErrorCode =
   | 'avatar-not-found'
   | 'busy'
 
-/** A rule of the built-in accounts refused. The API maps each code to a problem; nothing else should. */
+/** The built-in accounts rejected a call. The API maps each code to a problem; no other code should. */
 export class AccountError extends Error {
   override name = 'AccountError'
   readonly code: AccountErrorCode
-  /** Facts that belong in the answer, such as `eraseAfter`. */
+  /** Facts for the response, such as `eraseAfter`. */
   readonly members: Record<string, unknown>
 
   constructor(code: AccountErrorCode, members: Record<string, unknown> = {}) {

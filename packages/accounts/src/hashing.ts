@@ -18,8 +18,8 @@ export interface Hasher {
 }
 
 /**
- * argon2id with bounded concurrency: it costs a core for tens of milliseconds, and unbounded log-ins would starve
- * every other request. Beyond `waiting` queued calls it refuses with `busy` at once.
+ * Argon2id with bounded concurrency: a hash uses a core for tens of milliseconds, so unbounded log-ins would starve
+ * all other requests. With more than `waiting` queued calls it throws `busy` at once.
  */
 export async function createHasher({
   concurrency = availableParallelism(),
@@ -48,8 +48,8 @@ export async function createHasher({
 }
 
 /**
- * Hashes passwords in their normal form. A hash from before was made of the password as it was typed: that form is tried too
- * where it is another one, so a password in its normal form, as most are, costs one look.
+ * Hashes passwords in normalized form. An older hash may come from the password as typed, so that form is tried too
+ * if it differs. Most passwords are already normalized and need one check.
  */
 export function normalizing({ hash, verify }: Hasher): Hasher {
   return {

@@ -4,7 +4,10 @@ import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import { listSavedPasswords, type SavedPassword } from './saved-passwords.ts'
 
-/** Whose export this is, as long as the deletion is pending; else `export-gone`, or `export-not-found`. */
+/**
+ * Returns the owner of this export while the deletion is pending. Throws `export-gone` or `export-not-found`
+ * otherwise.
+ */
 export async function findExportOwner(
   db: Db,
   token: string,
@@ -27,8 +30,8 @@ export async function findExportOwner(
 }
 
 /**
- * The saved passwords in clear: only during the grace period, and only with the account's password.
- * A link in a mailbox must not open the vault.
+ * Returns the decrypted saved passwords, only during the grace period and only with the account password: a link in a
+ * mailbox must not be enough to open the vault.
  */
 export async function openVault(
   db: Db,

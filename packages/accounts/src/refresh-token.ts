@@ -5,8 +5,8 @@ const ID = 16
 const NONCE = 16
 
 /**
- * A refresh token names its session and carries a proof that we made it. So a used one is known for what it is,
- * without a list of all that were ever given out.
+ * A refresh token names its session and carries a proof that this service issued it. A used token is therefore
+ * recognized without a list of all issued tokens.
  */
 export function newRefreshToken(keys: Keys, sessionId: string): string {
   const named = Buffer.concat([
@@ -16,7 +16,7 @@ export function newRefreshToken(keys: Keys, sessionId: string): string {
   return Buffer.concat([named, proof(keys, named)]).toString('base64url')
 }
 
-/** The session that a token of ours names; undefined for one that we never gave out. */
+/** Returns the session that a token names, or undefined for a token that this service did not issue. */
 export function readSessionId(keys: Keys, token: string): string | undefined {
   const bytes = Buffer.from(token, 'base64url')
   if (bytes.length !== ID + NONCE + 32 || bytes.toString('base64url') !== token) return undefined

@@ -8,8 +8,8 @@ import type { Session } from './session.ts'
 import { findSession } from './sessions.ts'
 
 /**
- * Rotates the token. A used one is refused and ends its session: either the thief or the owner
- * is holding it, and we cannot tell which (RFC 9700 §4.14.2).
+ * Rotates the token. A used token is rejected and ends its session: either a thief or the owner presents it, and the
+ * service cannot tell which (RFC 9700 §4.14.2).
  */
 export async function refresh(
   db: Db,
@@ -19,7 +19,7 @@ export async function refresh(
   const sessionId = readSessionId(keys, token)
   if (!sessionId) throw new AccountError('unauthenticated')
   const next = newRefreshToken(keys, sessionId)
-  // Sees the user active under a lock: a refresh under way does not outlive the deletion.
+  // Locks the active user, so that a concurrent refresh cannot outlast a deletion.
   const { rows } = await sql<{ id: string }>`
     with owner as (
       select active_users.id from public.active_users join public.sessions on sessions.user_id = active_users.id

@@ -10,23 +10,24 @@ import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
 export interface DeletionRules {
   /** ISO 8601 durations. */
   gracePeriod: string
-  /** How recent the log-in must be where the request brings no password. */
+  /** How recent the log-in must be if the request contains no password. */
   reauthenticationWindow: string
 }
 
 export interface DeletionRequest {
   userId: number
-  /** The password of whoever asks, not of whom it is about. */
+  /** The password of the caller, not of the person to delete. */
   password?: string | undefined
   eraseNow?: boolean | undefined
 }
 
 /**
- * Deactivates the account, ends all its sessions, and sets the date of its erasure: all of it, or nothing.
- * Asked again for a deactivated account (an administrator can), it answers with the same deletion and the same date.
+ * Deactivates the account, ends all its sessions and sets the date of its erasure, or does nothing. For a deactivated
+ * account (an administrator can ask again) it returns the same deletion with the same date.
  *
- * Errors: `not-authorized` (neither one's own account nor an administrator), `user-not-found` (an administrator names
- * nobody), `wrong-password`, `reauthentication-required`, `unauthenticated` (the session ended meanwhile).
+ * Errors: `not-authorized` (the caller is neither the owner nor an administrator), `user-not-found` (an administrator
+ * names an unknown user), `wrong-password`, `reauthentication-required`, `unauthenticated` (the session ended
+ * meanwhile).
  */
 export async function requestDeletion(
   db: Db,
@@ -54,9 +55,9 @@ export async function requestDeletion(
 }
 
 /**
- * Locks both people (in the order of their ids, so that two administrators cannot lock each other out) and looks again at
- * everything that allows the request. The locks are held until the deletion is written: to authorise and to act is one step.
- * Returns whether the account is a new one.
+ * Locks both people in the order of their ids, so that two administrators cannot deadlock, and checks again
+ * everything that allows the request. The locks last until the deletion is written, so nothing changes between the
+ * check and the write. Returns whether the account is a new one.
  */
 async function authorize(
   tx: Tx,

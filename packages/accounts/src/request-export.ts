@@ -6,16 +6,16 @@ import type { Session } from './session.ts'
 import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
 
 export interface ExportRules {
-  /** How recent the log-in must be where the request brings no password; ISO 8601. */
+  /** How recent the log-in must be if the request contains no password; ISO 8601. */
   reauthenticationWindow: string
-  /** So many may be asked for within a day. */
+  /** How many exports a person may request within a day. */
   perDay: number
 }
 
 /**
- * Asks for an archive of one's own data, without a deletion (GDPR Art. 15 and 20). One is made at a time: asked again
- * meanwhile, it answers with the same one. Errors: `wrong-password`, `reauthentication-required`, `unauthenticated`,
- * `too-many-exports` with `retryAfter`, in seconds.
+ * Requests an archive of the caller's own data without a deletion (GDPR Art. 15 and 20). While one is pending, it
+ * returns that one. Errors: `wrong-password`, `reauthentication-required`, `unauthenticated`, `too-many-exports` with
+ * `retryAfter`, in seconds.
  */
 export async function requestExport(
   db: Db,
@@ -27,7 +27,8 @@ export async function requestExport(
 ): Promise<OwnExport> {
   const shownHash = await verifyPassword(db, hasher, session.userId, password)
   return db.transaction().execute(async (tx) => {
-    // Held until it is written: nothing is asked for past a deletion, and nobody counts at the same moment.
+    // The lock lasts until the export is written, so a deletion cannot overtake it and no two requests count at the
+    // same time.
     const actor = await tx
       .selectFrom('active_users')
       .select('password_hash')

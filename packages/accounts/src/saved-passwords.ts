@@ -12,10 +12,10 @@ export interface SavedPassword {
   createdAt: Date
 }
 
-// They are listed whole, so there is an end to them.
+// The list is returned whole, so its length is limited.
 const SAVED_AT_MOST = 2_000
 
-/** Every person has a key of their own: erasing it is what closes older copies of what it sealed. */
+/** Each person has their own key: erasing it makes older copies of what it encrypted unreadable. */
 export async function createPersonKey(
   tx: Tx,
   keys: Keys,
@@ -28,7 +28,7 @@ export async function createPersonKey(
     .execute()
 }
 
-/** `too-many-saved-passwords` beyond two thousand. */
+/** Throws `too-many-saved-passwords` beyond two thousand. */
 export async function savePassword(
   db: Db,
   keys: Keys,
@@ -38,7 +38,7 @@ export async function savePassword(
   const personKey = await openPersonKey(db, keys, userId)
   const id = crypto.randomUUID()
   const secret = seal(personKey, `${userId} ${id}`, Buffer.from(entry.password))
-  // Locks the user and sees it active in the same statement: nothing is written past a deletion.
+  // Locks the active user in the same statement, so that nothing is written after a deletion begins.
   const saved = await db
     .insertInto('saved_passwords')
     .columns(['id', 'user_id', 'site', 'username', 'secret'])
@@ -75,7 +75,10 @@ async function whyNotSaved(db: Db, userId: number) {
   return user ? 'too-many-saved-passwords' : 'unauthenticated'
 }
 
-/** In clear, oldest first. Works for a deactivated account too: during the grace period they are still the person's. */
+/**
+ * Returns the decrypted passwords, oldest first. It works for a deactivated account too, because they belong to the
+ * person during the grace period.
+ */
 export async function listSavedPasswords(
   db: Db,
   keys: Keys,
@@ -96,7 +99,7 @@ export async function listSavedPasswords(
 }
 
 export async function removeSavedPassword(db: Db, userId: number, id: string): Promise<void> {
-  // `active` under a lock here as well: during the grace period nothing of the person's changes.
+  // Locks the active user here too: a person's data does not change during the grace period.
   const { rows } = await sql`
     with owner as (select id from public.active_users where id = ${userId} for share)
     delete from public.saved_passwords using owner

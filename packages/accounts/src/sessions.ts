@@ -18,8 +18,8 @@ export interface LogIn {
 }
 
 /**
- * `wrong-credentials` for an unknown address, a wrong password and an account being erased alike;
- * `account-pending-deletion` with `eraseAfter` for the right pair of a deactivated account.
+ * Throws `wrong-credentials` alike for an unknown address, a wrong password and an account that is being erased, and
+ * `account-pending-deletion` with `eraseAfter` for the right credentials of a deactivated account.
  */
 export async function logIn(
   db: Db,
@@ -30,8 +30,8 @@ export async function logIn(
   const user = await findByCredentials(db, hasher, attempt)
   const id = crypto.randomUUID()
   const token = attempt.kind === 'cookie' ? randomToken() : newRefreshToken(keys, id)
-  // Locks the user and sees it active and with this very password in the same statement: a log-in that was
-  // under way when the deletion (or a change of the password) came leaves no session behind.
+  // Locks the user and checks in the same statement that it is active and has this password. A log-in that runs
+  // during a deletion or a password change therefore leaves no session behind.
   const session = await db
     .insertInto('sessions')
     .columns(['id', 'user_id', 'kind', 'token_hash', 'expires_at'])
@@ -64,7 +64,7 @@ export async function logIn(
   }
 }
 
-/** The user, active or not, to whom this pair belongs. An unknown address takes as long as a known one. */
+/** Returns the user with these credentials, active or not. An unknown address takes as long as a known one. */
 export async function findByCredentials(
   db: Db,
   hasher: Hasher,
@@ -81,7 +81,7 @@ export async function findByCredentials(
   return user
 }
 
-/** The session of a cookie's token. */
+/** Returns the session of a cookie's token. */
 export async function findSessionByToken(db: Db, token: string): Promise<Session | undefined> {
   return liveSessions(db)
     .where('sessions.token_hash', '=', tokenHash(token))
@@ -89,12 +89,15 @@ export async function findSessionByToken(db: Db, token: string): Promise<Session
     .executeTakeFirst()
 }
 
-/** The session of a pair of tokens. */
+/** Returns the session of an access and refresh token pair. */
 export async function findSession(db: Db, id: string): Promise<Session | undefined> {
   return ofTokens(db, id).executeTakeFirst()
 }
 
-/** The session that an access token names: as long as `exp`, in seconds since 1970, is to come on the database's clock. */
+/**
+ * Returns the session that an access token names, while `exp` (seconds since 1970) is in the future on the database's
+ * clock.
+ */
 export async function findSessionOfAccessToken(
   db: Db,
   { sid, exp }: { sid: string; exp: number },
@@ -104,7 +107,7 @@ export async function findSessionOfAccessToken(
     .executeTakeFirst()
 }
 
-/** All sessions of a user, newest log-in first. */
+/** Returns all sessions of a user, newest log-in first. */
 export async function listSessions(db: Db, userId: number): Promise<Session[]> {
   return liveSessions(db)
     .where('sessions.user_id', '=', userId)
@@ -121,7 +124,7 @@ export async function endSession(db: Db, userId: number, sessionId: string): Pro
   if (numDeletedRows === 0n) throw new AccountError('session-not-found')
 }
 
-/** Forgets up to `limit` sessions that are over of themselves; returns how many. */
+/** Deletes up to `limit` expired sessions, and returns how many. */
 export async function purgeExpiredSessions(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from public.sessions where id in (

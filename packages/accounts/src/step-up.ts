@@ -5,8 +5,8 @@ import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
 
 /**
- * The hash that the shown password was checked against, outside of any lock: argon2 is slow on purpose. Undefined where
- * none was shown. Errors: `wrong-password`, `unauthenticated`.
+ * Returns the hash that matched the password, or undefined if no password was given. It holds no lock, because argon2
+ * is slow on purpose. Errors: `wrong-password`, `unauthenticated`.
  */
 export async function verifyPassword(
   db: Db,
@@ -25,7 +25,7 @@ export async function verifyPassword(
   return user.password_hash
 }
 
-/** Whether the log-in of this session is more recent than `window` (ISO 8601); undefined where the session has ended. */
+/** Whether the log-in of this session is more recent than `window` (ISO 8601); undefined if the session has ended. */
 export async function isRecentlyAuthenticated(
   tx: Tx,
   session: Session,

@@ -21,7 +21,10 @@ export interface SignUp {
   displayName?: string | undefined
 }
 
-/** `address-taken` also when an account in its grace period holds the address: the answer does not say which. */
+/**
+ * Throws `address-taken` even if the account with the address is in its grace period: the response does not reveal
+ * which.
+ */
 export async function signUp(db: Db, keys: Keys, hasher: Hasher, wanted: SignUp): Promise<User> {
   const passwordHash = await hasher.hash(wanted.password)
   return db.transaction().execute(async (tx) => {
@@ -51,7 +54,7 @@ export async function getUser(db: Db, id: number): Promise<User> {
   return user
 }
 
-/** The address of whoever is asking; `unauthenticated` when a deletion has come in between. */
+/** Returns the caller's address. Throws `unauthenticated` if a deletion has begun meanwhile. */
 export async function addressOf(db: Db, session: Session): Promise<string> {
   const user = await db
     .selectFrom('active_users')
@@ -62,7 +65,10 @@ export async function addressOf(db: Db, session: Session): Promise<string> {
   return user.email
 }
 
-/** Makes a user an administrator, or a member again. Nothing in HTTP does this. False when there is no such active user. */
+/**
+ * Makes a user an administrator, or a member again. The HTTP API offers no way to do this. Returns false if there is
+ * no such active user.
+ */
 export async function setRole(
   db: Db,
   email: string,

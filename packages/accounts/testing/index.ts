@@ -17,10 +17,13 @@ export { makeManyDue } from './make-many-due.ts'
 
 export const password = 'correct horse battery staple'
 
-/** No test meets these unless it wants to. */
+/** Tests do not reach these limits unless they mean to. */
 export const breakerLimits: BreakerLimits = { floor: 1_000, share: 0.1 }
 
-/** argon2id at the least that it takes, for tests, which hash thousands of times: it tells right from wrong, and guards nothing. */
+/**
+ * Argon2id with its minimum cost, because tests hash thousands of times. It verifies passwords but does not protect
+ * them.
+ */
 export const cheapHasher: Hasher = normalizing({
   hash: (secret) => hash(secret, { memoryCost: 8, timeCost: 1, parallelism: 1 }),
   verify: async (passwordHash, secret) => !!passwordHash && verify(passwordHash, secret),
@@ -37,20 +40,20 @@ export interface TestContext {
   keys: Keys
   hasher: Hasher
   rules: DeletionRules
-  /** Signs somebody up and logs them in. */
+  /** Signs a person up and logs them in. */
   person(email?: string): Promise<Person>
   logIn(email: string, kind?: 'cookie' | 'refresh'): Promise<Person>
   request(who: Person, wish?: Wish, gracePeriod?: string): Promise<Deletion>
   requestFor(who: Person, userId: number, wish?: Wish, gracePeriod?: string): Promise<Deletion>
-  /** The token that the mail about this deletion carries. */
+  /** Returns the token in the mail about this deletion. */
   cancelToken(deletionId: string): Promise<string>
-  /** Makes the promised export ready, without a file behind it. */
+  /** Makes the promised export ready, without a stored archive. */
   offerArchive(deletionId: string): Promise<void>
 }
 
 type Wish = Pick<DeletionRequest, 'password' | 'eraseNow'>
 
-/** Everything that the rules need, on a test's own database. */
+/** Creates all dependencies of the rules on a database of this test. */
 export async function createTestContext(db: Db, gracePeriod = 'P27D'): Promise<TestContext> {
   const keys = deriveKeys(randomBytes(32))
   const hasher = cheapHasher

@@ -2,11 +2,11 @@ import { connect } from '@lethe/db'
 import { sql } from 'kysely'
 
 /**
- * So many pending deletions of established accounts, all of them due, by one statement; their users are not made. Vacuumed, as
- * autovacuum would do it.
+ * Inserts due, pending deletions of established accounts with one statement, without their users. Runs VACUUM, as
+ * autovacuum would.
  */
 export async function makeManyDue(databaseUrl: string, deletions: number): Promise<void> {
-  // On a connection that waits for as long as it takes.
+  // This connection has no statement timeout.
   const db = connect(databaseUrl, { max: 1 })
   try {
     await sql`

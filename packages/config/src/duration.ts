@@ -2,7 +2,7 @@ import { ConfigError, quoted } from './error.ts'
 import { optional } from './text.ts'
 
 export interface Duration {
-  /** As ISO 8601, for PostgreSQL to read as an `interval`: dates are computed where the clock is. */
+  /** An ISO 8601 duration. PostgreSQL reads it as an `interval`, because the database computes all dates. */
   iso: string
   seconds: number
 }
@@ -10,13 +10,13 @@ export interface Duration {
 const DAY = 86_400
 const LONGEST = 400 * DAY
 
-// Days, hours, minutes and seconds alone: a month has no fixed length.
+// Only days, hours, minutes and seconds: a month has no fixed length.
 const pattern =
   /^P(?=[\dT])(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/
 
 /**
- * A length of time from zero to 400 days. PostgreSQL would read `27` as seconds and take `P-1D` and `P1M` too,
- * so the text is held against its form here.
+ * Reads a duration from zero to 400 days. PostgreSQL would read `27` as seconds and would accept `P-1D` and `P1M`, so
+ * this function checks the form itself.
  */
 export function duration(env: NodeJS.ProcessEnv, name: string, fallback: string): Duration {
   const iso = optional(env, name) ?? fallback

@@ -3,21 +3,21 @@ import { hostname } from 'node:os'
 import { isLoopbackHost } from './loopback.ts'
 
 /**
- * The name that we greet an SMTP server with: `?name=` of SMTP_URL, else the host of PUBLIC_URL. Relays hang up on
- * `localhost` and `[127.0.0.1]`, which nodemailer falls back on where the machine's name has no dot, as in containers.
+ * The name that the worker sends in EHLO: `?name=` of SMTP_URL, else the host of PUBLIC_URL. Relays reject
+ * `localhost` and `[127.0.0.1]`, which nodemailer uses if the machine's name has no dot, as in containers.
  */
 export function ehloName(smtpUrl: string, publicUrl: string): string {
   return new URL(smtpUrl).searchParams.get('name') || publicName(new URL(publicUrl).hostname)
 }
 
-/** Whether relays on other machines can make something of it: a name with a dot, or a public address (RFC 5321 §4.1.3). */
+/** Whether relays on other machines can use it: a name with a dot, or a public address (RFC 5321 §4.1.3). */
 export function isPublicEhloName(name: string): boolean {
   return /^\[.+\]$/.test(name) ? !isLoopbackHost(literalAddress(name)) : /[^.]\.[^.]/.test(name)
 }
 
 function publicName(host: string): string {
   const address = host.replace(/^\[|\]$/g, '')
-  // A loopback host names no machine. The machine's own name, dot or not, is at least not every machine's.
+  // A loopback host identifies no machine. The machine's own name is better, even without a dot.
   if (isLoopbackHost(address)) return hostname()
   if (isIP(address) === 6) return `[IPv6:${address}]`
   return isIP(address) === 4 ? `[${address}]` : host

@@ -6,8 +6,8 @@ const takes =
   'a folder, or s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION, where all but the bucket may be left out'
 
 /**
- * EXPORT_DIR: a folder, with its whole path, or a bucket, as it was written. The API and the worker read it alike.
- * What is wrong is not shown: somebody may have put a password there.
+ * Reads EXPORT_DIR: the absolute path of a folder, or the URL of a bucket as it was written. The API and the worker
+ * use the same reader. The error does not show the value, which may contain a password.
  */
 export function exportDir(env: NodeJS.ProcessEnv, fallback = '.data/exports'): string {
   const value = optional(env, 'EXPORT_DIR') ?? fallback
@@ -22,9 +22,9 @@ function faultOf(value: string): string | undefined {
   if (!url) return 'is neither a folder nor the URL of a bucket'
   const { username, password, port, hash, hostname, pathname, searchParams } = url
   if (username || password) return 'has a user or a password, which belong into the environment'
-  // As Amazon has them: no other server takes more.
+  // Amazon's rules for bucket names. Other servers accept no more than these.
   if (port || !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(hostname)) return 'names no bucket'
-  // Compared with what was written, since `..` is resolved in a URL.
+  // Compared with the value as written, because URL parsing resolves `..`.
   const isPlain = /^\/?([\w-][\w.-]*(\/|$))*$/.test(pathname)
   if (!isPlain || !value.startsWith(`s3://${hostname}${pathname}`))
     return 'has a prefix of more than letters, digits and - _ . between slashes'

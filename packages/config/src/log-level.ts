@@ -1,6 +1,6 @@
 import { oneOf } from './text.ts'
 
-/** LOG_LEVEL: those of pino. */
+/** Reads LOG_LEVEL: one of pino's levels. */
 export function logLevel(env: NodeJS.ProcessEnv) {
   return oneOf(
     env,

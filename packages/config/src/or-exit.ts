@@ -1,6 +1,9 @@
 import { ConfigError } from './error.ts'
 
-/** For a `main.ts` alone: what `read` returns, or one line that names the wrong variable, and the process ends. */
+/**
+ * For use in a `main.ts` only: returns what `read` returns, or prints one line that names the wrong variable and
+ * exits.
+ */
 export function configOrExit<T>(read: (env: NodeJS.ProcessEnv) => T): T {
   try {
     return read(process.env)
@@ -10,7 +13,7 @@ export function configOrExit<T>(read: (env: NodeJS.ProcessEnv) => T): T {
   }
 }
 
-/** Ends a process that must not go on, with one line for whoever started it. */
+/** Prints one line for the operator and exits. */
 export function exit(line: string): never {
   process.stderr.write(`${line}\n`)
   process.exit(1)

@@ -1,7 +1,7 @@
 import { ConfigError } from './error.ts'
 import { list } from './text.ts'
 
-/** Web origins as browsers write them (RFC 6454). */
+/** Reads web origins as browsers write them (RFC 6454). */
 export function origins(env: NodeJS.ProcessEnv, name: string): string[] {
   const entries = list(env, name)
   for (const entry of entries) {

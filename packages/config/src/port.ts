@@ -1,7 +1,7 @@
 import { ConfigError, quoted } from './error.ts'
 import { optional } from './text.ts'
 
-/** 0 asks the system for a free port. */
+/** With port 0 the system picks a free port. */
 export function port(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
   const value = optional(env, name)
   if (value === undefined) return fallback

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { ConfigError, quoted } from './error.ts'
 import { list } from './text.ts'
 
-/** Addresses, ranges and the names that Fastify's `trustProxy` knows. */
+/** Reads addresses, ranges and the names that Fastify's `trustProxy` accepts. */
 export function proxies(env: NodeJS.ProcessEnv, name: string): string[] {
   const entries = list(env, name)
   for (const entry of entries) {

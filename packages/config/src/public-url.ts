@@ -3,8 +3,8 @@ import { port } from './port.ts'
 import { url } from './url.ts'
 
 /**
- * PUBLIC_URL: the origin under which people reach the API, and so the base of every mailed link. The API and the
- * worker read it alike. Without a path: the pages behind the links ask for what they need from the root.
+ * Reads PUBLIC_URL: the origin under which people reach the API, and the base of every link in a mail. The API and
+ * the worker use the same reader. It has no path, because the pages behind the links load their assets from the root.
  */
 export function publicUrl(env: NodeJS.ProcessEnv): string {
   const value = url(env, 'PUBLIC_URL', ['http:', 'https:'])

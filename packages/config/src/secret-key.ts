@@ -3,7 +3,7 @@ import { required } from './text.ts'
 
 const takes = 'at least 32 random bytes as base64url, for example 43 letters and digits'
 
-/** The key that every other key is derived from. */
+/** Reads the key from which all other keys are derived. */
 export function secretKey(env: NodeJS.ProcessEnv, name: string): Buffer {
   const value = required(env, name, takes)
   const key = Buffer.from(value, 'base64url')

@@ -7,7 +7,7 @@ export interface Sender {
   address: string
 }
 
-/** One address, with a name or without; it is not shown where it is wrong. */
+/** Reads one address, with or without a name. The error does not show a wrong value. */
 export function sender(env: NodeJS.ProcessEnv, name: string, fallback: string): Sender {
   const value = optional(env, name) ?? fallback
   const [first, ...others] = addressparser(value, { flatten: true })

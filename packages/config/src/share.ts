@@ -1,7 +1,7 @@
 import { ConfigError, quoted } from './error.ts'
 import { optional } from './text.ts'
 
-/** A part of a whole, from 0 (nothing of it) to 1 (all of it). */
+/** Reads a share, from 0 (none) to 1 (all). */
 export function share(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
   const value = optional(env, name)
   if (value === undefined) return fallback

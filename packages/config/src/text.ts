@@ -1,11 +1,11 @@
 import { ConfigError, quoted } from './error.ts'
 
-/** The value, or `undefined` where there is none: an empty one counts as none everywhere. */
+/** Returns the value, or `undefined` if it is absent or empty. */
 export function optional(env: NodeJS.ProcessEnv, name: string): string | undefined {
   return env[name] || undefined
 }
 
-/** `takes` tells the operator what to set. */
+/** `takes` describes valid values in the error. */
 export function required(env: NodeJS.ProcessEnv, name: string, takes: string): string {
   const value = optional(env, name)
   if (value === undefined) throw new ConfigError(name, 'is not set', takes)
@@ -30,7 +30,7 @@ interface Fault {
   takes: string
 }
 
-/** A value in which `faultOf` finds nothing wrong; its words are shown, the value itself is not. */
+/** Reads a value in which `faultOf` finds no fault. The error shows the fault, but not the value. */
 export function faultless(
   env: NodeJS.ProcessEnv,
   name: string,
@@ -42,7 +42,7 @@ export function faultless(
   return value
 }
 
-/** Parts between commas or spaces, without empty ones. */
+/** Splits a value at commas and spaces, and drops empty parts. */
 export function list(env: NodeJS.ProcessEnv, name: string): string[] {
   return (optional(env, name) ?? '').split(/[\s,]+/).filter((part) => part !== '')
 }

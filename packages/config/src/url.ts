@@ -1,7 +1,7 @@
 import { ConfigError, quoted } from './error.ts'
 import { optional } from './text.ts'
 
-/** `protocols` as in `['postgres:', 'postgresql:']`; the URL comes back as it was written. */
+/** Reads a URL with one of these `protocols`, such as `['postgres:', 'postgresql:']`, and returns it as written. */
 export function url(
   env: NodeJS.ProcessEnv,
   name: string,
@@ -26,7 +26,7 @@ export function requiredUrl(
   return value
 }
 
-/** Nothing past the protocol is ever shown: passwords stand in user names, paths and queries alike. */
+/** Errors show only the protocol: a user name, a path or a query may contain a password. */
 function protocolOf(value: string): string | undefined {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value) || /\s/.test(value)) return undefined
   return URL.parse(value)?.protocol

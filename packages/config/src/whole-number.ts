@@ -3,7 +3,7 @@ import { optional } from './text.ts'
 
 const MOST = 1_000_000_000
 
-/** From zero to a billion, in digits alone. */
+/** Reads digits only, from zero to a billion. */
 export function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
   const value = optional(env, name)
   if (value === undefined) return fallback

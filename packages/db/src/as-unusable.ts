@@ -1,15 +1,15 @@
 import { UnusableDatabaseError } from './session.ts'
 
 /**
- * The error as one that tells an operator what to do, where no try will help until they act: the way to the database is wrong,
- * or the database is one that cannot be worked with. Undefined for all else, an unreachable server among it.
+ * Converts an error that no retry can fix into one that says what the operator must do: the connection string is
+ * wrong, or Lethe cannot use this database. Returns undefined for every other error, an unreachable server included.
  */
 export function asUnusable(error: unknown): UnusableDatabaseError | undefined {
   if (!(error instanceof Error)) return undefined
   if (error instanceof AggregateError) return error.errors.map(asUnusable).find(Boolean)
   if (error instanceof UnusableDatabaseError) return error
   const { code = '' } = error as { code?: string }
-  // PgBouncer refuses what it does not know of a start-up message before anything can be asked of it.
+  // PgBouncer rejects a start-up parameter that it does not know before the client can send a query.
   if (code === '08P01' && error.message.includes('startup parameter'))
     return new UnusableDatabaseError(
       'DATABASE_URL leads through a connection pooler that refuses its ?options=',

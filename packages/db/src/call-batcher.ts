@@ -1,7 +1,7 @@
 /**
- * Calls that come while `run` is at work wait for its next run, and are answered by that one together, each in its place: a
- * statement for many takes hardly longer than one for one. Nobody waits for others to come. Where a run fails, each of its
- * calls is tried once more by itself, so that none fails for another one's sake.
+ * Collects calls that arrive while `run` is busy and answers them with its next run, because one statement for many
+ * calls takes hardly longer than one for a single call. A call never waits for others to arrive. If a run fails, each
+ * of its calls is retried alone, so that one bad call cannot fail the others.
  */
 export function batchCalls<Call, Answer>(
   run: (calls: Call[]) => Promise<Answer[]>,

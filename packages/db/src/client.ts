@@ -4,13 +4,13 @@ import { type ConnectOptions, openPool } from './pool.ts'
 import type { Schema } from './schema.ts'
 
 export type Db = Kysely<Schema>
-/** In a signature it says: the caller must be in a transaction. */
+/** A parameter of this type means that the caller must be in a transaction. */
 export type Tx = Transaction<Schema>
 
-/** `bigint` is read as a number: ids and counts stay below 2^53 (a check constraint holds ids to it). */
+/** Reads `bigint` as a number. A check constraint keeps ids below 2^53; counts stay below it too. */
 export function connect(connectionString: string, options: ConnectOptions = {}): Db {
   const pool = openPool(connectionString, { ...options, types: { getTypeParser: parserOf } })
-  // Names that the query builder writes are qualified by it; those in SQL text carry their schema themselves.
+  // This qualifies the names that the query builder writes. Names in raw SQL carry their schema themselves.
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }).withSchema('public')
 }
 

@@ -1,14 +1,14 @@
 import pg from 'pg'
 import { destroyConnection } from './destroy-connection.ts'
 
-/** A timer that is so late was held up by its own process. */
+/** A timer that fires later than this was delayed by its own process. */
 const HELD_UP_MS = 100
 
 /**
- * Ends all connections of a pool once its database says nothing any more: nobody waits on them, and none is used again.
- * The server's own limits do not help against its silence, and a statement that is slow is no silence: while somebody
- * holds a connection a new one is tried every third of `silentAfter` milliseconds, and has the rest of them to be
- * answered on.
+ * Destroys all connections of a pool once its database stops responding, so that no caller waits on them and none is
+ * reused. The server's own timeouts do not help if the server is unreachable, and a slow statement does not mean that
+ * it is. Therefore, while a connection is in use, the watchdog opens a new one every third of `timeoutMs`; it must
+ * answer within the other two thirds.
  */
 export function watchConnection(pool: pg.Pool, silentAfter: number): void {
   const open = new Set<pg.PoolClient>()
@@ -34,8 +34,8 @@ export function watchConnection(pool: pg.Pool, silentAfter: number): void {
 }
 
 /**
- * Whether a new connection gets no answer in this time. Any is one: a server that refuses is not silent. And a process
- * that was itself held up for so long that its timer is late has heard nothing, and can say nothing of the server.
+ * Whether a new connection gets no answer within `timeoutMs`. A rejected connection counts as an answer. If the timer
+ * itself fires late, this process was blocked and could not have seen an answer, so the result is false.
  */
 async function isSilent({ options }: pg.Pool, patience: number): Promise<boolean> {
   const client = new pg.Client({ ...options, connectionTimeoutMillis: 0 })

@@ -2,21 +2,22 @@ import { type Duplex, Readable } from 'node:stream'
 import type pg from 'pg'
 import { byMessages, endOf, HEAD } from './messages.ts'
 
-// Each row of a COPY comes as a message of its own. To make an object of each, as a driver does, takes as long as all else
-// that is done with the rows: while copies last, what the server sends is read here, and what is no row handed on.
+// Each row of a COPY is a message of its own. Creating an object for each, as the driver does, takes as long as all
+// other work on the rows. While copies run, this code reads the socket itself and passes only other messages to the
+// driver.
 
 const [ROW, DONE] = [0x64, 0x63]
 
 export interface CopyOut {
-  /** The rows of each copy, as fast as they are read: each piece is whole lines. One copy comes after the other. */
+  /** One stream per copy, one after the other. Each chunk holds whole lines and arrives as fast as it is read. */
   copies: Readable[]
-  /** Settles when the server waits for the next statement. */
+  /** Settles when the server is ready for the next statement. */
   over: Promise<void>
 }
 
 /**
- * Sends statements in one text, and so in one round trip, of which `count` are `copy … to stdout`. Whoever leaves off before the
- * end cuts the connection: nothing else can be asked on it.
+ * Sends several statements as one text, in one round trip; `count` of them are `copy … to stdout`. A caller that
+ * stops before the end must destroy the connection, because it cannot be used again.
  */
 export function copyOut(client: pg.PoolClient, text: string, count: number): CopyOut {
   let socket: Duplex | undefined
@@ -24,7 +25,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
   const { promise: over, resolve, reject } = Promise.withResolvers<void>()
   over.catch(() => {})
   const read = () => void socket?.resume()
-  // Whoever has not come to one yet hears of an error when they do.
+  // The listener keeps an error of a copy that no reader has reached yet from ending the process.
   const copies = Array.from({ length: count }, () => new Readable({ read }).on('error', () => {}))
   const waiting = copies.values()
   let current = waiting.next().value
@@ -38,7 +39,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
     for (let [at, end] = [0, 0]; at < messages.length; at = end) {
       end = endOf(messages, at)
       if (messages[at] === ROW) {
-        // Rows are moved together, over the heads between them.
+        // Closes the gaps that the headers leave between the rows.
         to += messages.copy(messages, to, at + HEAD, end)
         continue
       }
@@ -46,7 +47,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
         passOn()
         current?.push(null)
         current = waiting.next().value
-        // Nobody reads on where there is nothing any more to read.
+        // A stream that has ended requests no more data, so the socket resumes here for the next copy.
         socket?.resume()
       }
       toDriver(messages.subarray(at, end))
@@ -77,7 +78,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
   return { copies, over }
 }
 
-/** What the driver tells of statements that are read by somebody else. */
+/** The callbacks that the driver calls for a statement whose rows it does not read. */
 interface Statements extends pg.Submittable {
   handleError(error: Error): void
   handleCommandComplete(): void

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 
-/** As if the network had told of the loss: whoever waits for an answer hears of it, and the pool lets go of it. */
+/** Destroys the socket as if the network had failed: pending queries reject, and the pool drops the client. */
 export function destroyConnection(client: pg.ClientBase, error?: Error): void {
-  // The type of a pool's clients does not say that they are clients.
+  // The type of a pooled client omits the `connection` of `Client`.
   ;(client as pg.Client).connection.stream.destroy(error)
 }

@@ -1,4 +1,5 @@
-// What PostgreSQL sends is messages: a letter, the length of all but the letter in four bytes, and what they say.
+// A message of PostgreSQL's protocol is one byte for its type, four for its length (which excludes the type), and a
+// body.
 
 export const HEAD = 5
 
@@ -7,8 +8,8 @@ export function endOf(messages: Buffer, at: number): number {
 }
 
 /**
- * Cuts what comes between two messages, and passes on as many whole ones as there are. Of what comes later no more is put to
- * what was begun than it needs: to copy each chunk would cost more than to read it.
+ * Splits the incoming bytes between messages and passes on as many whole messages as there are. An incomplete message
+ * gets only the bytes that it lacks, because copying each chunk would cost more than reading it.
  */
 export function byMessages(pass: (messages: Buffer) => void): (chunk: Buffer) => void {
   let begun: Buffer[] = []

@@ -7,17 +7,17 @@ import { runMigration, type Waiting } from './migrate/run-migration.ts'
 import { UnusableDatabaseError } from './session.ts'
 
 export interface MigrateOptions {
-  /** Record the migrations that make our own users as applied, and do not run them (docs/data-map.md). */
+  /** Records the migrations that create the built-in users as applied, without running them (docs/data-map.md). */
   withoutUsers?: boolean
-  /** Receives a line for the operator whenever another transaction is in the way. */
+  /** Receives a line for the operator whenever another transaction blocks the migration. */
   onWait?: (line: string) => void
 }
 
 const WAIT_TIMEOUT_MS = 600_000
 
 /**
- * Applies every pending `migrations/*.sql`, each in a transaction of its own, and returns the names of those it applied.
- * Needs two connections of the pool: one to migrate, and one to see what that one waits for.
+ * Applies every pending `migrations/*.sql`, each in its own transaction, and returns the names of those it applied.
+ * It needs two connections of the pool: one migrates, and the other finds out what blocks it.
  */
 export async function migrate(
   db: Db,
@@ -27,7 +27,7 @@ export async function migrate(
   return applyMigrations(db, migrations, { onWait, deadline: performance.now() + WAIT_TIMEOUT_MS })
 }
 
-/** The names of the migrations that this code has and the database has not. */
+/** Returns the names of the migrations that this code has and the database does not. */
 export async function pendingMigrations(db: Db): Promise<string[]> {
   const applied = await appliedMigrations(db)
   return (await migrationNames()).filter((name) => !applied.has(name))

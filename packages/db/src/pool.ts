@@ -3,18 +3,18 @@ import { watchConnection } from './connection-watchdog.ts'
 import { prepareSession, type SessionOptions } from './session.ts'
 
 export interface ConnectOptions extends SessionOptions {
-  /** Connections at most. */
+  /** Maximum number of connections. */
   max?: number
   /**
-   * Milliseconds for which nobody waits longer for a connection, nor for an answer of a database that is silent.
-   * Left out: two seconds for a connection, and for an answer as long as it takes.
+   * Maximum wait in milliseconds for a connection, and for an answer of a database that does not respond. Default:
+   * two seconds for a connection, and no limit for an answer.
    */
   patience?: number
-  /** Told when a connection is lost. */
+  /** Called when a connection is lost. */
   onError?: (error: Error) => void
 }
 
-/** A new connection is handed out once its session is set, and only then: see `session.ts`. */
+/** The pool hands out a new connection only after `session.ts` has prepared its session. */
 export function openPool(
   connectionString: string,
   options: ConnectOptions & Pick<pg.PoolConfig, 'types'>,
@@ -27,15 +27,16 @@ export function openPool(
     onConnect: (client) => prepareSession(client, options, connectWithin),
     ...(types && { types }),
   })
-  // A connection that the server drops is replaced on next use, and whoever was using it is told by their query;
-  // unheard, its `error` event would end the process: of an idle one on the pool, of one in use on itself.
+  // The pool replaces a dropped connection on next use, and its user learns of the loss from the rejected query. An
+  // unhandled `error` event would end the process: the pool emits it for an idle connection, the client for one in
+  // use.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
   if (patience !== undefined) watchConnection(pool, patience)
   return pool
 }
 
-/** One connection that no pool can take away, for LISTEN. */
+/** Opens a single connection outside any pool, for LISTEN. */
 export async function openClient(
   connectionString: string,
   { onError = () => {}, ...options }: Pick<ConnectOptions, 'onError'> & SessionOptions = {},
@@ -59,8 +60,8 @@ function connectionConfig(connectionString: string, connectionTimeoutMillis: num
 }
 
 /**
- * `sslmode=require` verifies the certificate and its name, in this driver as of now. A later version follows libpq, where it
- * verifies nothing: the mode that says so keeps the meaning, and the driver from warning of the change at every start.
+ * In this driver `sslmode=require` verifies the certificate and its name. A later version follows libpq, where it
+ * verifies nothing. `verify-full` keeps the meaning and stops the driver from warning of the change at every start.
  */
 function verifyingCertificates(connectionString: string): string {
   if (/[?&]uselibpqcompat=true(&|$)/.test(connectionString)) return connectionString

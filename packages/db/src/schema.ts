@@ -28,10 +28,10 @@ export interface Counts {
   bytes: number
 }
 
-/** Files by the table whose rows name them. */
+/** Number of files by the table whose rows name them. */
 export type FilesByTable = Record<string, number>
 
-/** The columns by which a row is lent to one worker at a time (`packages/lifecycle/src/lease.ts`). */
+/** The columns with which a worker leases a row (`packages/lifecycle/src/lease.ts`). */
 interface Leased {
   lease: string | null
   next_attempt_at: ColumnType<Date, Date | undefined, Date>

@@ -5,7 +5,7 @@ interface ErrorLine {
   [fact: string]: unknown
 }
 
-/** What an operator needs to know of an error, without a value of a row, a body or a path, which may hold a person's id. */
+/** Describes an error for the log without values of rows, bodies or paths, which may contain a person's id. */
 export function serializeError(error: unknown): ErrorLine {
   if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
   const { code, schema, table, column, constraint } = error as Error & Facts
@@ -19,7 +19,7 @@ export function serializeError(error: unknown): ErrorLine {
   }
 }
 
-/** Of PostgreSQL's fields those that name parts of the schema, and of Node's those that name the call that failed. */
+/** Fields of PostgreSQL that name schema objects, and fields of Node that name the failed call. */
 interface Facts {
   code?: string
   severity?: string
@@ -34,10 +34,10 @@ interface Facts {
   info?: { code?: string; path?: string; dest?: string; syscall?: string }
 }
 
-/** Where the error's own message quotes data, one is made of the facts. */
+/** Builds a message from the facts if the error's own message quotes data. */
 function messageOf(error: Error & Facts): string {
   if (error.severity !== undefined) return ofPostgres(error)
-  // The JSON parser quotes what it could not read.
+  // The message of the JSON parser quotes its input.
   if (error instanceof SyntaxError) return ''
   const { path, dest, syscall, code, info } = error
   const quotesPath = [path, dest, info?.path, info?.dest].some((one) => one !== undefined)
@@ -55,14 +55,14 @@ function ofPostgres({ code, schema, table, column, dataType, constraint }: Facts
   ].join(', ')
 }
 
-/** Node quotes a path in what it says of a wrong argument too, and libraries do in messages of their own. */
+/** Node quotes a path in the message of an invalid argument, and libraries do so in their own messages. */
 function withoutPaths(message: string): string {
   return message
     .replaceAll(/(['"`])(?=[^'"`]*[/\\])(?!\w+:\/\/)[^'"`]*\1/g, '$1…$1')
     .replaceAll(/(?<![\w:/.}])\.{0,2}\/[^\s'"`,;:)]+/g, '…')
 }
 
-/** Its lines alone: a message of several lines could look like one of them. */
+/** Keeps only the stack frames: a line of a multi-line message could look like one. */
 function stackOf({ stack = '', message }: Error): string {
   const place = stack.indexOf(message)
   const lines = place < 0 ? stack : stack.slice(place + message.length)

@@ -2,18 +2,18 @@ import type pg from 'pg'
 import { destroyConnection } from './destroy-connection.ts'
 
 export interface SessionOptions {
-  /** Left out: none. Every name in SQL carries its schema, so that no session default can lead it elsewhere. */
+  /** Default: empty. Every name in SQL carries its schema, so that no session default can redirect it. */
   searchPath?: string | undefined
-  /** Milliseconds after which the server ends a statement. Left out: never. */
+  /** Milliseconds after which the server cancels a statement. Default: never. */
   statementTimeout?: number | undefined
-  /** More settings of the server, for these connections alone. */
+  /** Additional server settings for these connections. */
   settings?: Record<string, string> | undefined
 }
 
 /**
- * What a role, a database or `?options=` in the URL may have set otherwise. Each of these changes what a statement means,
- * what it returns, or whether it ends: `P27D` in a zone with summer time is not 27 times 24 hours, and `German` dates are no
- * dates to the driver.
+ * Overrides settings that a role, a database or `?options=` in the URL may have changed. Each of them changes what a
+ * statement means, what it returns, or whether it ends: `P27D` in a zone with daylight saving time is not 27 times 24
+ * hours, and the driver cannot parse `German` dates.
  */
 function settingsOf(
   { searchPath = '', statementTimeout = 0, settings }: SessionOptions,
@@ -33,11 +33,11 @@ function settingsOf(
     quote_all_identifiers: 'off',
     default_transaction_isolation: 'read committed',
     default_transaction_deferrable: 'off',
-    // A policy that would hide rows raises an error instead: an erasure must not take hidden rows for none.
+    // A policy that would hide rows raises an error: an erasure must not overlook hidden rows.
     row_security: 'off',
     statement_timeout: `${statementTimeout}ms`,
     lock_timeout: '0',
-    // A client that vanishes in a transaction leaves its locks behind for a minute at most.
+    // If a client vanishes during a transaction, the server releases its locks after a minute.
     idle_in_transaction_session_timeout: '60s',
     idle_session_timeout: '0',
     ...(version >= 170_000 && { transaction_timeout: '0' }),
@@ -46,9 +46,9 @@ function settingsOf(
 }
 
 /**
- * Sets the session of a new connection and reads it back. Throws `UnusableDatabaseError` where this database, or what is
- * between us and it, cannot be worked with; then nothing was set. Ends the connection where it throws, since a server that
- * says nothing must not keep a pool waiting.
+ * Sets the session of a new connection and reads it back. Throws `UnusableDatabaseError`, with nothing set, if Lethe
+ * cannot work with this database or with a proxy in front of it. Destroys the connection before it throws, because a
+ * server that does not respond must not block the pool.
  */
 export async function prepareSession(
   client: pg.ClientBase,
@@ -73,7 +73,7 @@ interface Server {
   readOnly: string
 }
 
-/** Every name is qualified: the session is still as a stranger left it. */
+/** Every name is qualified, because the session still has foreign settings. */
 async function askServer(client: pg.ClientBase, timeoutMs: number): Promise<Server> {
   const { rows } = await client.query<Server>(
     within(
@@ -89,7 +89,7 @@ async function askServer(client: pg.ClientBase, timeoutMs: number): Promise<Serv
 }
 
 function checkServer(client: pg.ClientBase, server: Server): void {
-  // A server tells a client its process id as they connect. A pooler makes one up, since it lends many processes.
+  // A server sends its process id when a client connects. A pooler invents one, because it shares several processes.
   if ((client as pg.ClientBase & { processID: number }).processID !== server.pid)
     throw new UnusableDatabaseError(
       'DATABASE_URL leads through a connection pooler (PgBouncer or the like), where the settings of our sessions would leak to its other clients',
@@ -99,7 +99,7 @@ function checkServer(client: pg.ClientBase, server: Server): void {
   if (fault) throw fault
 }
 
-/** What this server, or the role on it, lacks. */
+/** Returns an error if this server, or the role on it, cannot be used. */
 export function serverFault(server: Omit<Server, 'pid'>): Error | undefined {
   const { version, encoding, replicationRole, readOnly } = server
   if (version < 150_000)
@@ -144,7 +144,7 @@ async function setSession(
     )
 }
 
-// Parsed in the session that a stranger left, so every name is qualified here too.
+// Every name is qualified, because PostgreSQL parses this while the session still has foreign settings.
 const SET = `select name, pg_catalog.set_config(name, value, false) as value
   from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted (name, value)`
 const READ = `select name, pg_catalog.current_setting(name) as value from pg_catalog.unnest($1::pg_catalog.text[]) as name`
@@ -153,7 +153,7 @@ function within(timeoutMs: number, text: string) {
   return { text, query_timeout: timeoutMs }
 }
 
-/** This database, or the way to it, cannot be worked with as it is. The message is one line that says what to do. */
+/** Lethe cannot work with this database or with the connection to it. The message is one line that says what to do. */
 export class UnusableDatabaseError extends Error {
   override name = 'UnusableDatabaseError'
   readonly what: string
@@ -166,7 +166,7 @@ export class UnusableDatabaseError extends Error {
   }
 }
 
-/** A standby, or a database that its operator or host has set to read only. That may pass: it is tried again. */
+/** The server is a standby, or an operator set the database to read-only. This can change, so callers retry. */
 export class DatabaseReadOnlyError extends Error {
   override name = 'DatabaseReadOnlyError'
   readonly code = '25006'

@@ -4,11 +4,11 @@ import { copyOut } from './copy-out.ts'
 import { destroyConnection } from './destroy-connection.ts'
 import { type ConnectOptions, openPool } from './pool.ts'
 
-/** Connections for long reads, apart from those that everything else waits for. */
+/** Connections for long reads, separate from those that all other work uses. */
 export interface SnapshotPool {
   /**
-   * Reads these queries as everything stands at one moment. When `signal` aborts, the connection is cut, whatever the server
-   * is at.
+   * Reads all queries in one snapshot. When `signal` aborts, the connection is destroyed, even if a statement is
+   * running.
    */
   snapshot<T>(
     signal: AbortSignal,
@@ -19,11 +19,11 @@ export interface SnapshotPool {
 }
 
 export interface Snapshot {
-  /** When it was taken, by the database's clock. */
+  /** When the snapshot was taken, by the database's clock. */
   takenAt: Date
   /**
-   * The rows of the next query, by whole lines of the text format of COPY, as fast as they are read. All queries are read, and to
-   * the end, or `read` throws.
+   * The rows of the next query, as whole lines in COPY's text format, as fast as they are read. The caller must read
+   * all queries to the end, or `read` throws.
    */
   next(): AsyncIterable<Buffer>
 }
@@ -32,9 +32,9 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
   const pool = openPool(connectionString, {
     ...options,
     settings: {
-      // Whoever is cut off, even while they wait for a lock, is noticed within a second.
+      // The server notices a destroyed connection within a second, even while its statement waits for a lock.
       client_connection_check_interval: '1s',
-      // One processor is enough for what nobody waits for.
+      // Nothing waits for these reads, so one processor is enough.
       max_parallel_workers_per_gather: '0',
     },
   })
@@ -47,7 +47,8 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
       try {
         signal.throwIfAborted()
         const texts = [now, ...queries].map((query) => `copy (${textOf(query)}) to stdout`)
-        // All in one text: of small exports the round trips are what takes long. The first statement takes the snapshot.
+        // One round trip: for small exports the round trips take the most time. The first statement takes the
+        // snapshot.
         const statements = ['begin isolation level repeatable read read only', ...texts, 'commit']
         const { copies, over } = copyOut(client, statements.join(';'), texts.length)
         const waiting = copies.values()
@@ -62,7 +63,7 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
         client.release()
         return result
       } catch (error) {
-        // It may be in the middle of a copy that nobody reads any more.
+        // The connection may be in the middle of a copy that has no reader.
         cut()
         client.release(true)
         throw error
@@ -77,7 +78,7 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
 /** In milliseconds since 1970. */
 const now = sql`select extract(epoch from now()) * 1000`
 
-/** COPY takes no parameters: what they hold stands in the statement itself. */
+/** COPY accepts no parameters, so the statement contains the values as literals. */
 function textOf(query: RawBuilder<unknown>): string {
   return new Inlining().compileQuery(query.toOperationNode(), createQueryId()).sql
 }

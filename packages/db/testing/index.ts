@@ -7,12 +7,12 @@ import type { ConnectOptions } from '../src/pool.ts'
 export { pair } from './socket-pair.ts'
 
 /**
- * The server that `pnpm test` brought up, with the migrated database `lethe_template` on it, as the role that the tests use
- * and, where that one may not make databases (`pnpm test --hostile`), as one that may.
+ * The server that `pnpm test` started, with the migrated database `lethe_template`. The first URL has the role of the
+ * tests; the second has a role that may create databases, if the first may not (`pnpm test --hostile`).
  */
 const { TEST_DATABASE_URL: server, TEST_ADMIN_URL: adminServer = server } = process.env
 
-/** A machine that runs many tests at once may take longer than a service would wait. */
+/** A machine that runs many tests at once may need more time than a service would allow. */
 const PATIENCE_MS = 60_000
 
 export interface TestDb {
@@ -20,12 +20,12 @@ export interface TestDb {
   url: string
 }
 
-/** A migrated database of the test's own, dropped when the test ends. */
+/** Creates a migrated database for this test, and drops it when the test ends. */
 export function testDb(t: Pick<Test, 'teardown'>): Promise<TestDb> {
   return makeDb(t, TEMPLATE)
 }
 
-/** A database of the test's own without a migration. */
+/** Creates a database without migrations for this test. */
 export function emptyDb(t: Pick<Test, 'teardown'>, options: ConnectOptions = {}): Promise<TestDb> {
   return makeDb(t, 'template0', options)
 }
@@ -41,7 +41,7 @@ async function makeDb(
     throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
   const admin = connect(adminServer, { max: 1, patience: PATIENCE_MS })
-  // A copy of the files is made in a quarter of the time that a copy by the log takes.
+  // Copying the files takes a quarter of the time of a copy through the write-ahead log.
   await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
     admin,
   )
@@ -56,7 +56,7 @@ async function makeDb(
   return { db, url }
 }
 
-/** What a copy does not take over from its template: the owner, and what `alter database … set …` has set. */
+/** Sets what a copy does not inherit from its template: the owner, and the settings of `alter database … set …`. */
 async function giveTo(role: string, name: string, admin: Db): Promise<void> {
   await sql`alter database ${sql.id(name)} owner to ${sql.id(role)}`.execute(admin)
   await sql`
@@ -68,7 +68,7 @@ async function giveTo(role: string, name: string, admin: Db): Promise<void> {
     where s.setrole = 0`.execute(admin)
 }
 
-/** A connection to the same database for what only a superuser may do. */
+/** Opens a connection to the same database as a superuser. */
 export function asSuperuser(t: Pick<Test, 'teardown'>, { url }: Pick<TestDb, 'url'>): Db {
   if (!adminServer) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const { pathname } = new URL(url)
@@ -77,7 +77,7 @@ export function asSuperuser(t: Pick<Test, 'teardown'>, { url }: Pick<TestDb, 'ur
   return db
 }
 
-/** The same database, to whoever connects by this one: its `now()` is so many days from what any machine's clock says. */
+/** Opens a connection to the same database on which `now()` is this many days ahead. */
 export async function withClockAhead(
   t: Pick<Test, 'teardown'>,
   { db, url }: TestDb,
@@ -87,7 +87,7 @@ export async function withClockAhead(
   await sql`
     create function ahead.now() returns timestamptz language sql stable
     return pg_catalog.now() + make_interval(days => ${sql.lit(days)})`.execute(db)
-  // Listed last, the built-in functions are found after this one.
+  // The built-in schema comes last, so that PostgreSQL finds this function first.
   const ahead = connect(url, { searchPath: 'ahead, pg_catalog' })
   t.teardown(() => ahead.destroy())
   return ahead

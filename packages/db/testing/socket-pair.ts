@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 
-/** The two ends of a way through a test, which are kept in `open` until they close: the end of one is the end of the other. */
+/** Pipes two sockets into each other and keeps them in `open` until they close. When one ends, so does the other. */
 export function pair(near: Socket, far: Socket, open: Set<Socket>): void {
   for (const [socket, other] of [
     [near, far],

@@ -5,7 +5,7 @@ import { type RawBuilder, sql } from 'kysely'
 const VERIFIED_AT_ONCE = 1_000
 const genesis = Buffer.alloc(32)
 
-/** Notes what happened to each of these deletions, in the transaction in which it happened. */
+/** Records an event for each of these deletions, in the transaction that causes it. */
 export async function recordAuditEvents(
   tx: Tx,
   deletionIds: string[],
@@ -22,8 +22,8 @@ export const hasUnsealedEvents: RawBuilder<boolean> = sql`
   exists (select from public.audit_events where position is null)`
 
 /**
- * Links events that are not yet in the hash chain to its end, oldest first; returns how many, `limit` at most.
- * Chained inside the transactions they tell of, concurrent events would fork the chain: so one sealer at a time, afterwards.
+ * Appends up to `limit` unsealed events to the hash chain, oldest first, and returns how many. Concurrent
+ * transactions would fork the chain, so one sealer at a time does this after they commit.
  */
 export async function sealAuditEvents(db: Db, limit = 1_000): Promise<number> {
   return db.transaction().execute(async (tx) => {
@@ -60,16 +60,18 @@ export async function sealAuditEvents(db: Db, limit = 1_000): Promise<number> {
 }
 
 export interface ChainReport {
-  /** Events in the chain, and those that wait for the sealer. */
+  /** The number of events in the chain; `unsealed` counts those that wait for the sealer. */
   sealed: number
   unsealed: number
-  /** The hash of the newest link, hex. Noted elsewhere, it shows later whether the end was cut off. */
+  /**
+   * The hash of the newest link, in hex. A copy kept elsewhere shows later whether the end of the chain was cut off.
+   */
   head: string
-  /** The first position at which the chain does not hold. */
+  /** The first position at which the chain is broken. */
   brokenAt?: number
 }
 
-/** Walks the whole chain; constant memory. */
+/** Verifies the whole chain in constant memory. */
 export async function verifyAuditChain(db: Db): Promise<ChainReport> {
   let hash: Buffer = genesis
   let position = 0

@@ -1,50 +1,57 @@
 import { type Db, isContended, type Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
-/** The breaker trips when more deletions are due within an hour than both of these allow: one alone trips nothing. */
+/**
+ * The breaker trips when more deletions are due within an hour than both limits allow: one limit alone trips nothing.
+ */
 export interface BreakerLimits {
-  /** Deletions, however few users there are. */
+  /** A number of deletions, however few users there are. */
   floor: number
-  /** Of all users, from 0 to 1. */
+  /** A share of all users, from 0 to 1. */
   share: number
 }
 
-/** The breaker has tripped for one kind of account; it stays so until an operator releases what it holds. */
+/** The breaker has tripped for one kind of account. It stays tripped until an operator releases the held deletions. */
 export interface Trip extends BreakerLimits {
   id: number
-  /** Accounts that were younger than a week when they asked, or the others. */
+  /** True for accounts that were less than a week old at the request, false for all others. */
   newAccounts: boolean
   trippedAt: Date
-  /** Deletions that were due within an hour, and users that there were. */
+  /** The number of deletions that were due within an hour, and of users, when the breaker tripped. */
   atOnce: number
   users: number
-  /** The oldest requests, which go on all the same. */
+  /** The number of oldest requests that continue in spite of the trip. */
   passed: number
-  /** What an operator has released of it already, and is being marked. */
+  /** How many deletions the operator has already released; a worker is still marking them. */
   released: number | null
 }
 
-/** What an operator looks at before they release. */
+/** What an operator checks before a release. */
 export interface HeldDeletions {
   trip: Trip
-  /** Held by the trip, still pending, and due now: what a release is about. */
+  /** Deletions that the trip holds and that are pending and due now: a release covers these. */
   held: number
-  /** Come due since then: these are counted anew, and go on unless they are too many as well. */
+  /**
+   * Deletions that came due since the trip. They are counted separately, and continue unless they exceed the limits
+   * too.
+   */
   since: number
 }
 
-/** Each is counted and held by itself: a stranger can make any number of new accounts, and must not stop others by them. */
+/**
+ * Each kind has its own breaker: a stranger can create any number of new accounts, and these must not hold up others.
+ */
 const kinds = [false, true] as const
 
-/** For a column with the time at which an account was made. Without such a time an account counts as established. */
+/** Takes a column with the creation time of an account. Without such a time an account counts as established. */
 export function isNewAccount(createdAt: RawBuilder<Date>): RawBuilder<boolean> {
   return sql`coalesce(${createdAt} > now() - interval '7 days', false)`
 }
 
-/** Its date has passed, on the database's clock. */
+/** The date of the deletion has passed, on the database's clock. */
 export const isDue = sql<boolean>`d.erase_after <= now()`
 
-// The indexes of migrations/0014_size.sql have these very conditions.
+// These conditions are exactly those of the indexes in migrations/0014_size.sql.
 const mayGo = sql`(d.released_at is not null or (d.passed_at >= d.erase_after) is true)`
 export const notReleased = sql`
   d.status = 'pending' and d.released_at is null and (d.passed_at >= d.erase_after) is not true`
@@ -52,19 +59,19 @@ export const notReleased = sql`
 const openTripOf = (newAccounts: boolean) => sql`
   public.breaker_trips t where t.released_at is null and t.new_accounts = ${sql.lit(newAccounts)}`
 
-/** What is due by then and has not passed is held by the open trip; counting begins after it. */
+/** The open trip holds whatever is due by this date and has not passed; counting begins after it. */
 const heldUntil = (newAccounts: boolean) => sql`
   coalesce((select t.held_until from ${openTripOf(newAccounts)}), '-infinity')`
 
-/** Deletions that are due, and held by no trip. */
+/** Deletions that are due and that no trip holds. */
 const dueOf = (newAccounts: boolean) => sql`
   public.deletions d where ${notReleased} and d.new_account = ${sql.lit(newAccounts)}
     and d.erase_after > ${heldUntil(newAccounts)} and ${isDue}`
 
 /**
- * Deletions that go on without an operator's release and belong to this hour: claimed within it, so that a trickle counts
- * as a flood does, or passed and not claimed yet. Not what was claimed before the last release. A clock that was wrong may
- * have left claims and releases in the future: they are of no hour of ours.
+ * Deletions that continue without an operator's release and count for this hour: claimed within it, so that a trickle
+ * counts like a flood, or passed and not claimed yet. Excludes claims before the last release. A wrong clock may have
+ * left claims and releases in the future; these count for no hour.
  */
 const ofThisHour = (newAccounts: boolean) => sql`(
   select d.status from public.deletions d
@@ -84,7 +91,7 @@ const countsOf = (newAccounts: boolean) => sql`(
   from (select count(*) as hour, count(*) filter (where status = 'erased') as erased from ${ofThisHour(newAccounts)}) as h
 ) as n`
 
-/** Users are counted only once the floor is exceeded, and only as far as it takes to know. */
+/** Counts users only if the floor is exceeded, and only as many as the comparison needs. */
 function exceeds({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>) {
   if (share >= 1) return sql<boolean>`false`
   const enough = sql`select from lethe.people limit coalesce(ceil(${deletions} / nullif(${share}::numeric, 0)), 0)`
@@ -93,21 +100,20 @@ function exceeds({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>
     and ${deletions} > ${share}::numeric * (n.erased + (select count(*) from (${enough}) as enough)))`
 }
 
-/** Whether more are due, or of this hour, than may go on without a release. */
+/** Whether more deletions are due, or count for this hour, than may continue without a release. */
 function isExceeded(limits: BreakerLimits, newAccounts: boolean): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
   return sql`(select ${exceeds(limits, sql`(n.due + n.hour)`)} from ${countsOf(newAccounts)})`
 }
 
 /**
- * Whether this deletion (`d`) may not be claimed before it is released: its kind's breaker has tripped and holds it, or more
- * are due within the hour than the limits allow.
+ * Whether this deletion (`d`) may not be claimed before a release: the breaker of its kind has tripped and holds it,
+ * or more deletions are due within the hour than the limits allow.
  *
- * It belongs into the statement that claims, because that has one snapshot: whoever is due in it is counted in it. So no
- * gap between counting and claiming is left for a bad UPDATE, however many workers there are and whatever jobs they were
- * lent before: without a release, and without having passed, never more are claimed within an hour than the limits allow.
- * What is counted depends on no row, so PostgreSQL works it out once for a statement, and only if some row needs it. What a
- * trip holds is not counted again.
+ * This condition belongs in the claiming statement, whose single snapshot both counts and claims. A bad UPDATE
+ * therefore finds no gap between the two: without a release or a pass, all workers together never claim more within
+ * an hour than the limits allow, whatever jobs were dispatched before. The count depends on no row, so PostgreSQL
+ * computes it once per statement, and only if a row needs it. Deletions that a trip holds are not counted again.
  */
 export function isErasureBlocked(limits: BreakerLimits): RawBuilder<boolean> {
   const [established, fresh] = kinds.map(
@@ -118,8 +124,8 @@ export function isErasureBlocked(limits: BreakerLimits): RawBuilder<boolean> {
 }
 
 /**
- * The ids of deletions that can be due, found by indexes however many are held: those that are claimed, released or passed,
- * and of each kind those that its breaker does not hold. Whether one may be claimed is for `mayBeClaimed` to say.
+ * Returns the ids of deletions that can be due. Indexes find them however many are held: those claimed, released or
+ * passed, and for each kind those that its breaker does not hold. `mayBeClaimed` decides whether one may be claimed.
  */
 export function claimableIds(
   limits: BreakerLimits,
@@ -138,12 +144,14 @@ export function claimableIds(
   )`
 }
 
-/** Tripped already, and more than the limits allow have come due since: these are held as well. */
+/**
+ * The breaker has already tripped, and more deletions have come due since than the limits allow: these are held too.
+ */
 const mustHold = (limits: BreakerLimits, newAccounts: boolean) => sql<boolean>`
   case when exists (select from ${openTripOf(newAccounts)}) then ${exceeds(limits, sql`n.due`)}
     else n.due > 0 and ${exceeds(limits, sql`(n.due + n.hour)`)} end`
 
-/** Whether a breaker is to trip. */
+/** Whether a breaker must trip. */
 export function mustTrip(limits: BreakerLimits): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
   const each = kinds.map(
@@ -154,16 +162,17 @@ export function mustTrip(limits: BreakerLimits): RawBuilder<boolean> {
   return sql`(${sql.join(each, sql` or `)})`
 }
 
-/** A claim that takes longer keeps the breaker from tripping for as long; it lets nobody more through. */
+/** A claim that takes longer only delays the trip by as much; it does not let more deletions through. */
 const CLAIM_TIMEOUT_MS = 1_000
 
 /**
- * Trips the breaker of each kind whose limits are exceeded, and returns the trips to the one worker that did. Nothing but a
- * release undoes it, even if fewer are due a moment later. As many of the oldest requests as the limits allow in an hour go on.
+ * Trips the breaker of each kind whose limits are exceeded, and returns the trips to the one worker that tripped
+ * them. Only a release undoes a trip, even if fewer deletions are due a moment later. The oldest requests continue,
+ * as many as the limits allow in an hour.
  *
- * All claims that are under way end first and later ones wait, by the lock: so what is counted here as not claimed is not
- * claimed by anybody else, and the oldest can be let through without going beyond the limits. A claim takes the opposite lock
- * before its snapshot (`claimDeletions`).
+ * The lock makes this transaction wait for running claims, and makes later claims wait for it. What is counted here
+ * as unclaimed therefore stays unclaimed, and the oldest requests can continue within the limits. A claim takes the
+ * opposite lock before its snapshot (`claimDeletions`).
  */
 export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]> {
   try {
@@ -176,13 +185,13 @@ export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]
       return trips
     })
   } catch (error) {
-    // The next look tries again: as long as too many are due, no claim goes beyond the limits.
+    // The next check tries again. Until then no claim exceeds the limits, because the claiming statement counts too.
     if (isContended(error)) return []
     throw error
   }
 }
 
-/** Holds all that is due of this kind, by a new trip or by the open one. */
+/** Holds all due deletions of this kind, by a new trip or by the open one. */
 async function hold(tx: Tx, limits: BreakerLimits, newAccounts: boolean): Promise<boolean> {
   const { rows } = await sql`
     insert into public.breaker_trips as t (new_accounts, at_once, users, floor, share)
@@ -196,7 +205,7 @@ async function hold(tx: Tx, limits: BreakerLimits, newAccounts: boolean): Promis
   return rows.length > 0
 }
 
-/** The oldest requests of what was just held: as many as this hour still takes. */
+/** Passes the oldest of the deletions just held: as many as this hour still allows. */
 async function letOldestPass(tx: Tx, newAccounts: boolean): Promise<Trip> {
   const { rows } = await sql<Trip>`
     with trip as (
@@ -223,12 +232,12 @@ const facts = sql`t.id, t.new_accounts as "newAccounts", t.tripped_at as "trippe
 /** Whether any erasure is held. */
 export const isStopped: RawBuilder<boolean> = sql`exists (select from public.breaker_trips where released_at is null)`
 
-/** How many deletions of this kind are due, or of this hour, and what an open trip holds of it. */
+/** Counts the deletions of this kind that are due or count for this hour, plus those that an open trip holds. */
 export function countedAtOnce(newAccounts: boolean): RawBuilder<number> {
   return sql`(select n.due + n.hour from ${countsOf(newAccounts)})`
 }
 
-/** The trips that hold erasures. */
+/** Returns the trips that hold erasures. */
 export async function openTrips(db: Db): Promise<Trip[]> {
   const { rows } = await sql<Trip>`
     select ${facts} from public.breaker_trips t where t.released_at is null order by t.new_accounts`.execute(
@@ -237,13 +246,13 @@ export async function openTrips(db: Db): Promise<Trip[]> {
   return rows
 }
 
-/** The rule, for a person to read. */
+/** Describes the limits for a person. */
 export function describeLimits({ floor, share }: BreakerLimits): string {
   if (share >= 1) return 'the breaker is off, since ERASE_AT_ONCE_SHARE is 1'
   return `the breaker holds what is beyond ${floor} deletions, or beyond ${share} of all users if that is more, within an hour; the oldest requests go on, and accounts younger than 7 days are counted apart`
 }
 
-/** For a person to read. */
+/** Describes the trip for a person. */
 export function describeTrip(trip: Trip): string {
   const { trippedAt, atOnce, users, floor, share, passed } = trip
   const since = trippedAt.toISOString().slice(0, 19)
@@ -254,7 +263,10 @@ export function describeKind({ newAccounts }: Pick<Trip, 'newAccounts'>): string
   return newAccounts ? 'accounts that were younger than 7 days' : 'established accounts'
 }
 
-/** What this trip (`t`) holds (`d`). The end stands still while the operator looks: what comes due later is not among it. */
+/**
+ * What this trip (`t`) holds (`d`). The end date does not move while the operator looks: deletions that come due
+ * later are not included.
+ */
 export const isHeld = sql`(
   ${notReleased} and d.new_account = t.new_accounts and d.erase_after <= least(t.held_until, now()))`
 

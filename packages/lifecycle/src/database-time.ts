@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** Seconds since 1970 on the database's clock, the one that all instances share. */
+/** Returns seconds since 1970 on the database's clock, which all instances share. */
 export async function databaseTime(db: Db): Promise<number> {
   const { rows } = await sql<{ seconds: number }>`
     select floor(extract(epoch from now()))::bigint as seconds`.execute(db)

@@ -6,11 +6,11 @@ export type LifecycleErrorCode =
   | 'export-gone'
   | 'too-many-exports'
 
-/** A rule of the lifecycle refused. The API maps each code to a problem; nothing else should. */
+/** The lifecycle rejected a call. The API maps each code to a problem; no other code should. */
 export class LifecycleError extends Error {
   override name = 'LifecycleError'
   readonly code: LifecycleErrorCode
-  /** Facts that belong in the answer, such as `deletionStatus`. */
+  /** Facts for the response, such as `deletionStatus`. */
   readonly members: Record<string, unknown>
 
   constructor(code: LifecycleErrorCode, members: Record<string, unknown> = {}) {

@@ -12,7 +12,7 @@ const purposes = [
   'check',
 ] as const
 
-/** One key for each purpose, all derived from SECRET_KEY, so that none can stand in for another. */
+/** One key for each purpose, derived from SECRET_KEY, so that no key works in place of another. */
 export type Keys = Record<(typeof purposes)[number], Buffer>
 
 /** HKDF-SHA-256 (RFC 5869) with the purpose as `info`. */
@@ -26,8 +26,8 @@ export function deriveKeys(secretKey: Buffer): Keys {
 }
 
 /**
- * Notes this SECRET_KEY as the database's own where none is noted yet; false where another one is.
- * With another one every vault would stay locked and every mailed link would be dead: nothing may work on.
+ * Records this SECRET_KEY as the key of the database if none is recorded. Returns false if another one is: with a
+ * wrong key every vault would stay locked and every mailed link would fail, so nothing may run.
  */
 export async function adoptSecretKey(db: Db, keys: Keys): Promise<boolean> {
   await db
@@ -38,7 +38,7 @@ export async function adoptSecretKey(db: Db, keys: Keys): Promise<boolean> {
   return fitsSecretKey(db, keys)
 }
 
-/** False where the database was set up with another SECRET_KEY. Changes nothing. */
+/** Whether this SECRET_KEY is the recorded one, or none is recorded. Changes nothing. */
 export async function fitsSecretKey(db: Db, keys: Keys): Promise<boolean> {
   const known = await db.selectFrom('secret_key_check').select('value').executeTakeFirst()
   return known === undefined || timingSafeEqual(checkValue(keys), known.value)

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Db, Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
-// A row is free once `next_attempt_at` has passed. Whoever leases it moves that time ahead and notes a lease of
-// their own; only the holder of the noted lease may finish the row, and nobody has to clean up after the dead.
+// A row is free once `next_attempt_at` has passed. A worker leases it by moving that time ahead and writing its
+// lease. Only the holder of the written lease may finish the row, so a dead worker needs no cleanup.
 
-/** The tables whose rows are worked on under a lease. */
+/** The tables whose rows are leased. */
 type LeasedTable = 'deletions' | 'exports' | 'outbox'
 const rowsOf = (table: LeasedTable) => sql.table(`public.${table}`)
 
@@ -15,14 +15,14 @@ export interface AcquiredLease {
 }
 
 /**
- * Work has this long to show that it is alive, and a queued job to be begun. No longer: whoever lent a row may have died
- * before it was queued, and whoever had fetched its job before it was taken.
+ * A worker has this long to renew, and a queued job to begin. It is short, because a worker may die between
+ * dispatching a row and queueing its job, or between fetching a job and acquiring its lease.
  */
 const leaseEnd = sql`now() + interval '10 seconds'`
 const LEASE_MS = 10_000
 const RENEW_INTERVAL_MS = 3_000
 
-/** Lends free rows that fit `where` (which calls the row `d`), each under a lease of its own; returns the leases. */
+/** Dispatches free rows that match `where` (which names the row `d`), each under its own lease; returns the leases. */
 export async function dispatchEach(
   db: Db,
   table: LeasedTable,
@@ -33,7 +33,7 @@ export async function dispatchEach(
   return rows.map(({ lease }) => lease)
 }
 
-/** Lends up to `limit` free rows that fit `where` (as above) under one lease; undefined where there are none. */
+/** Dispatches up to `limit` free rows that match `where` (as above) under one lease; undefined if there are none. */
 export async function dispatchBatch(
   db: Db,
   table: LeasedTable,
@@ -44,7 +44,7 @@ export async function dispatchBatch(
   return rows[0]?.lease
 }
 
-/** Whether any row is free that fits `where` (as above). */
+/** Whether any row that matches `where` (as above) is free. */
 export function hasUnleased(table: LeasedTable, where: RawBuilder<boolean>): RawBuilder<boolean> {
   return sql`exists (select from ${unleasedRows(table, where)})`
 }
@@ -60,8 +60,8 @@ async function dispatch(
   limit: number,
   lease: RawBuilder<unknown>,
 ): Promise<{ lease: string }[]> {
-  // Rows that another worker is lending at this moment are skipped, not waited for.
-  // Materialized: inside a join the limited query could run more than once and lend more than the limit.
+  // Skips rows that another worker is dispatching now. Materialized: inside a join the limited query could run more
+  // than once and lease more rows than the limit.
   const { rows } = await sql<{ lease: string }>`
     with free as materialized (
       select d.id from ${unleasedRows(table, where)}
@@ -74,8 +74,8 @@ async function dispatch(
 }
 
 /**
- * Exchanges the lease that a job carries for one of the caller's own. Waits for whoever has locked the rows.
- * Undefined: the rows are done, or lent or taken again since; the job is stale or a duplicate.
+ * Replaces the lease of a job with a new lease of the caller. Waits for row locks. Returns undefined if the rows are
+ * finished, or dispatched or acquired again since: the job is stale or a duplicate.
  */
 export async function acquire(
   db: Db,
@@ -87,8 +87,8 @@ export async function acquire(
 }
 
 /**
- * The same for several jobs at once, each for itself; of two with one lease one takes it. Waits for nobody: undefined as well
- * where somebody has locked the rows.
+ * Acquires the leases of several jobs, each on its own; of two jobs with the same lease, one gets it. Does not wait:
+ * also returns undefined for rows that another transaction has locked.
  */
 export function acquireEach(
   db: Db,
@@ -121,7 +121,7 @@ async function acquireUnder(
   })
 }
 
-/** Prolongs a lease; returns how many rows are still under it. */
+/** Renews a lease, and returns how many rows are still under it. */
 export async function renew(db: Db, table: LeasedTable, lease: string): Promise<number> {
   const { numAffectedRows } = await sql`
     update ${rowsOf(table)} set next_attempt_at = ${leaseEnd} where lease = ${lease}`.execute(db)
@@ -129,8 +129,8 @@ export async function renew(db: Db, table: LeasedTable, lease: string): Promise<
 }
 
 /**
- * Ends a lease without having done the work, on all of its rows or on these; they are free again after a while.
- * `delays` are the seconds after the first attempt, the second, and so on; the last one for all that follow.
+ * Ends a lease of unfinished work, on all of its rows or only on these; they become free after a delay. `delays` are
+ * the seconds after the first attempt, the second, and so on; the last one repeats.
  */
 export async function release(
   db: Db | Tx,
@@ -148,9 +148,9 @@ export async function release(
 }
 
 /**
- * Runs `work` while keeping its lease alive. Once the lease is lost, or `stop` fires, the signal that `work` was given
- * fires too and the promise is rejected with its reason, without waiting for work that does not listen:
- * what that work may still do is guarded by the lease in its own statements.
+ * Runs `work` while it renews the lease. If the lease is lost, or `stop` aborts, the signal given to `work` aborts
+ * and the promise rejects with its reason, without waiting for work that ignores the signal. The lease guards the
+ * statements of such work.
  */
 export async function withLease<T>(
   db: Db,
@@ -174,19 +174,19 @@ export async function withLease<T>(
   }
 }
 
-/** Until it is let go of. */
+/** Renews the lease until the returned function is called. */
 function startRenewing(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
   let kept = performance.now()
   let done = false
   let timer = setTimeout(keepOn, RENEW_INTERVAL_MS)
   async function keepOn() {
     const began = performance.now()
-    // A database that cannot be asked for a moment takes nothing away; for longer than the lease, it may.
+    // A database outage shorter than the lease changes nothing; a longer one may end the lease.
     const rows = await renew(db, table, lease).catch(() => undefined)
     if (rows) kept = began
     else if (rows === 0 || began - kept >= LEASE_MS - RENEW_INTERVAL_MS) onLost()
     if (done) return
-    // However long it took, the lease has run since it began.
+    // The renewed lease runs from the start of the statement, so the time that it took is subtracted.
     timer = setTimeout(keepOn, Math.max(0, RENEW_INTERVAL_MS - (performance.now() - began)))
   }
   return () => {
@@ -195,7 +195,7 @@ function startRenewing(db: Db, table: LeasedTable, lease: string, onLost: () => 
   }
 }
 
-/** The rows belong to somebody else by now. */
+/** Another worker has leased the rows. */
 export class LeaseLostError extends Error {
   override name = 'LeaseLostError'
 }

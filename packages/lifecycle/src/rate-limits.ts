@@ -11,8 +11,8 @@ export interface Hit {
 }
 
 /**
- * Counts one hit in a window of `seconds` that begins with its first hit.
- * `name` may hold an address: only a keyed hash of it is stored, and only until the window ends.
+ * Counts one hit in a window of `seconds` that begins with its first hit. `name` may contain an address, so only a
+ * keyed hash of it is stored, and only until the window ends.
  */
 export async function countHit(db: Db, keys: Keys, name: string, seconds: number): Promise<Hit> {
   const bucket = createHmac('sha256', keys.buckets).update(name).digest()
@@ -30,7 +30,9 @@ export async function countHit(db: Db, keys: Keys, name: string, seconds: number
 
 const MAX_MAILS_PER_DAY = 10
 
-/** False once an address has had ten mails of this kind within a day, whatever accounts they were about. */
+/**
+ * Returns false once an address has received ten mails of this kind within a day, whatever accounts they were about.
+ */
 export async function consumeMailLimit(
   db: Db,
   keys: Keys,
@@ -41,7 +43,7 @@ export async function consumeMailLimit(
   return hits <= MAX_MAILS_PER_DAY
 }
 
-/** Forgets up to `limit` windows that are over; returns how many. */
+/** Deletes up to `limit` windows that have ended, and returns how many. */
 export async function purgeRateLimits(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from public.rate_limits where bucket in (

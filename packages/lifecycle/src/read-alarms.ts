@@ -4,15 +4,18 @@ import { isStopped } from './circuit-breaker.ts'
 
 export interface Alarms {
   stopped: boolean
-  /** Seconds since the oldest date that has passed without its erasure. */
+  /** Seconds since the oldest due date whose erasure has not happened. */
   oldestOverdue: number
-  /** Seconds since the oldest mail was staged that has not left. */
+  /** Seconds since the oldest unsent mail was staged. */
   oldestMail: number
 }
 
 const TIMEOUT_MS = 2_000
 
-/** What an operator is woken up by. Each is the first entry of an index, so it costs the same however large the backlog is. */
+/**
+ * Reads the values that alert an operator. Each is the first entry of an index, so the cost does not grow with the
+ * backlog.
+ */
 export async function readAlarms(db: Db): Promise<Alarms> {
   return db
     .transaction()

@@ -14,13 +14,13 @@ export interface BacklogCounts {
   newAtOnce: number
 }
 
-/** A count that shows this number may be higher. */
+/** A count of this value means that the real number may be higher. */
 export const MAX_COUNT = 100_000
 const TIMEOUT_MS = 100
 
 /**
- * How much is open in the database. Undefined where that takes too long, so that no backlog delays the alarms. What is over
- * only grows, and is not counted.
+ * Counts the open work in the database. Returns undefined if that takes too long, so that no backlog delays the
+ * alarms. Finished rows only grow in number and are not counted.
  */
 export async function readCounts(db: Db): Promise<BacklogCounts | undefined> {
   try {

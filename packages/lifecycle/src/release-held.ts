@@ -7,13 +7,13 @@ import { isDue, isHeld, notReleased } from './circuit-breaker.ts'
 const BATCH_SIZE = 1_000
 const RETRY_MS = 50
 
-/** `held` is what the trip holds, where that is not the number that was expected. */
+/** `held` is the number that the trip holds, if it differs from the expected one. */
 export type Release = { begun: true } | { begun: false; held: number }
 
 /**
- * Begins to release what a trip holds, if it is as many as the operator expects: the number is compared once, under the lock
- * of the trip's row, and recorded there with the date until which a deletion belongs to it. Asked again for a release that
- * has begun, with its number, it does nothing. Undefined where the trip is closed.
+ * Begins to release what a trip holds, if it is the number that the operator expects. The number is compared once,
+ * under the lock of the trip's row, and recorded there with a date: deletions due by then belong to the release.
+ * Calling it again with the number of a release that has begun does nothing. Returns undefined if the trip is closed.
  */
 export async function beginRelease(
   db: Db,
@@ -31,7 +31,7 @@ export async function beginRelease(
     if (!trip) return undefined
     if (trip.released !== null)
       return trip.released === expected ? { begun: true } : { begun: false, held: trip.released }
-    // A statement after the lock: its snapshot sees what any trip before has let pass.
+    // A separate statement after the lock, so that its snapshot sees what any earlier trip has passed.
     const { rows } = await sql<{ held: number; begun: boolean }>`
       with counted as (
         select count(*) as held from public.breaker_trips t, public.deletions d where t.id = ${tripId} and ${isHeld}
@@ -48,17 +48,17 @@ export async function beginRelease(
 export const hasReleaseToFinish: RawBuilder<boolean> = sql`
   exists (select from public.breaker_trips t where t.released_at is null and t.released is not null)`
 
-// Compared as rows, so that only the index of what is not released fits: the others still list what is marked already, and each
-// batch would walk over more of it.
+// The row comparison matches only the index of unreleased deletions. The other indexes still list marked ones, so
+// each batch would scan more of them.
 const ofTrip = sql`
   public.deletions d where ${notReleased} and ${isDue}
     and (d.new_account, d.erase_after) >= ((select new_accounts from trip), timestamptz '-infinity')
     and (d.new_account, d.erase_after) <= ((select new_accounts from trip), (select release_until from trip))`
 
 /**
- * Marks one batch of a release that has begun, and closes the trip with the last. Never more than the recorded number, and
- * nothing that came due after the recorded date. A deletion that somebody has locked, such as a cancel, is left for the next
- * batch, so nobody waits for each other in a circle. Returns whether there may be more.
+ * Marks one batch of a release that has begun, and closes the trip with the last one. It never marks more than the
+ * recorded number, nor a deletion that came due after the recorded date. It skips a deletion that another transaction
+ * has locked, such as a cancel, so no deadlock can occur; the next batch takes it. Returns whether there may be more.
  */
 export async function releaseBatch(db: Db, limit = BATCH_SIZE): Promise<boolean> {
   const { rows } = await sql<{ marked: number; closed: boolean }>`

@@ -1,17 +1,17 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import type { Keys } from './keys.ts'
 
-/** 256 random bits, base64url. */
+/** Returns 256 random bits as base64url. */
 export function randomToken(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** What the database holds of a token. Tokens have 256 bits, so a plain SHA-256 cannot be searched. */
+/** The form of a token that the database stores. A token has 256 random bits, so plain SHA-256 resists a search. */
 export function tokenHash(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }
 
-/** The token of the cancel link: made again from the row's nonce whenever a mail needs it. */
+/** The token of the cancel link, derived from the row's nonce whenever a mail needs it. */
 export function deletionToken(keys: Keys, nonce: Buffer): string {
   return linkToken(keys, 'deletion', nonce)
 }
@@ -21,7 +21,7 @@ export function exportToken(keys: Keys, nonce: Buffer): string {
   return linkToken(keys, 'export', nonce)
 }
 
-/** What an archive is sealed under: made from the row's nonce, and gone with it. */
+/** The key that encrypts an archive. It is derived from the row's nonce, and is lost when the nonce is removed. */
 export function archiveKey(keys: Keys, nonce: Buffer): Buffer {
   return createHmac('sha256', keys.archives).update(nonce).digest()
 }

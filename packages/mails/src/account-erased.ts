@@ -4,9 +4,9 @@ import { bytesInWords, dateInWords } from './words.ts'
 
 interface AccountErased {
   counts: Counts
-  /** Until when an archive that was made can be fetched. */
+  /** When the link to the finished archive expires. */
   exportExpiresAt?: Date
-  /** The archive that had been promised could not be made. */
+  /** The promised archive could not be made. */
   exportFailed?: boolean
 }
 
@@ -33,7 +33,7 @@ function erased({ tables, files, bytes }: Counts): string[] {
   return files > 0 ? [...rows, `files: ${files} (${bytesInWords(bytes)})`] : rows
 }
 
-/** `saved_passwords` is "saved passwords": a table that is added later needs no word here. */
+/** Turns `saved_passwords` into "saved passwords", so that a new table needs no entry here. */
 function nameOf(table: string): string {
   return names[table] ?? table.replace(/^.*\./, '').replaceAll('_', ' ')
 }

@@ -9,7 +9,7 @@ export interface Mail {
   html: string
 }
 
-/** Both parts of a mail are made from the same blocks, so that neither can say what the other does not. */
+/** Builds the text and the HTML from the same blocks, so that both state the same facts. */
 export function compose(subject: string, blocks: Block[]): Mail {
   return {
     subject,

@@ -7,7 +7,7 @@ interface ExportReady {
   token: string
   expiresAt: Date
   bytes: number
-  /** Asked for on its own, and not for a deletion. */
+  /** The person asked for this archive without deleting the account. */
   isOwn: boolean
 }
 

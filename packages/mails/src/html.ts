@@ -6,7 +6,7 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
-/** HTML that is safe to put into other HTML as it stands; only the template below makes it. */
+/** HTML that is safe to insert into other HTML. Only the template below creates it. */
 export class Html {
   readonly source: string
 
@@ -15,7 +15,7 @@ export class Html {
   }
 }
 
-/** Escapes every value that is not HTML already; arrays are joined. */
+/** Escapes every value that is not HTML already, and joins arrays. */
 export function html(parts: TemplateStringsArray, ...values: (string | Html | Html[])[]): Html {
   return new Html(String.raw({ raw: parts }, ...values.map(escaped)))
 }

@@ -4,9 +4,8 @@ import { type Html, html } from './html.ts'
 const sans = 'font-family:system-ui,-apple-system,Segoe UI,Roboto,Arial,sans-serif'
 
 /**
- * What survives mail programs: tables for the frame (Outlook lays out with Word), every colour inline,
- * and one style block that only adds the dark colours, for the programs that honour it.
- * Nothing is fetched from anywhere.
+ * Uses only what mail programs support: tables for the frame (Outlook renders with Word), inline colors, and one
+ * style block that adds dark colors for the programs that support it. The mail loads nothing from a server.
  */
 export function layout(title: string, blocks: Block[]): string {
   return html`<!doctype html>
@@ -62,7 +61,7 @@ ${items.map((item) => html`<li>${item}</li>\n`)}</ul>
 `
 }
 
-/** The button, and the same link to read and to copy. */
+/** A button, and below it the same link to read and copy. */
 function link(label: string, href: string): Html {
   return html`<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:4px 0 12px">
 <tr><td class="key" bgcolor="#0b6567" style="background-color:#0b6567;border-radius:8px">

@@ -1,4 +1,4 @@
-/** `PUBLIC_URL/deletion/cancel#token=…`: the token stands in the fragment, which no browser sends to a server. */
+/** `PUBLIC_URL/deletion/cancel#token=…`: the token is in the fragment, which browsers do not send to the server. */
 export function cancelLink(publicUrl: string, token: string): string {
   return link(publicUrl, '/deletion/cancel', token)
 }
@@ -8,7 +8,7 @@ export function exportLink(publicUrl: string, token: string): string {
   return link(publicUrl, '/export', token)
 }
 
-/** "your account at example.org": whose mail this is, without a word that a stranger chose. */
+/** "your account at example.org": identifies the account without text that a stranger could have chosen. */
 export function yourAccount(publicUrl: string): string {
   return `your account at ${new URL(publicUrl).host}`
 }

@@ -2,7 +2,7 @@ import type { Block } from './block.ts'
 
 const columns = 78
 
-/** Wrapped at 78 columns, but for links: each stands whole and alone on its line. */
+/** Wraps at 78 columns. A link is not wrapped and has a line of its own. */
 export function plainText(blocks: Block[]): string {
   return `${blocks.map(textOf).join('\n\n')}\n`
 }
@@ -13,7 +13,7 @@ function textOf(block: Block): string {
   return `${block.label}:\n${block.href}`
 }
 
-/** Lines after the first are indented as far as the bullet is wide. */
+/** Indents the following lines by the width of the bullet. */
 function wrap(text: string, bullet = ''): string {
   const indent = ' '.repeat(bullet.length)
   const lines: string[] = []

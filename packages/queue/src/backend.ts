@@ -1,11 +1,11 @@
 import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq'
 
-/** What is used of a BullMQ queue, wherever it lives. */
+/** The members of a BullMQ queue that Lethe uses, on either backend. */
 export type JobQueue = Reports &
   Pick<Queue, 'addBulk' | 'close' | 'getFailed' | 'getJobCounts' | 'waitUntilReady'>
 export type JobWorker = Reports &
   Pick<Worker, 'close'> & {
-    /** Stops renewing the locks of its jobs; the timer for that would keep the process alive. */
+    /** Stops renewing the locks of its jobs, because that timer would keep the process alive. */
     stopRenewing(): Promise<void>
   }
 interface Reports {
@@ -13,11 +13,11 @@ interface Reports {
 }
 export type RunJob = (job: Pick<Job, 'name' | 'data'>) => Promise<void>
 
-/** Where BullMQ keeps its jobs. */
+/** Where BullMQ stores its jobs. */
 export interface Backend {
-  /** Throws where the server is known to be away. */
+  /** Throws if the server is known to be unreachable. */
   queue(name: string, options: Omit<QueueOptions, 'connection'>): JobQueue
   worker(name: string, run: RunJob, options: Omit<WorkerOptions, 'connection'>): Promise<JobWorker>
-  /** Ends the connections, whatever they are doing. */
+  /** Ends the connections, even while they are in use. */
   close(): Promise<void>
 }

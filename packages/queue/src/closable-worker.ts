@@ -7,7 +7,7 @@ import {
 } from 'bullmq'
 
 /**
- * BullMQ stops renewing locks only once its last wait for a job has ended, and a wait on a server that is away may never
+ * BullMQ stops renewing locks only after its last wait for a job ends. While the server is down, that wait may never
  * end.
  */
 export class ClosableWorker<

@@ -1,25 +1,25 @@
 import { Cluster, Redis } from 'ioredis'
 import { parseRedisUrl } from './redis-url.ts'
 
-/** One server, whichever is the master now, or a cluster: to whoever sends commands they are alike. */
+/** A single server, the current master of Sentinels, or a cluster: all accept commands in the same way. */
 export type RedisConnection = Redis | Cluster
 
-/** In the words of ioredis; in a cluster each holds for every node. */
+/** Options of ioredis; in a cluster each applies to every node. */
 export interface RedisConnectionOptions {
   commandTimeout?: number
   connectionName?: string
   enableOfflineQueue?: boolean
   maxRetriesPerRequest?: number | null
   socketTimeout?: number
-  /** Milliseconds until the next try to connect, or null to give up. */
+  /** Milliseconds until the next connection attempt, or null to give up. */
   retryStrategy: (times: number) => number | null
 }
 
-// A host that died swallows whatever is sent to it: the next Sentinel is asked after this.
+// A dead host answers nothing: after this time the client asks the next Sentinel.
 const REACHED_WITHIN_MS = 3_000
 
 /**
- * Connects to where a REDIS_URL leads, and again after a failover. TLS believes those whom Node.js believes,
+ * Connects to the server of a REDIS_URL, and reconnects after a failover. TLS trusts the same authorities as Node.js,
  * NODE_EXTRA_CA_CERTS included.
  */
 export function connectRedis(url: string, options: RedisConnectionOptions): RedisConnection {
@@ -41,13 +41,13 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
   return new Cluster(hosts, {
     enableOfflineQueue: options.enableOfflineQueue,
     clusterRetryStrategy: options.retryStrategy,
-    // Names stay names, for TLS to hold them against certificates.
+    // Keeps host names unresolved, so that TLS can compare them with certificates.
     dnsLookup: (host, found) => found(null, host),
     redisOptions: common,
   })
 }
 
-/** A master that became a replica while we were connected: the next connection finds the new one. */
+/** A master that became a replica after we connected: the next connection finds the new master. */
 function isReplica(error: Error): boolean {
   return error.message.includes('READONLY')
 }

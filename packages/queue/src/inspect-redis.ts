@@ -3,21 +3,21 @@ import { connectRedis, type RedisConnection } from './connect-redis.ts'
 
 const ANSWER_WITHIN_MS = 3_000
 
-/** What a server tells of itself; what it keeps to itself is absent. */
+/** What a server reports about itself; what it does not report is absent. */
 export interface RedisServer {
-  /** Host and port, or what the Sentinels call it. */
+  /** Host and port, or the name that the Sentinels use. */
   name: string
   version: string | undefined
-  /** What it does when its memory is full. */
+  /** What the server does when its memory is full. */
   policy: string | undefined
   appendOnly: boolean | undefined
-  /** What it is although the URL takes it for a server of its own. */
+  /** Set if the server is one of these although the URL names it as a standalone server. */
   misplaced: 'replica' | 'node of a cluster' | undefined
 }
 
 /**
- * Asks the server behind the URL, or every node of the cluster, by `INFO` alone: managed ones forbid `CONFIG`, and
- * BullMQ needs `INFO` anyway. Of what Sentinels watch, the master.
+ * Inspects the server of the URL, or every node of the cluster, or the master that the Sentinels watch. It uses only
+ * `INFO`: managed servers forbid `CONFIG`, and BullMQ needs `INFO` anyway.
  */
 export async function inspectRedis(url: string): Promise<RedisServer[]> {
   const connection = connectRedis(url, {
@@ -35,7 +35,7 @@ export async function inspectRedis(url: string): Promise<RedisServer[]> {
   }
 }
 
-/** Rejects with what the server said last, where it comes to nothing. */
+/** Rejects with the server's last error if the connection fails. */
 function untilReady(connection: RedisConnection): Promise<void> {
   return new Promise((resolve, reject) => {
     let last = new Error('the connection ended')

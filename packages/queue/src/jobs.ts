@@ -1,13 +1,13 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 
-/** A job names a lease on rows and nothing else: what is to be done stands in the rows. */
+/** A job contains only a lease. The leased rows say what to do. */
 const Leased = Type.Object(
   { lease: Type.String({ format: 'uuid' }) },
   { additionalProperties: false },
 )
 
-/** Every job and its payload: the producer's type, the handler's type and the check at run time. */
+/** Every job and its payload: the type for producers and handlers, and the check at run time. */
 export const jobs = {
   /** One row of `outbox`. */
   'send-mail': Leased,
@@ -20,7 +20,7 @@ export const jobs = {
 export type JobName = keyof typeof jobs
 export type Payload<N extends JobName> = Static<(typeof jobs)[N]>
 
-/** One handler for each job; a map without one of them does not compile. */
+/** One handler for each job; a map that lacks one does not compile. */
 export type Handlers = { [N in JobName]: (payload: Payload<N>) => Promise<void> }
 
 export const jobNames = Object.keys(jobs) as JobName[]

@@ -7,12 +7,12 @@ import { ClosableWorker } from './closable-worker.ts'
 const SCHEMA = 'bullmq'
 const LOOK_EVERY_SECONDS = 5
 
-/** BullMQ on PostgreSQL, in a schema of its own that it makes and migrates itself. */
+/** BullMQ on PostgreSQL, in its own schema, which BullMQ creates and migrates. */
 export async function postgresBackend(
   connectionString: string,
   onError: (error: Error) => void,
 ): Promise<Backend> {
-  // Each worker's LISTEN connection is one of these.
+  // The LISTEN connection of each worker comes from this pool.
   const pool = openPool(connectionString, { max: 8, searchPath: SCHEMA, onError })
   try {
     await migrate(pool)
@@ -20,7 +20,7 @@ export async function postgresBackend(
     await pool.end()
     throw error
   }
-  // BullMQ describes a pool in words of its own, which those of `@types/pg` do not meet.
+  // BullMQ declares its own type for a pool, which does not match that of `@types/pg`.
   const connection = pool as unknown as PostgresConnectionOptions
   return {
     queue: (name, options) => new Queue(name, { ...options, connection }, createPostgresBackend),
@@ -31,7 +31,7 @@ export async function postgresBackend(
         { ...options, connection, autorun: false },
         watchfulBackend,
       )
-      // A worker whose first look at the database fails never looks again.
+      // A worker whose first query fails never queries again.
       await worker.waitUntilReady()
       worker.run().catch(onError)
       return worker
@@ -43,8 +43,8 @@ export async function postgresBackend(
 }
 
 /**
- * After an error BullMQ's worker waits for a notice for as long as its backend allows, an hour; one that came before it
- * listened again would never reach it.
+ * After an error BullMQ's worker waits for a notification for as long as its backend allows, which is an hour. It
+ * would miss a notification that was sent before it listened again.
  */
 const watchfulBackend: typeof createPostgresBackend = (...args) =>
   Object.defineProperty(createPostgresBackend(...args), 'maximumBlockTimeout', {

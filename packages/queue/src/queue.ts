@@ -5,11 +5,11 @@ import { redisBackend } from './redis.ts'
 import { type OpenWorker, startWorkers } from './run-jobs.ts'
 
 interface QueueSettings {
-  /** Absent: BullMQ's PostgreSQL backend on `databaseUrl`. */
+  /** If absent, BullMQ uses its PostgreSQL backend on `databaseUrl`. */
   redisUrl?: string | undefined
   databaseUrl: string
   name?: string | undefined
-  /** Told of lost connections and of handlers that threw. */
+  /** Called for lost connections and for handlers that threw. */
   onError?: (error: Error) => void
 }
 
@@ -26,26 +26,26 @@ interface QueueCounts {
   failed: number
 }
 
-/** Each call fails soon where the queue cannot be reached, and works again once it can. */
+/** Each call fails quickly while the queue is unreachable, and succeeds again once it is reachable. */
 export interface OpenQueue {
   publish(name: JobName, leases: string[]): Promise<void>
   counts(name: JobName): Promise<QueueCounts>
-  /** The newest jobs that were set aside because no handler can ever do them. */
+  /** Returns the newest jobs that failed because no handler can process them. */
   failedJobs(limit: number): Promise<FailedJob[]>
-  /** Takes so many jobs of each name at a time. */
+  /** Runs up to `concurrency` jobs of each name at a time. */
   startWorker(handlers: Handlers, concurrency: Record<JobName, number>): Promise<OpenWorker>
   close(): Promise<void>
 }
 
 const options = {
-  // The row decides whether and when something is tried again; what fails in the queue are jobs that make no sense.
+  // The row decides whether and when to retry. Only malformed jobs fail in the queue.
   defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: { count: 1_000 } },
   streams: { events: { maxLen: 100 } },
 }
 
 /**
- * A queue of BullMQ's for each job: in one for all, mails to a server that hangs would hold every slot, and fill
- * the line in front of erasures that are due.
+ * Opens a BullMQ queue for each job. In a shared queue, mails to a hanging server would occupy every slot and delay
+ * due erasures.
  */
 export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
   const { redisUrl, databaseUrl, name: prefix = 'lethe', onError = () => {} } = settings
@@ -57,7 +57,7 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
 
   return {
     async publish(name, leases) {
-      // Leases never come round again, so neither do job ids: BullMQ ignores an id that it knows.
+      // BullMQ ignores a job id that it already knows. A lease is never reused, so job ids are not either.
       const jobs = leases.map((lease) => ({
         name,
         data: { lease },
@@ -82,7 +82,7 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
       return (
         failed
           .flat()
-          // Nothing but the id may be left of a job that Redis evicted.
+          // A job that Redis evicted may have nothing left but its id.
           .map(({ name = '', id = '', failedReason = '', finishedOn = 0 }) => {
             return { name, id, code: failedReason, at: new Date(finishedOn) }
           })
@@ -99,14 +99,14 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
   }
 }
 
-// In PostgreSQL, what waits while somebody has paused the queue is counted as nothing else; BullMQ's types forgot it.
+// On PostgreSQL, jobs of a paused queue count only as `paused`, a state that BullMQ's types omit.
 const states = ['waiting', 'active', 'failed', 'paused' as 'waiting'] as const
 
 function byName<T>(make: (name: JobName) => T): Record<JobName, T> {
   return Object.fromEntries(jobNames.map((name) => [name, make(name)])) as Record<JobName, T>
 }
 
-/** BullMQ remembers for ever that a queue could not be opened; this one is then opened anew at the next call. */
+/** BullMQ remembers forever that a queue could not be opened, so the next call opens it again. */
 function reopening(backend: Backend, name: string, onError: (error: Error) => void) {
   let opened: JobQueue | undefined
   return {

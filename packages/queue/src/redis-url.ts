@@ -1,13 +1,13 @@
-/** Where a Redis is: one server, a master that Sentinels know, or a cluster. */
+/** Where Redis is: a single server, a master that Sentinels watch, or a cluster. */
 export interface RedisAddress {
   form: 'server' | 'sentinel' | 'cluster'
   tls: boolean
-  /** The server, the Sentinels, or nodes of the cluster to begin with. */
+  /** The server, the Sentinels, or some nodes of the cluster. */
   hosts: { host: string; port: number }[]
   username?: string | undefined
   password?: string | undefined
   db: number
-  /** What the Sentinels call the master, and what they ask for themselves. */
+  /** The name that the Sentinels use for the master, and their own credentials. */
   master?: string | undefined
   sentinelUsername?: string | undefined
   sentinelPassword?: string | undefined
@@ -21,7 +21,7 @@ interface Fault {
 const takes =
   'redis://user:password@host:port/database, redis+sentinel://host:port,host:port/master or redis+cluster://host:port,host:port, each with rediss for TLS'
 
-/** What is wrong with the URL of a Redis, in words that hold no part of it but its protocol. */
+/** Returns what is wrong with a Redis URL. The text contains no part of the URL but its protocol. */
 export function redisUrlFault(url: string): Fault | undefined {
   try {
     parseRedisUrl(url)
@@ -32,12 +32,12 @@ export function redisUrlFault(url: string): Fault | undefined {
   }
 }
 
-// The parts of a URL, except that there may be more hosts than one. The standard's parser takes no commas between ports.
+// Splits a URL that may have several hosts, because the standard parser allows no commas between ports.
 const parts =
   /^([a-z][a-z0-9+.-]*):\/\/(?:([^/?#\s]*)@)?([^/?#@\s]*)(?:\/([^?#\s]*))?(?:\?([^#\s]*))?$/i
 const schemes = /^(redis)(s?)(?:[+-](sentinel|cluster))?$/
 
-/** Throws `WrongRedisUrl`, which says nothing secret. */
+/** Throws `InvalidRedisUrlError`, whose message contains no secret. */
 export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme = '', user, hosts = '', path = '', query = ''] = parts.exec(url) ?? []
   if (scheme === '') throw new WrongRedisUrl('is not a URL')
@@ -72,7 +72,7 @@ function parseUser(text: string | undefined) {
 function parseHost(text: string, port: number) {
   const url = URL.parse(`redis://${text}`)
   if (!url?.hostname) throw new WrongRedisUrl('has a host or a port that cannot be')
-  // Brackets belong to the URL, not to the IPv6 address in them.
+  // The brackets belong to the URL, not to the IPv6 address.
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || port) }
 }
 
@@ -104,7 +104,7 @@ function parseQuery(form: RedisAddress['form'], query: string) {
   return { sentinelUsername, sentinelPassword }
 }
 
-/** The URL of a Redis that cannot be used. */
+/** A Redis URL that cannot be used. */
 class WrongRedisUrl extends Error {
   override name = 'WrongRedisUrl'
 }

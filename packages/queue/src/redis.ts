@@ -5,13 +5,16 @@ import { connectRedis, type RedisConnection, type RedisConnectionOptions } from 
 
 const RETRY_AT_MOST_MS = 1_000
 const ANSWER_WITHIN_MS = 5_000
-// BullMQ waits five seconds at a time for a job, and the server is silent then.
+// BullMQ's blocking wait for a job lasts five seconds, during which the server sends nothing.
 const SILENT_AT_MOST_MS = 7_000
-// Only so that the first call finds it there, where it is there.
+// Waits so that the first call finds the server connected, if it is up.
 const CONNECTED_WITHIN_MS = 1_000
 const ENDED_WITHIN_MS = 1_500
 
-/** BullMQ on Redis or Valkey. It need not be there yet, and may go away, come back or move to another master. */
+/**
+ * BullMQ on Redis or Valkey. The server need not be up yet, and may go down, come back, or fail over to another
+ * master.
+ */
 export async function redisBackend(url: string, onError: (error: Error) => void): Promise<Backend> {
   const connections: RedisConnection[] = []
   let closing = false
@@ -19,7 +22,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
     closing ? null : Math.min(times * 100, RETRY_AT_MOST_MS)
   const connect = (options: Omit<RedisConnectionOptions, 'retryStrategy'>) => {
     const connection = connectRedis(url, { ...options, retryStrategy })
-    // A single Sentinel or node that fails is told of by an event of its own, and often knows more than the sum.
+    // A failing Sentinel or node has its own event, which often has a better message than the overall error.
     for (const event of ['error', 'sentinelError', 'node error']) connection.on(event, onError)
     connection.on('ready', () => {
       if (closing) connection.disconnect()
@@ -27,15 +30,15 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
     connections.push(connection)
     return connection
   }
-  // Commands fail at once while the server is away: nothing may be lent to a queue that takes no jobs.
+  // Commands fail at once while the server is down: no rows may be leased for a queue that accepts no jobs.
   const producer = connect({
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     commandTimeout: ANSWER_WITHIN_MS,
     socketTimeout: ANSWER_WITHIN_MS,
   })
-  // Workers wait for the server instead. BullMQ duplicates this connection for each of them, and loses hold of the
-  // duplicate when it is closed while the server is away: made here, it can be ended here.
+  // Workers wait for the server instead. BullMQ duplicates this connection for each worker, and loses track of the
+  // duplicate if it is closed while the server is down. Creating the duplicate here allows ending it here.
   const patience = { maxRetriesPerRequest: null, socketTimeout: SILENT_AT_MOST_MS }
   const consumer = connect(patience)
   consumer.duplicate = (): never => connect(patience) as never
@@ -43,7 +46,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
 
   return {
     queue(name, options) {
-      // A queue made before its connection is ready would wait for ever, or stay broken.
+      // A queue created before its connection is ready would wait forever, or stay broken.
       if (producer.status !== 'ready') throw new Error('Redis is not reachable')
       return new Queue(tagged(name), { ...options, connection: producer })
     },
@@ -52,8 +55,8 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
         ...{ ...options, connection: consumer },
         autorun: false,
       })
-      // Not waited for, since Redis need not be there yet; but begun only then: a worker that the server lets in without
-      // letting it look around would ask for jobs without a pause, and nothing else would run any more.
+      // Does not wait, because Redis may not be up yet. The worker starts only after this check: a worker that may
+      // connect but lacks the rights to read would poll without pause and starve the process.
       worker
         .waitUntilReady()
         .then(() => worker.run())
@@ -67,15 +70,17 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
   }
 }
 
-/** A cluster keeps the keys of a queue together for what stands in braces; everywhere else these are letters like others. */
+/**
+ * A cluster stores all keys with the same text in braces on one node. Other servers treat braces as plain characters.
+ */
 function tagged(name: string): string {
   return `{${name}}`
 }
 
 /**
- * Disconnected while it has no server, a connection would tell nobody of its end, and BullMQ may have done just that: it
- * would wait for ever, with timers running. So one more try is made, the last, which does tell. By its status a cluster
- * may be closing that has ended long since.
+ * A connection that is disconnected while it has no server emits no `end`, and BullMQ may have done just that: this
+ * code would wait forever, with timers running. One last connection attempt emits it. A cluster may report the status
+ * `closing` long after it has ended.
  */
 async function end(connection: RedisConnection): Promise<void> {
   if (connection.status === 'end') return
@@ -85,7 +90,7 @@ async function end(connection: RedisConnection): Promise<void> {
   await told(connection, 'end', ENDED_WITHIN_MS)
 }
 
-/** Waits for the event, but no longer than that. */
+/** Waits for the event, `ms` milliseconds at most. */
 function told(connection: RedisConnection, event: string, ms: number): Promise<void> {
   return new Promise((resolve) => {
     const late = setTimeout(resolve, ms)

@@ -4,13 +4,13 @@ import type { Backend, JobWorker, RunJob } from './backend.ts'
 import { type Handlers, isPayload, type JobName, jobNames } from './jobs.ts'
 
 export interface OpenWorker {
-  /** Takes no more jobs, and waits for those that are running. */
+  /** Stops taking jobs, and waits for those that are running. */
   close(): Promise<void>
 }
 
-// A killed worker's job is picked up after some ten seconds, however often that happens.
+// Another worker picks up a killed worker's job after about ten seconds, however often that happens.
 const options = {
-  // Of a job that Redis evicted nothing says how long it is kept: without this, for ever.
+  // A job that Redis evicted has lost its own retention, so without this limit it would stay forever.
   removeOnFail: { count: 1_000 },
   lockDuration: 10_000,
   stalledInterval: 5_000,
@@ -18,7 +18,7 @@ const options = {
   runRetryDelay: 1_000,
 }
 
-// For telling the queue that the last job is done.
+// Time to report to the queue that the last job is finished.
 const LAST_WORD_MS = 1_000
 
 export async function startWorkers(
@@ -44,7 +44,7 @@ export async function startWorkers(
   }
   const failure = starts.find((one) => one.status === 'rejected')
   if (failure) {
-    // Left running on connections that are ended next, the others would ask again and again without a pause.
+    // If the other workers kept running on connections that are about to end, they would poll without pause.
     await close()
     throw failure.reason
   }
@@ -59,7 +59,7 @@ function runWith<N extends JobName>(
   return async ({ name, data }) => {
     if (name !== expected) throw new UnrecoverableError('unknown-job')
     if (!isPayload(expected, data)) throw new UnrecoverableError('malformed-payload')
-    // A handler that throws has left its rows leased: they come back when the lease runs out.
+    // The rows of a handler that throws stay leased, and become free when the lease expires.
     await handlers[expected](data).catch(onError)
   }
 }
@@ -77,13 +77,13 @@ function tracked(run: RunJob) {
   }
 }
 
-/** BullMQ waits for ever on a server that is away; once nothing runs any more there is nothing to wait for. */
+/** BullMQ waits forever for a server that is down. Once no job is running, there is no reason to wait. */
 async function closed(worker: JobWorker, work: ReturnType<typeof tracked>): Promise<void> {
   const closing = worker.close()
   do {
     await work.idle()
     await Promise.race([closing, setTimeout(LAST_WORD_MS)])
-    // A job that was on its way when we began to close has come by now.
+    // A job that was on its way when closing began has arrived by now.
   } while (!work.isIdle())
   await worker.stopRenewing()
 }

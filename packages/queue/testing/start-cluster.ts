@@ -6,21 +6,21 @@ import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
 export interface RedisCluster {
   url: string
   nodes: RedisProcess[]
-  /** The master that holds the key now. */
+  /** Returns the master that holds the key now. */
   masterOf(key: string): Promise<RedisProcess>
 }
 
 const MASTERS = 3
 const SLOTS = 16_384
-// Nodes talk to each other on a port so much higher.
+// The offset of the port on which nodes talk to each other.
 const BUS = 10_000
 
-/** Three masters with a replica each; a failover takes about two seconds, longer on a slow machine. */
+/** Starts three masters with a replica each. A failover takes about two seconds, longer on a slow machine. */
 export async function startCluster(
   t: Pick<Test, 'teardown'>,
   tls?: Certificates,
 ): Promise<RedisCluster> {
-  // A node that a busy machine holds up is not one that has failed.
+  // A node must not count as failed because a busy machine delays it.
   const nodeTimeoutMs = Math.round(1_000 * (await measureSlowness()))
   const settings = ['cluster-enabled yes', `cluster-node-timeout ${nodeTimeoutMs}`]
   if (tls) settings.push('tls-cluster yes')
@@ -45,7 +45,7 @@ async function join(nodes: RedisProcess[]): Promise<void> {
     node.command('cluster', ...words.map(String))
   const masters = nodes.slice(0, MASTERS)
   const replicas = nodes.slice(MASTERS)
-  // Masters with the same epoch would quarrel over slots.
+  // Masters with the same epoch would contend for slots.
   await Promise.all(nodes.map((node, i) => tell(node, 'set-config-epoch', i + 1)))
   await Promise.all(masters.map((node, i) => tell(node, 'addslots', ...share(i))))
   await Promise.all(
@@ -76,7 +76,7 @@ async function masterPort(node: RedisProcess, key: string): Promise<number | und
   return master?.[1]
 }
 
-/** A free one whose neighbour for the bus is free too. */
+/** Returns a free port whose bus port is free too. */
 async function portForTwo(): Promise<number> {
   for (;;) {
     const port = await freePort()

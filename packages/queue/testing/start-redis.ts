@@ -10,7 +10,7 @@ export type { RedisProcess }
 /** The redis-server or valkey-server that `pnpm test` found. */
 const program = process.env.REDIS_SERVER_PATH
 
-/** For tests that start servers of their own. */
+/** Options for tests that start their own servers. */
 export const withServers = program ? {} : { skip: 'no redis-server on this machine' }
 
 type RedisOptions = Pick<Parameters<typeof startProcess>[0], 'port' | 'tls' | 'sentinel'>
@@ -31,7 +31,7 @@ export async function startRedis(
   return redis
 }
 
-/** Waits until the replica has all that the master has. */
+/** Waits until the replica has all data of the master. */
 export async function whenReplica(replica: RedisProcess, master: RedisProcess): Promise<void> {
   await until('the replica is in step', async () => {
     const info = String(await master.command('info', 'replication'))

@@ -5,14 +5,17 @@ import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
 
 export interface Sentinels {
   url: string
-  /** The master at the start, and its replica. */
+  /** The first master, and its replica. */
   servers: [RedisProcess, RedisProcess]
   sentinels: RedisProcess[]
 }
 
 const MASTER = 'lethe'
 
-/** A master, its replica, and three Sentinels of which two must agree; a failover takes about two seconds, longer on a slow machine. */
+/**
+ * Starts a master, its replica, and three Sentinels of which two must agree. A failover takes about two seconds,
+ * longer on a slow machine.
+ */
 export async function startSentinels(
   t: Pick<Test, 'teardown'>,
   tls?: Certificates,
@@ -21,7 +24,7 @@ export async function startSentinels(
   const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`], { tls })
   // A Sentinel asks the master for its replicas at once, and then not for ten seconds.
   await whenReplica(replica, master)
-  // A server that a busy machine holds up is not one that is down.
+  // A server must not count as down because a busy machine delays it.
   const downAfterMs = Math.round(500 * (await measureSlowness()))
   const sentinels = await Promise.all(
     [1, 2, 3].map(() =>

@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 /** The openssl that `pnpm test` found. */
 const program = process.env.OPENSSL_PATH
 
-/** For tests that need certificates. */
+/** Options for tests that need certificates. */
 export const withCertificates = program ? {} : { skip: 'no openssl on this machine' }
 
 export interface Certificates {

@@ -6,9 +6,9 @@ import type { Db } from '../client.ts'
 export interface Blocker {
   /** 0 for a prepared transaction, which belongs to no process. */
   pid: number
-  /** Identifies the transaction for as long as it is open. */
+  /** Identifies the transaction while it is open. */
   transaction: string | null
-  /** The following are null where our role may not see other roles' sessions. */
+  /** The following are null if our role may not see the sessions of other roles. */
   role: string | null
   application: string | null
   state: string | null
@@ -18,7 +18,7 @@ export interface Blocker {
 const WATCH_INTERVAL_MS = 25
 const POLL_INTERVAL_MS = 250
 
-/** Waits for `work`, which the process `pid` does; returns its result with the last transactions that it waited for. */
+/** Waits for `work`, which runs in the backend `pid`. Returns its result and the transactions that last blocked it. */
 export async function watchBlockers<T>(
   db: Db,
   pid: number,
@@ -32,7 +32,7 @@ export async function watchBlockers<T>(
   let blockers: Blocker[] = []
   while (!isOver) {
     await Promise.race([settled, sleep(WATCH_INTERVAL_MS)])
-    // Seeing them is for the operator's information: it must not fail a migration that succeeds.
+    // The blockers are only information for the operator: a failure to read them must not fail the migration.
     const seen = isOver ? [] : await findBlockers(db, pid).catch(() => [])
     if (seen.length > 0) blockers = seen
   }
@@ -52,7 +52,7 @@ export async function findBlockers(db: Db, pid: number): Promise<Blocker[]> {
   return rows
 }
 
-/** Waits without a place in any lock queue, so that it keeps no request waiting. */
+/** Polls instead of waiting for a lock, so that requests do not queue behind it. */
 export async function untilGone(db: Db, blockers: Blocker[], deadline: number): Promise<void> {
   const transactions = blockers.flatMap(({ transaction }) => transaction ?? [])
   do await sleep(POLL_INTERVAL_MS)
@@ -67,7 +67,7 @@ async function isAnyOpen(db: Db, transactions: string[]): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Names the process and never its query, which could hold a person's data. */
+/** Names the process but never its query, which may contain personal data. */
 export function describeBlockers(blockers: Blocker[]): string {
   if (blockers.length === 0) return 'another transaction'
   return blockers.map(describeBlocker).join('; ')

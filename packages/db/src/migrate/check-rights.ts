@@ -3,23 +3,23 @@ import type { Db } from '../client.ts'
 import { UnusableDatabaseError } from '../session.ts'
 
 interface Rights {
-  /** Quoted for SQL where they need it. */
+  /** Quoted for SQL where necessary. */
   role: string
   database: string
   hasPublic: boolean
   createsTables: boolean
   createsSchemas: boolean
   hasSchemas: boolean
-  /** Who owns the tables of earlier migrations, where our role may not act as them. */
+  /** The owner of the tables of earlier migrations, if our role is not a member of that role. */
   owner: string | null
   /**
-   * Where an earlier version, which followed the search_path, put its tables. Other apps have
-   * tables `kysely_migration` and `audit_events` too: only all four names together are Lethe's.
+   * The schema in which an earlier version, which followed the search_path, created its tables. Other apps also have
+   * tables `kysely_migration` and `audit_events`: only all four names together mean Lethe.
    */
   misplaced: string | null
 }
 
-/** Says in one line what this role lacks, before the first statement fails half-way. */
+/** Throws one line on what this role lacks, before a statement fails halfway. */
 export async function checkRights(db: Db): Promise<void> {
   const rights = await readRights(db)
   const { role, database, owner, misplaced } = rights

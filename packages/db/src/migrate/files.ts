@@ -9,13 +9,13 @@ export interface Migration {
   statements: string | undefined
 }
 
-/** The names of the migrations in `migrations/`, in the order in which they apply. */
+/** Returns the names of the files in `migrations/`, in the order in which they apply. */
 export async function migrationNames(): Promise<string[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.sql'))
   return files.map((file) => path.basename(file, '.sql')).toSorted()
 }
 
-/** The migrations that make our own users have `users` in their names. */
+/** Migrations that create the built-in users have `users` in their names. */
 const ofUsers = /_users(_|$)/
 
 export async function readMigrations({ withoutUsers = false } = {}): Promise<Migration[]> {

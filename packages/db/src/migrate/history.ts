@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../client.ts'
 
-// `public.kysely_migration` is as Kysely's migrator makes it: earlier versions of Lethe used that.
+// `public.kysely_migration` is the table of Kysely's migrator, which earlier versions of Lethe used.
 
 export async function appliedMigrations(db: Db): Promise<Set<string>> {
   const { rows: found } = await sql<{ exists: boolean }>`
@@ -19,7 +19,7 @@ export async function ensureHistory(db: Db): Promise<void> {
     )`.execute(db)
 }
 
-/** In the transaction of the migration itself: one is applied and recorded, or neither. */
+/** Runs in the transaction of the migration, so that a migration is applied and recorded, or neither. */
 export async function recordMigration(tx: Tx, name: string): Promise<void> {
   await sql`
     insert into public.kysely_migration (name, timestamp)

@@ -1,6 +1,6 @@
 import { isUnavailable } from '../errors.ts'
 
-/** A migration that did not succeed, in one line for the operator. */
+/** A migration failed. The message is one line for the operator. */
 export class MigrationError extends Error {
   override name = 'MigrationError'
 }
@@ -14,8 +14,9 @@ interface DatabaseFault extends Error {
 }
 
 /**
- * Names what PostgreSQL names. Its message is kept where it quotes identifiers alone (SQLSTATE class 42), never values.
- * What is no fault of the migration, such as a lost connection, stays as it is.
+ * Names the schema objects that PostgreSQL names. The message of PostgreSQL is kept only if it quotes identifiers
+ * (SQLSTATE class 42) and never values. An error that the migration did not cause, such as a lost connection, is
+ * returned unchanged.
  */
 export function asMigrationError(name: string, error: DatabaseFault): Error {
   const { code, schema, table, column, constraint } = error

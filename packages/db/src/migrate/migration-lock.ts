@@ -5,13 +5,13 @@ import { type Blocker, describeBlockers } from './blockers.ts'
 import { MigrationError } from './migration-error.ts'
 import type { Waiting } from './run-migration.ts'
 
-/** The lock of Kysely's migrator, by which earlier versions of Lethe migrate: theirs and ours exclude each other. */
+/** The lock of Kysely's migrator, which earlier versions of Lethe use: old and new migrations exclude each other. */
 const LOCK = sql.lit(3853314791062309107n)
 const POLL_INTERVAL_MS = 250
 
 /**
- * One `migrate` at a time, for as long as the connection of `session` lasts. The lock is asked for again and again, since
- * a request that waits holds a snapshot back, and with it every `create index concurrently`.
+ * Allows one `migrate` at a time, for as long as the connection of `session` lasts. It polls for the lock, because a
+ * waiting request would hold a snapshot back, and with it every `create index concurrently`.
  */
 export async function withMigrationLock<T>(
   session: Db,
@@ -32,7 +32,7 @@ export async function withMigrationLock<T>(
   try {
     return await work()
   } finally {
-    // Where this fails the connection is gone, and the lock with it.
+    // If this fails, the connection is lost and the server has released the lock.
     await sql`select pg_advisory_unlock(${LOCK})`.execute(session).catch(() => {})
   }
 }

@@ -8,13 +8,13 @@ import { asMigrationError, MigrationError } from './migration-error.ts'
 
 export interface Waiting {
   onWait: (line: string) => void
-  /** In the time of `performance.now()`; after it a migration is no longer tried again. */
+  /** In the time of `performance.now()`; after it no migration is retried. */
   deadline: number
 }
 
 interface Run {
   db: Db
-  /** The connection of its own on which the migration runs. */
+  /** The dedicated connection that runs the migration. */
   session: Db
   migration: Migration
   waiting: Waiting
@@ -24,14 +24,14 @@ const MIN_LOCK_TIMEOUT_MS = 100
 const MAX_LOCK_TIMEOUT_MS = 2_000
 
 /**
- * Every request for a table waits behind a migration that waits for it. So this one gives up its place in the queue after a
- * tenth of a second, waits outside of it until the transactions in its way have ended, and tries again.
+ * While a migration waits for a table lock, every request for that table queues behind it. So it gives up after a
+ * tenth of a second, waits outside the queue until the blocking transactions have ended, and retries.
  */
 export async function runMigration({ db, session, migration, waiting }: Run): Promise<void> {
   const { name } = migration
   const { onWait, deadline } = waiting
   const pid = await backendPid(session)
-  // Opens the second connection now: that takes longer than the first attempt waits.
+  // Opens the second connection now, because that takes longer than the first attempt waits.
   await findBlockers(db, pid)
   let lockTimeoutMs = MIN_LOCK_TIMEOUT_MS
   let announced = ''
@@ -52,7 +52,7 @@ export async function runMigration({ db, session, migration, waiting }: Run): Pr
   }
 }
 
-/** The statements name no schema for what is made in `public`, so the path is set for this transaction alone. */
+/** The migrations name no schema for objects in `public`, so the search_path is set for this transaction only. */
 function applyOnce(
   session: Db,
   { name, statements }: Migration,

@@ -6,12 +6,15 @@ import { tokenHash } from '../tokens.ts'
 export interface Cancelled {
   id: string
   status: 'cancelled'
-  /** The export that went with the deletion: its archive, if there is one, is to be removed. */
+  /** The export that belongs to the deletion: the caller removes its archive, if there is one. */
   exportId: string
   archive: string | null
 }
 
-/** `deletion-not-found` for a token never given out, `deletion-not-pending` with `deletionStatus` once it is too late or done. */
+/**
+ * Throws `deletion-not-found` for an unknown token, and `deletion-not-pending` with `deletionStatus` if the deletion
+ * is no longer pending.
+ */
 export async function cancelDeletionByToken(db: Db, token: string): Promise<Cancelled> {
   const deletion = await db
     .selectFrom('deletions')
@@ -23,8 +26,8 @@ export async function cancelDeletionByToken(db: Db, token: string): Promise<Canc
 }
 
 /**
- * The mirror of the claim: both ask for `status = 'pending'` on the same row, so exactly one of them wins.
- * One statement: who is cancelled is active again, and gets back exactly what was there; sessions stay ended.
+ * The counterpart of the claim: both require `status = 'pending'` on the same row, so exactly one of them wins. One
+ * statement cancels and reactivates the person, who keeps all data; ended sessions stay ended.
  */
 export async function cancelDeletion(db: Db, id: string): Promise<Cancelled> {
   const { rows } = await sql<Cancelled>`

@@ -5,7 +5,7 @@ import { type BreakerLimits, claimableIds, isDue, isErasureBlocked } from '../ci
 export interface ClaimedDeletion {
   id: string
   userId: number
-  /** An earlier try has committed what it found of the files: one that is missing now was removed since. */
+  /** An earlier attempt committed which files it found, so a file that is missing now was removed since. */
   filesFound: boolean
 }
 
@@ -16,10 +16,9 @@ export interface Claim {
 }
 
 /**
- * When a deletion (`d`) may be claimed: its date has passed on the database's clock, and the export that it promised is
- * made, or is an hour overdue; and no more are due within the hour than the limits allow, or the breaker has let it pass, or
- * the operator has released it.
- * Every deletion already claimed may be: there is no way back for it.
+ * When a deletion (`d`) may be claimed: its date has passed on the database's clock; its promised export is ready, or
+ * an hour overdue; and it is within the limits of the breaker, or has passed it, or an operator has released it. A
+ * deletion that was claimed before may always be claimed, because it cannot be cancelled.
  */
 export function mayBeClaimed(limits: BreakerLimits): RawBuilder<boolean> {
   return sql`(
@@ -31,7 +30,7 @@ export function mayBeClaimed(limits: BreakerLimits): RawBuilder<boolean> {
   )`
 }
 
-/** The same of a deletion among many: found by indexes, in batches of `limit` at most. */
+/** The same condition for one of many deletions, found by indexes, in batches of `limit` at most. */
 export function isClaimable(limits: BreakerLimits, limit: number): RawBuilder<boolean> {
   return sql`d.id in ${claimableIds(limits, mayBeClaimed(limits), limit)}`
 }
@@ -41,10 +40,10 @@ export function hasClaimable(limits: BreakerLimits): RawBuilder<boolean> {
 }
 
 /**
- * The point of no return, committed before anything is erased: pending → erasing. It takes over the job's lease under
- * a new name, so a second copy of the job finds nothing; and it asks for `pending` on the row that a cancel asks too.
- * `before_a_trip` is never read: a table that is named `for key share` is locked before the snapshot is taken, so a claim
- * either ends before the breaker trips or sees that it has.
+ * The point of no return, committed before anything is erased: pending → erasing. The worker replaces the job's lease
+ * with its own, so a duplicate of the job finds nothing. It requires `pending` on the same row as a cancel.
+ * `before_a_trip` is never read: PostgreSQL locks a table named in `for key share` before it takes the snapshot, so a
+ * claim either ends before the breaker trips or sees the trip.
  */
 export async function claimDeletions(
   db: Db,

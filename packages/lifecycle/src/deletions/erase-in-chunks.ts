@@ -5,16 +5,19 @@ import { sql } from 'kysely'
 import type { ClaimedDeletion } from './claim.ts'
 import { lockLeased, sumOf } from './erase.ts'
 
-/** How one person's many rows go: so many in one transaction, and then a rest that is so many times as long as it took. */
+/**
+ * How fast the rows of one large account are erased: the rows per transaction, and the pause after each as a multiple
+ * of its duration.
+ */
 export interface Pace {
   rows: number
   rest: number
 }
 
 /**
- * Erases most of what a claimed person has ahead of the finish, in portions that hold no lock for long and leave the database
- * to others in between. Each is a transaction of its own that counts what it took: whoever follows a worker that died
- * goes on from there. The plan is asked for before each, so that a schema that has changed is noticed.
+ * Erases most rows of a claimed person before the final transaction, in chunks that hold locks briefly and pause for
+ * other work. Each chunk is a transaction that counts what it erased, so the next worker continues where a dead one
+ * stopped. The plan is requested before each chunk, so that a schema change is noticed.
  */
 export async function eraseInChunks(
   db: Db,

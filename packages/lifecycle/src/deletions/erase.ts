@@ -4,13 +4,14 @@ import { sql } from 'kysely'
 import { recordAuditEvents } from '../audit-log.ts'
 import type { Claim, ClaimedDeletion } from './claim.ts'
 
-/** We hold locks while we wait for others: for no longer than this, else whoever waits for ours waits for theirs too. */
+/** Lock timeout. This transaction waits while it holds locks, so a long wait would block everyone behind it. */
 const LOCK_TIMEOUT = '1s'
 
 /**
- * Erases the rows of these claimed people, completes their tombstones and stages the last mail: one transaction for all.
- * Files must be gone before. Returns the deletions that are now erased: those whose lease was lost meanwhile are left
- * to whoever holds it. Throws `TooManyRowsError`, with nothing done, where they have more than `atMost` in one table.
+ * Erases the rows of these claimed people, completes their tombstones and stages the last mail, all in one
+ * transaction. Their files must be removed before. Returns the deletions that are now erased; one whose lease was
+ * lost is left to the worker that holds it. Throws `TooManyRowsError`, with nothing erased, if they have more than
+ * `atMost` rows in one table.
  */
 export async function finishErasure(
   db: Db,
@@ -42,13 +43,13 @@ export async function finishErasure(
 const nothing: Counts = { tables: {}, files: 0, bytes: 0 }
 
 interface HeldDeletion extends Omit<ClaimedDeletion, 'filesFound'> {
-  /** What has gone already. */
+  /** What earlier transactions have erased. */
   counts: Counts | null
-  /** Of the files that rows name, those that were missing before any was removed. */
+  /** Files that rows name and that were missing before the first one was removed. */
   missing: FilesByTable | null
 }
 
-/** Nobody's rows are erased but those of a deletion that is `erasing` and whose lease is ours, under its lock. */
+/** Locks and returns the deletions that are `erasing` under this lease: only their people may be erased. */
 export async function lockLeased(
   tx: Tx,
   lease: string,
@@ -61,7 +62,10 @@ export async function lockLeased(
   return rows
 }
 
-/** A file that an operator gave up for lost was not erased. Its bytes are not known apart, and stay. */
+/**
+ * Subtracts files that an operator accepted as lost, since they were not erased. Their bytes are unknown and stay in
+ * the count.
+ */
 function withoutMissing(counts: Counts, missing: FilesByTable | null): Counts {
   const lost = Object.values(missing ?? {}).reduce((sum, files) => sum + files, 0)
   return { ...counts, files: Math.max(0, counts.files - lost) }
@@ -74,7 +78,7 @@ export function sumOf(counts: Counts | null, more: Counts): Counts {
   return { tables, files: counts.files + more.files, bytes: counts.bytes + more.bytes }
 }
 
-/** The last mail, and any that has not left yet, carries its address from here on; it is forgotten when the mail has left. */
+/** Copies the address into the last mail and into any unsent mail, which forgets it when it is sent. */
 async function keepAddressesForPendingMails(
   tx: Tx,
   userIds: number[],
@@ -92,8 +96,8 @@ async function keepAddressesForPendingMails(
 }
 
 /**
- * Earlier deletions that were cancelled, and all exports, stand without a name from here on; archives that were asked for on
- * their own end with the account.
+ * Removes the user id from earlier cancelled deletions and from all exports, and ends archives that the person
+ * requested without a deletion.
  */
 async function removeUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): Promise<void> {
   await sql`
@@ -107,14 +111,17 @@ async function removeUserIds(tx: Tx, userIds: number[], held: HeldDeletion[]): P
     where user_id = any(${userIds}) and id <> all(${held.map(({ id }) => id)}::uuid[])`.execute(tx)
 }
 
-/** The counts come as one object by the deletions' ids: a join with a list is planned for a few rows, and is slow for many. */
+/**
+ * Passes the counts as one object keyed by deletion id: PostgreSQL plans a join with a list for a few rows, which is
+ * slow for many.
+ */
 async function completeTombstones(tx: Tx, erased: { id: string; counts: Counts }[]): Promise<void> {
   const counts = Object.fromEntries(erased.map(({ id, counts }) => [id, counts]))
   const { numAffectedRows } = await sql`
     update public.deletions set status = 'erased', erased_at = now(), user_id = null, token_nonce = null,
       erased_counts = ${JSON.stringify(counts)}::jsonb -> id::text, lease = null
     where id = any(${erased.map(({ id }) => id)}::uuid[]) and status = 'erasing'`.execute(tx)
-  // Each is locked by this transaction, so only a trigger or a rule can keep one as it was.
+  // This transaction has locked each row, so only a trigger or a rule can prevent an update.
   const completed = Number(numAffectedRows)
   if (completed !== erased.length) throw new RowsKeptError('deletions', erased.length, completed)
 }

@@ -2,15 +2,16 @@ import type { Db, FilesByTable } from '@lethe/db'
 import { sql } from 'kysely'
 
 export interface FoundFiles {
-  /** Of the deletion. */
+  /** The id of the deletion. */
   id: string
   found: FilesByTable
   missing: FilesByTable
 }
 
 /**
- * Commits what was found of the files that rows name, before the first of them is removed. Returns the deletions that may go
- * on: those whose lease is still the caller's, and of which no more is missing than an operator has accepted.
+ * Commits which files named by rows exist, before the first of them is removed. Returns the deletions that may
+ * continue: those whose lease the caller still holds, and of which no more files are missing than an operator has
+ * accepted.
  */
 export async function recordFindings(
   db: Db,
@@ -32,13 +33,13 @@ export async function recordFindings(
 }
 
 export interface Retried {
-  /** What the operator gave up for lost. */
+  /** The missing files that the operator accepted as lost. */
   accepted: FilesByTable | null
 }
 
 /**
- * An operator has an erasure tried again at once; with `acceptMissing` it goes on without the files that its last try did not
- * find. Undefined where this deletion is not being erased.
+ * Lets an operator retry an erasure at once. With `acceptMissing` it continues without the files that its last
+ * attempt did not find. Returns undefined if this deletion is not being erased.
  */
 export async function retryErasure(
   db: Db,

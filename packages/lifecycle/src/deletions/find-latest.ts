@@ -1,6 +1,6 @@
 import type { Db, DeletionStatus } from '@lethe/db'
 
-/** The newest deletion of this person, whatever its status. */
+/** Returns the newest deletion of this person, in any status. */
 export async function findLatestDeletion(
   db: Db,
   userId: number,

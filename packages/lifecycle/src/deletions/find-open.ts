@@ -1,7 +1,7 @@
 import type { Tx } from '@lethe/db'
 import type { Deletion } from './schedule.ts'
 
-/** The deletion of this person that is neither cancelled nor erased. */
+/** Returns the deletion of this person that is neither cancelled nor erased. */
 export async function findOpenDeletion(tx: Tx, userId: number): Promise<Deletion | undefined> {
   return tx
     .selectFrom('deletions')

@@ -6,8 +6,8 @@ const due = sql`public.deletions d where d.status = 'pending' and d.next_reminde
 export const hasDueReminders: RawBuilder<boolean> = sql`exists (select from ${due})`
 
 /**
- * Stages the reminders that are due: seven days before the erasure, then one day before.
- * A worker that was away for both sends one. Returns how many were staged, `limit` at most.
+ * Stages the reminders that are due: seven days before the erasure, then one day before. If the worker was down for
+ * both, it sends one. Returns how many it staged, `limit` at most.
  */
 export async function stageReminders(db: Db, limit = 1_000): Promise<number> {
   const { rows } = await sql`

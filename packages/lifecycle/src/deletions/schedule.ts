@@ -15,16 +15,16 @@ export interface Schedule {
   /** An ISO 8601 duration. */
   grace: string
   by: 'owner' | 'administrator'
-  /** Whether the account is younger than a week (`isNewAccount`); false where that is not known. */
+  /** Whether the account is less than a week old (`isNewAccount`); false if its age is unknown. */
   newAccount: boolean
 }
 
 /**
- * What a deletion begins with, once it is settled that it may. One statement, so that no part of it can be left out: the
- * account is deactivated if it was active, and with it all sessions end, the deletion and the promised export are written, and
- * the mail that carries the cancel link is staged. Undefined where the account was not active.
+ * Starts a deletion that the caller has authorized. One statement, so that no part can be left out: it deactivates
+ * the account, ends all sessions, writes the deletion and the promised export, and stages the mail with the cancel
+ * link. Returns undefined if the account was not active.
  *
- * The person is spoken to by the names of the schema `lethe` alone.
+ * The statement accesses the person only through the schema `lethe`.
  */
 export async function scheduleDeletion(
   tx: Tx,

@@ -18,7 +18,7 @@ export interface DeletionReport {
   }
 }
 
-/** Where the deletion of this token stands; its tombstone still answers. */
+/** Returns the state of the deletion with this token. It works for a tombstone too. */
 export async function deletionStatus(db: Db, token: string): Promise<DeletionReport> {
   const row = await db
     .selectFrom('deletions')

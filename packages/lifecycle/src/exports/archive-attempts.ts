@@ -2,8 +2,8 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /**
- * Records, before the first byte is written, that archives of these exports are tried under this lease: only what is recorded
- * here is ever collected. Returns the exports that are still under the lease; no archive of another one may be written.
+ * Records attempts to write these archives under this lease, before the first byte: orphaned archives are found only
+ * through these records. Returns the exports still under the lease; the caller must write no other archive.
  */
 export async function recordAttempts(
   db: Db,
@@ -25,14 +25,16 @@ export async function recordAttempts(
 export interface OrphanedAttempt {
   exportId: string
   lease: string
-  /** The database's clock: whatever a worker's own says. */
+  /** The database's clock, whatever the worker's clock says. */
   now: Date
 }
 
 /**
- * Up to `limit` tries that began more than a day ago and whose archive no row names or makes any more. Each try is looked at
- * once a day, a dead one again after a minute unless it is told of: see `forgetAttempt` and `postponeAttempt`. A try of before the last start of the database server may be the work of another one of which this is a copy:
- * its archive waits until the export is over, which is the same date in both.
+ * Returns up to `limit` attempts that began more than a day ago and whose archive no row names and no worker is
+ * writing. Each attempt is checked once a day, and an orphaned one again after a minute unless the caller reports on
+ * it: see `deleteAttempt` and `postponeAttempt`. After a restart of the database server an earlier attempt may belong
+ * to another server of which this is a copy: its archive waits until the export has expired, on a date that both
+ * share.
  */
 export async function findOrphanedAttempts(
   db: Db,
@@ -56,7 +58,7 @@ export async function findOrphanedAttempts(
   return { dead: rows.filter(({ isDead }) => isDead), looked: rows.length }
 }
 
-/** Nothing of this try is stored any more. */
+/** Records that nothing of this attempt is stored any more. */
 export async function deleteAttempt(db: Db, { exportId, lease }: OrphanedAttempt): Promise<void> {
   await sql`
     delete from lethe.archive_attempts where export_id = ${exportId} and lease = ${lease}`.execute(
@@ -64,7 +66,7 @@ export async function deleteAttempt(db: Db, { exportId, lease }: OrphanedAttempt
   )
 }
 
-/** Its archive stays for now; the try is looked at again in a day. */
+/** Keeps the archive for now; the attempt is checked again in a day. */
 export async function postponeAttempt(db: Db, { exportId, lease }: OrphanedAttempt): Promise<void> {
   await sql`
     update lethe.archive_attempts set next_check_at = now() + interval '1 day'

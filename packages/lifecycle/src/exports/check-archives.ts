@@ -2,8 +2,9 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /**
- * Up to `limit` archives of ready exports that have not been looked for since a day. One that is not told of as looked for is
- * among them again after a minute: a storage that fails, or a worker that dies, delays the look by no more.
+ * Returns up to `limit` archives of ready exports that were not checked for a day. An archive that the caller does
+ * not report as checked is returned again after a minute, so a failing storage or a dead worker delays the check no
+ * longer.
  */
 export async function archivesToCheck(
   db: Db,
@@ -20,7 +21,7 @@ export async function archivesToCheck(
   return rows
 }
 
-/** These were looked for; they are again in a day. */
+/** Records that these archives exist; they are checked again in a day. */
 export async function archivesChecked(db: Db, exportIds: string[]): Promise<void> {
   await sql`
     update public.exports set checked_at = now()
@@ -28,11 +29,12 @@ export async function archivesChecked(db: Db, exportIds: string[]): Promise<void
 }
 
 /**
- * The archive of a ready export is not in its place. While the deletion that promised it is pending it is made again, and
- * opens by the same link: then true. Otherwise nobody can make it again, and the row says since when it is missing.
+ * Handles a missing archive of a ready export. While the deletion that promised it is pending, the archive is made
+ * again and opens with the same link: returns true. Otherwise it cannot be made again, and the row records since when
+ * it is missing.
  */
 export async function archiveMissing(db: Db, exportId: string, fileName: string): Promise<boolean> {
-  // Locked, so that no claim and no cancel comes between the look at the deletion and the new status.
+  // The lock keeps a claim or a cancel from changing the deletion before the new status is set.
   const { numAffectedRows } = await sql`
     with promised as materialized (
       select d.id from public.deletions d join public.exports x on x.deletion_id = d.id

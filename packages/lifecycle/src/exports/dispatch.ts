@@ -10,9 +10,9 @@ const isPending = sql<boolean>`d.status = 'pending'`
 export const hasPendingExports: RawBuilder<boolean> = hasUnleased('exports', isPending)
 
 /**
- * Lends exports that are to be made, and returns the leases: one for many that nobody has begun yet, and one for each that was
- * begun before. It may have failed, or be much (`packages/archive/src/collect/read-people.ts`): nobody fails, or waits, again and again
- * for another one's sake.
+ * Dispatches pending exports and returns the leases: one for many exports that no worker has begun, and one for each
+ * that was begun before. The latter may have failed or be large (`packages/archive/src/collect/read-people.ts`), so
+ * it must not fail or delay others again and again.
  */
 export async function dispatchExports(db: Db): Promise<string[]> {
   const untried = sql<boolean>`${isPending} and d.attempts = 0`

@@ -7,7 +7,7 @@ import { archiveKey, tokenHash } from '../tokens.ts'
 export interface ReadyArchive {
   exportId: string
   fileName: string
-  /** What opens it, gone once it expires or is withdrawn. */
+  /** The key that decrypts the archive. It is erased when the archive expires or is withdrawn. */
   key: Buffer
   bytes: number
   sha256: Buffer
@@ -15,11 +15,14 @@ export interface ReadyArchive {
   expiresAt: Date
   downloads: number
   downloadedAt: Date | null
-  /** Whether the saved passwords are given out against the password: while the deletion that it was made for is pending. */
+  /**
+   * Whether the person can read the saved passwords with the account password: while the deletion behind this export
+   * is pending.
+   */
   opensVault: boolean
 }
 
-/** `export-not-found`, `export-not-ready`, `export-gone` (expired, withdrawn or given up). */
+/** Throws `export-not-found`, `export-not-ready`, or `export-gone` (expired, withdrawn or given up). */
 export async function openExport(db: Db, keys: Keys, token: string): Promise<ReadyArchive> {
   const found = findExport(db).where('token_hash', '=', tokenHash(token))
   return readyArchive(keys, await found.executeTakeFirst())
@@ -29,12 +32,12 @@ export async function findArchive(db: Db, keys: Keys, exportId: string): Promise
   return readyArchive(keys, await findExport(db).where('id', '=', exportId).executeTakeFirst())
 }
 
-/** As many downloads of one archive can be under way, and go on after a break, without being counted twice. */
+/** This many downloads of one archive can run, and resume after a break, without being counted twice. */
 const RECENT_TICKETS = 100
 
 /**
- * It is about to be fetched, whole or in part, with this ticket: counted once for each, so that whoever reads how often it was
- * can tell whether somebody else was here. `export-gone` where it was destroyed or withdrawn meanwhile.
+ * Counts a download once per ticket, whether it fetches the archive in whole or in part. The count lets the person
+ * notice a download by someone else. Throws `export-gone` if the archive was destroyed or withdrawn meanwhile.
  */
 export async function recordDownload(db: Db, exportId: string, ticket: string): Promise<void> {
   const { rows } = await sql`
@@ -46,8 +49,8 @@ export async function recordDownload(db: Db, exportId: string, ticket: string): 
 }
 
 /**
- * Whoever has the link wants the archive gone before its time: nobody can read it from here on, wherever a copy lies.
- * Returns where it lies. `export-not-found`, `export-not-ready`, `export-gone`.
+ * Destroys the key of an archive before it expires, for a person with its link: no copy can be read from here on.
+ * Returns where the archive is stored. Throws `export-not-found`, `export-not-ready`, `export-gone`.
  */
 export async function destroyExport(
   db: Db,
@@ -60,7 +63,7 @@ export async function destroyExport(
       where token_hash = ${tokenHash(token)} and status = 'ready' and expires_at > now()
       returning id as "exportId", file_name as "fileName"`.execute(db)
     if (rows[0]) return rows[0]
-    // Says why not; unless it has become ready since.
+    // Throws the reason; if the export has become ready since, the loop tries again.
     await openExport(db, keys, token)
   }
 }
@@ -86,7 +89,7 @@ function readyArchive(keys: Keys, row: ExportRow | undefined): ReadyArchive {
   const { exportId, status, expired, fileName, bytes, sha256, createdAt, expiresAt, nonce } = row
   if (status === 'pending') throw new LifecycleError('export-not-ready')
   if (status !== 'ready' || expired) throw new LifecycleError('export-gone')
-  // A check constraint says that a ready export has them all.
+  // A check constraint guarantees that a ready export has all of these.
   if (!fileName || !bytes || !sha256 || !createdAt || !expiresAt || !nonce)
     throw new Error('a ready export without its archive')
   const { downloads, downloadedAt, opensVault } = row

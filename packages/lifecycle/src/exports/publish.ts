@@ -6,12 +6,12 @@ import { archiveKey } from '../tokens.ts'
 export interface PendingExport {
   exportId: string
   userId: number
-  /** Undefined where it was asked for on its own. */
+  /** Undefined for an export that the person requested without a deletion. */
   eraseAfter: Date | undefined
   key: Buffer
 }
 
-/** What each of these is made of, but for those that nobody waits for any more. */
+/** Returns what the worker needs to make each of these archives, except those that were withdrawn or given up. */
 export async function findPendingExports(
   db: Db,
   keys: Keys,
@@ -31,7 +31,7 @@ export async function findPendingExports(
   })
 }
 
-/** An archive that is whole, and stored. */
+/** A complete, stored archive. */
 export interface StoredExport {
   exportId: string
   fileName: string
@@ -40,9 +40,9 @@ export interface StoredExport {
 }
 
 /**
- * Offers these archives, and stages the mails with their links; false, in its place, for each whose export was withdrawn or given
- * up meanwhile, or its lease lost: that archive is to be removed. `ttl` (ISO 8601) counts from the date of the erasure, or from now
- * where there is none.
+ * Publishes these archives and stages the mails with their links. Returns false, at its index, for each export that
+ * was withdrawn or given up meanwhile, or whose lease was lost: the caller removes that archive. `ttl` (ISO 8601)
+ * counts from the date of the erasure, or from now if there is none.
  */
 export async function publishArchives(
   db: Db,
@@ -81,7 +81,10 @@ export async function publishArchives(
   return stored.map(({ exportId }) => offered.has(exportId))
 }
 
-/** Ends exports that were asked for on their own and could not be made for three days; returns how many. */
+/**
+ * Gives up exports that the person requested without a deletion and that could not be made for three days. Returns
+ * how many.
+ */
 export async function giveUpExports(db: Db): Promise<number> {
   const { numAffectedRows } = await sql`
     update public.exports set status = 'failed', token_nonce = null, lease = null

@@ -5,7 +5,7 @@ const outOfTime = sql`public.exports e where e.status = 'ready' and e.expires_at
 
 export const hasExportsToExpire: RawBuilder<boolean> = sql`exists (select from ${outOfTime})`
 
-/** Closes up to `limit` archives whose time is over; returns how many. */
+/** Expires up to `limit` archives whose time is over, and returns how many. */
 export async function expireExports(db: Db, limit = 1_000): Promise<number> {
   const { numAffectedRows } = await sql`
     update public.exports set status = 'expired', token_nonce = null
@@ -20,8 +20,8 @@ const removable = sql`
 export const hasArchivesToRemove: RawBuilder<boolean> = sql`exists (select from ${removable})`
 
 /**
- * Up to `limit` archives that nobody may open any more and that still lie there. One that is not told of as removed is
- * among them again after a minute, behind the others: it holds nobody up.
+ * Returns up to `limit` archives that are closed but still stored. One that the caller does not report as removed is
+ * returned again after a minute, behind the others, so it blocks none of them.
  */
 export async function archivesToRemove(
   db: Db,

@@ -17,9 +17,9 @@ export interface OwnExport {
 }
 
 /**
- * Requests an archive without a deletion. One is made at a time: while one is pending, it is the answer again. The caller
- * holds a lock on the person until this commits, so no two requests count at the same moment. `perDay` is the limit within
- * 24 hours. Errors: `too-many-exports` with `retryAfter`, in seconds.
+ * Requests an archive without a deletion. While one is pending, it returns that one. The caller holds a lock on the
+ * person until this commits, so no two requests count at the same time. `perDay` is the limit within 24 hours.
+ * Errors: `too-many-exports` with `retryAfter`, in seconds.
  */
 export async function requestOwnExport(
   tx: Tx,
@@ -55,7 +55,7 @@ async function refuseTooMany(tx: Tx, userId: number, perDay: number): Promise<vo
   if (asked >= perDay) throw new LifecycleError('too-many-exports', { retryAfter })
 }
 
-/** Those that the person asked for on their own, the latest first. */
+/** Returns the exports that the person requested without a deletion, the latest first. */
 export async function listExports(db: Db, userId: number): Promise<OwnExport[]> {
   return ownExports(db, userId).orderBy('requested_at', 'desc').limit(100).execute()
 }

@@ -3,14 +3,16 @@ import { sql } from 'kysely'
 
 const LEAST_ATTEMPTS = 5
 
-/** All that a mail can speak of, as it is at this moment. */
+/** All facts that a mail can mention, as of this moment. */
 export interface MailFacts {
   mail: MailName
-  /** Of which it tells; null for an archive that was asked for on its own. */
+  /** The deletion that the mail is about; null for an archive that was requested without one. */
   deletionId: string | null
-  /** Null once nobody is left to write to. */
+  /** Null once there is no person to write to. */
   address: string | null
-  /** For five days, and often enough that an outage of ours did not take all of them. */
+  /**
+   * Attempts have lasted five days, and there were enough of them that an outage on our side did not cause them all.
+   */
   triedEnough: boolean
   now: Date
   deletionStatus: DeletionStatus | null
@@ -26,7 +28,7 @@ export interface MailFacts {
   exportHash: Buffer | null
 }
 
-/** In the order of these rows of the outbox, all of which are there. */
+/** Returns the facts in the order of these outbox rows, all of which must exist. */
 export async function readMails(db: Db, outboxIds: string[]): Promise<MailFacts[]> {
   const { rows } = await sql<MailFacts & { id: string }>`/* read mails */
     select o.id, o.mail, o.deletion_id as "deletionId", coalesce(o.address, p.address) as address,

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { acquire, acquireEach } from '../lease.ts'
 import { type MailFacts, readMails } from './mail-facts.ts'
 
-/** One mail, under the lease by which only its holder may finish it. */
+/** One mail, under the lease that its holder needs to finish it. */
 export interface LeasedMail {
   id: string
   lease: string
@@ -12,10 +12,10 @@ export interface LeasedMail {
 
 /** Mails that are sent at the same time share statements. */
 export interface Outbox {
-  /** Undefined where the job is stale, or a duplicate. */
+  /** Returns undefined if the job is stale or a duplicate. */
   take(lease: string): Promise<LeasedMail | undefined>
   read(id: string): Promise<MailFacts>
-  /** False where it was no longer ours to finish. */
+  /** Returns false if the lease was lost before. */
   finish(ended: Ended): Promise<boolean>
 }
 
@@ -24,7 +24,7 @@ interface Ended extends LeasedMail {
 }
 
 export function openOutbox(db: Db): Outbox {
-  // A row that somebody has locked, for as long as an erasure takes, is waited for by whoever wants it, and by nobody else.
+  // An erasure may hold a row locked for as long as it runs. Only the call for that row waits for it.
   const takeFree = batchCalls((leases: string[]) => acquireEach(db, 'outbox', leases))
   const finishFree = batchCalls((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
   return {
@@ -38,13 +38,13 @@ export function openOutbox(db: Db): Outbox {
   }
 }
 
-/** Waits for whoever has locked it. */
+/** Waits for row locks. */
 export async function finishMail(db: Db | Tx, ended: Ended): Promise<boolean> {
   const [finished = false] = await finishEach(db, [ended])
   return finished
 }
 
-/** Each under its lease, and once; the address is forgotten with the same statement. */
+/** Finishes each mail once, under its lease; the same statement removes the address. */
 async function finishEach(db: Db | Tx, ended: Ended[], locked = sql``): Promise<boolean[]> {
   const { rows } = await sql<{ lease: string }>`/* finish mails */
     with mine as materialized (

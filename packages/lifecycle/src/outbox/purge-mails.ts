@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** Forgets up to `limit` mails that left, or were given up, more than thirty days ago; returns how many. */
+/** Deletes up to `limit` mails that were sent or given up more than thirty days ago, and returns how many. */
 export async function purgeMails(db: Db, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
     with old as materialized (
