@@ -8,8 +8,8 @@ import { scenarios } from './scenarios/index.ts'
 import { startServer } from './server.ts'
 
 /**
- * `pnpm chaos [SCENARIO …] [--queue redis|postgres] [--seed N] [--short]`: every scenario on both queues, or these.
- * Exits 1 when one of them is not as claimed, and says with which command that one is played again.
+ * `pnpm chaos [SCENARIO …] [--queue redis|postgres] [--seed N] [--short]`: runs the named scenarios, or all, on one
+ * queue or both. Exits 1 when a claim does not hold, and prints the command that repeats that scenario.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -19,10 +19,10 @@ interface Result {
   failure?: unknown
 }
 
-/** Much of a scenario is waiting: three are played side by side. */
+/** A scenario mostly waits, so three run side by side. */
 const LANES = 3
 
-/** Plays them and prints a summary, a table in Markdown; returns the exit code. */
+/** Runs the scenarios and prints a Markdown table of the results; returns the exit code. */
 export async function playAll(options: RunOptions): Promise<number> {
   const { scenarios, queues, print, seed, full } = options
   const began = performance.now()

@@ -9,50 +9,50 @@ import type { Random } from './system/random.ts'
 
 export type { Queue }
 
-/** What a scenario is given to play with. */
+/** What a scenario runs with. */
 export interface ScenarioContext {
   queue: Queue
-  /** All of it, or the short form that `pnpm test` has time for. */
+  /** The full scenario, or the short form that fits into `pnpm test`. */
   full: boolean
   random: Random
-  /** A system of its own, ended with the scenario. */
+  /** Starts a separate system, which ends with the scenario. */
   openEnvironment(
     options?: Partial<Omit<EnvironmentOptions, 'queue' | 'server'>>,
   ): Promise<Environment>
-  /** A line of progress. */
+  /** Prints a line of progress. */
   print(line: string): void
 }
 
 export interface Played {
-  /** What was done, in numbers and words. */
+  /** A summary of what was done, with counts. */
   summary: string
-  /** What the invariants were asked of. */
+  /** How many records the invariants were checked on. */
   checked: Checked
 }
 
-/** With what this machine was too slow to judge, each in a sentence. */
+/** Also lists the claims that this machine was too slow to judge, one sentence each. */
 export interface Outcome extends Played {
   unjudged: string[]
 }
 
 export interface Scenario {
   name: string
-  /** What it shows, in one sentence. */
+  /** The claim that it tests, in one sentence. */
   claim: string
-  /** On which queues it says something. */
+  /** The queues on which the claim makes a difference. */
   queues: readonly Queue[]
-  /** Throws what is not as claimed. */
+  /** Throws when the claim does not hold. */
   play(context: ScenarioContext): Promise<Played>
 }
 
 export const onBoth: readonly Queue[] = ['redis', 'postgres']
 
-/** So many on Redis, and a tenth as many again on PostgreSQL: what decides is in the same rows. */
+/** A tenth of the Redis count on PostgreSQL: the statements that decide are the same on both queues. */
 export function numberOn(queue: Queue, onRedis: number): number {
   return queue === 'redis' ? onRedis : Math.ceil(onRedis / 10)
 }
 
-/** Throws the sentence where the condition does not hold. */
+/** Throws `otherwise` unless the condition holds. */
 export function claim(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new Error(otherwise)
 }
@@ -64,7 +64,7 @@ export function addUp(parts: Checked[]): Checked {
   return sum
 }
 
-/** Plays one scenario on worlds of its own, and ends them whatever happens. */
+/** Runs one scenario, and closes its environments even if it fails. */
 export async function playScenario(
   scenario: Scenario,
   { server, ...rest }: Omit<ScenarioContext, 'openEnvironment'> & { server: string },

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { makeTemplate, startPostgres } from '@lethe/dev-env'
 
-/** A throw-away PostgreSQL with room for many systems, which notes when each transaction was committed. */
+/** A throw-away PostgreSQL with enough connections for many systems. It records commit timestamps. */
 export async function startServer(folder: string): Promise<{ url: string; stop(): Promise<void> }> {
   const postgres = await startPostgres({
     dataDir: path.join(folder, 'postgres'),

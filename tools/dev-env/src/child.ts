@@ -7,15 +7,15 @@ export function isRunning(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null
 }
 
-/** Sends the signals one after the other, `patience` milliseconds of a quiet machine apart, until the process has ended. */
-export async function end(child: ChildProcess, signals: NodeJS.Signals[], patience = 10_000) {
+/** Sends the signals in turn, `timeoutMs` milliseconds of the reference machine apart, until the process has ended. */
+export async function end(child: ChildProcess, signals: NodeJS.Signals[], timeoutMs = 10_000) {
   if (!isRunning(child)) return
   const ended = once(child, 'exit')
   for (const signal of signals) {
     if (!isRunning(child)) return
     child.kill(signal)
     const watch = startStopwatch({ firstSampleAfterMs: 1_000 })
-    while (isRunning(child) && watch.referenceMs() < patience)
+    while (isRunning(child) && watch.referenceMs() < timeoutMs)
       await Promise.race([ended, wait(100)])
     watch.stop()
   }

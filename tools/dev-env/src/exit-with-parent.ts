@@ -1,6 +1,6 @@
 /**
- * Loaded into a service ahead of its own code: when whoever started it is gone, killed perhaps, the channel between
- * them closes and the service stops in its own orderly way, instead of holding its port with nobody left to stop it.
+ * Loaded into a service before its own code. When the parent process ends, even by SIGKILL, the IPC channel closes and
+ * the service shuts down in order; otherwise it would keep its port with no process to stop it.
  */
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
 process.channel?.unref()

@@ -1,6 +1,6 @@
 import { glob } from 'node:fs/promises'
 
-/** The library that shows a process another time of day (Debian: `faketime`); undefined where it is not installed. */
+/** The library that gives a process another time (Debian: `faketime`); undefined where it is not installed. */
 export async function findFaketime(): Promise<string | undefined> {
   for await (const file of glob('/usr/lib*/{,*/}faketime/libfaketime.so.1')) return file
   return undefined

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import path from 'node:path'
 
-/** The full path of the first of these programs that `searchPath` (in the manner of `PATH`) holds. */
+/** Returns the full path of the first of these programs in `searchPath`, which has the format of `PATH`. */
 export async function findExecutable(
   names: string[],
   searchPath = '',

@@ -1,12 +1,12 @@
 import { connect } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** `pnpm test --hostile`: the role of the compose file, and every default of a session turned against us. */
+/** For `pnpm test --hostile`: the role of the compose file, with unfavorable defaults for every session setting. */
 const ROLE = 'lethe'
 const role = sql.id(ROLE)
 const PASSWORD = 'lethe'
 
-/** Each changes what a statement means, what it returns, or whether it ends. */
+/** Each setting changes the meaning, the result or the time limit of a statement. */
 const ofRole = {
   timezone: 'Europe/Berlin',
   datestyle: 'German, DMY',
@@ -29,7 +29,7 @@ const ofDatabase = {
 }
 const OF_URL = '-c TimeZone=America/New_York -c IntervalStyle=iso_8601 -c search_path=shop'
 
-/** What an unqualified name finds first. */
+/** Objects that an unqualified name finds first. */
 const TRAPS = `
   create schema shop;
   create table shop.users (id text, email text);
@@ -38,7 +38,7 @@ const TRAPS = `
   create function shop.now() returns timestamptz language sql as $$ select timestamptz '1999-01-01' $$;
   create function shop.lower(text) returns text language sql as $$ select 'trapped' $$`
 
-/** Makes the role anew; returns the address of the server for it, with options of its own. */
+/** Recreates the role; returns the server's address for it, with session options in the URL. */
 export async function makeHostileRole(server: string): Promise<string> {
   const admin = connect(server, { max: 1 })
   try {
@@ -54,7 +54,7 @@ export async function makeHostileRole(server: string): Promise<string> {
   return url.href
 }
 
-/** Gives this database to the role, and sets its defaults and traps. */
+/** Makes the role the owner of this database, and sets its defaults and decoy objects. */
 export async function applyHostileDefaults(databaseUrl: string): Promise<void> {
   const name = sql.id(new URL(databaseUrl).pathname.slice(1))
   const admin = connect(databaseUrl, { max: 1 })

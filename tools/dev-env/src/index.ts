@@ -1,4 +1,7 @@
-/** What `pnpm start`, the tests, chaos and the bench start: servers and services, on free ports and in folders of their own. */
+/**
+ * The servers and services that `pnpm start`, the tests, chaos and the benchmarks start, on free ports and in their own
+ * folders.
+ */
 export { findFaketime } from './faketime.ts'
 export { findExecutable } from './find-executable.ts'
 export { freePort, isPortFree } from './free-port.ts'

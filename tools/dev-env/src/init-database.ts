@@ -8,7 +8,7 @@ import type { RunAs } from './run-unprivileged.ts'
 const run = promisify(execFile)
 
 export interface Cluster {
-  /** What `postgres -D` takes. */
+  /** The argument of `postgres -D`. */
   folder: string
   user: string
   password: string
@@ -19,7 +19,7 @@ export async function makeFolder(folder: string): Promise<void> {
   await chmod(folder, 0o700)
 }
 
-/** The cluster in `dataDir`; made on first use, whole or not at all. */
+/** Returns the cluster in `dataDir`. The first use creates it, completely or not at all. */
 export async function openCluster(dataDir: string, initdb: string, runAs: RunAs): Promise<Cluster> {
   const folder = path.join(dataDir, 'cluster')
   const passwordFile = path.join(dataDir, 'password')
@@ -42,7 +42,7 @@ export async function openCluster(dataDir: string, initdb: string, runAs: RunAs)
   return { folder, user, password: (await readFile(passwordFile, 'utf8')).trim() }
 }
 
-/** Root may find the folder as another way of running left it. */
+/** The folder may belong to the user of an earlier run. */
 async function giveTo({ uid }: RunAs, folder: string): Promise<void> {
   if (process.getuid?.() === 0) await run('chown', ['-R', `${uid}:${uid}`, folder])
 }

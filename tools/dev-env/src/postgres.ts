@@ -10,28 +10,28 @@ import { findRunAs, type RunAs } from './run-unprivileged.ts'
 import { UserFacingError } from './user-facing-error.ts'
 
 export interface PostgresOptions {
-  /** Made if missing. Holds the cluster, the password and the log; the caller alone may use it. */
+  /** Created if missing. Contains the cluster, the password and the log; only the caller may use it. */
   dataDir: string
   port?: number
-  /** Server parameters, `fsync: 'off'`. */
+  /** Server parameters such as `fsync: 'off'`. */
   settings?: Record<string, string>
-  /** How to run it; found out if left out. */
+  /** How to run the server; detected by default. */
   runAs?: RunAs
 }
 
 export interface Postgres {
-  /** Of the superuser, with the password. Loopback only. */
+  /** URL of the superuser with the password. Loopback only. */
   url: string
   pid: number
-  /** Resolves when the server has ended, asked to or not. */
+  /** Resolves when the server has ended, whether stopped or not. */
   ended: Promise<void>
-  /** A fast shutdown: open transactions are rolled back, and when it resolves no process is left. */
+  /** Fast shutdown: rolls back open transactions and resolves when no process is left. */
   stop(): Promise<void>
 }
 
 /**
- * A PostgreSQL of our own, from the binaries in node_modules, in a process group of its own: Ctrl-C in the
- * terminal does not reach it, so that it can be stopped after those who use it.
+ * Starts a PostgreSQL from the binaries in node_modules. It has its own process group, so Ctrl-C in the terminal does
+ * not reach it and it can stop after its clients.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const dataDir = path.resolve(options.dataDir)
@@ -81,7 +81,7 @@ async function launch([program = '', ...args]: string[], logFile: string, cwd: s
   return child
 }
 
-/** The server says in `postmaster.pid` when it takes connections: its pid on the first line, its state on the eighth. */
+/** The server reports readiness in `postmaster.pid`: its pid on the first line, its state on the eighth. */
 async function ready(child: ChildProcess, cluster: string, logFile: string): Promise<void> {
   const pidFile = path.join(cluster, 'postmaster.pid')
   while (isRunning(child)) {

@@ -3,8 +3,8 @@ import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
 /**
- * Ends a server that outlived whoever started it (a `kill -9`) and still runs on this cluster.
- * The caller holds the folder, so nobody can be using it.
+ * Ends a server that outlived its parent (after `kill -9`) and still runs on this cluster. The caller holds the folder,
+ * so no other process uses it.
  */
 export async function endOrphan(cluster: string): Promise<void> {
   const pid = await recordedPid(cluster)
@@ -14,8 +14,8 @@ export async function endOrphan(cluster: string): Promise<void> {
 }
 
 /**
- * PostgreSQL takes a stale `postmaster.pid` for a running server whenever some process has that number again,
- * which after a restart of the machine is likely.
+ * Removes a stale `postmaster.pid`. PostgreSQL takes it for a running server if any process has that pid now, which is
+ * likely after a reboot.
  */
 export async function removeStalePidFile(cluster: string): Promise<void> {
   const pid = await recordedPid(cluster)

@@ -4,23 +4,23 @@ import { UserFacingError } from './user-facing-error.ts'
 
 const run = promisify(execFile)
 
-/** A way to run a program as somebody whom PostgreSQL accepts: it refuses to run as root. */
+/** How to run a program as a user that PostgreSQL accepts: it refuses to run as root. */
 export interface RunAs {
-  /** Stands before the program and its arguments. */
+  /** Comes before the program and its arguments. */
   prefix: string[]
-  /** Whom the data must belong to. */
+  /** The user who must own the data. */
   uid: number
 }
 
-/** In a user namespace of its own root is an ordinary user, who still owns the files and reaches a closed home folder. */
+/** In its own user namespace root is an ordinary user, who still owns the files and can enter a closed home folder. */
 const namespace: RunAs = {
   prefix: ['unshare', '--user', '--map-user=1000', '--map-group=1000'],
   uid: 0,
 }
 
 /**
- * Where namespaces are off: `nobody`, who keeps one thing of root's, to pass closed folders.
- * `no_setuid_fixup`: initdb asks by access(2), which otherwise leaves the capability out.
+ * For systems without user namespaces: the user `nobody`, with one capability of root, to enter closed folders.
+ * `no_setuid_fixup`: initdb checks with access(2), which otherwise ignores the capability.
  */
 const nobody: RunAs = {
   prefix: [
@@ -31,10 +31,10 @@ const nobody: RunAs = {
   uid: 65534,
 }
 
-/** The best first. */
+/** In order of preference. */
 export const rootAlternatives: readonly RunAs[] = [namespace, nobody]
 
-/** The first way in which `program` runs and can write in `folder`. */
+/** Returns the first way in which `program` runs and can write to `folder`. */
 export async function findRunAs(program: string, folder: string): Promise<RunAs> {
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) return { prefix: [], uid }

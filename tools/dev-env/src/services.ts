@@ -10,33 +10,33 @@ import { UserFacingError } from './user-facing-error.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const exitWithParent = path.join(import.meta.dirname, 'exit-with-parent.ts')
-/** On a quiet machine. */
+/** On the reference machine. */
 const READY_WITHIN_MS = 30_000
 
-/** As a sentence begins with them. */
+/** The names at the start of a sentence. */
 export const names = { api: 'The API', worker: 'The worker' }
 
 export interface Service {
   name: keyof typeof names
   pid: number
-  /** Resolves with the exit code when the process has ended, asked to or not. */
+  /** Resolves with the exit code when the process has ended, whether stopped or not. */
   ended: Promise<number | null>
   stop(): Promise<void>
 }
 
 export interface ServiceOptions {
   name: keyof typeof names
-  /** All that the service finds in its environment. */
+  /** The complete environment of the service. */
   env: NodeJS.ProcessEnv
-  /** Where its `/readyz` answers. */
+  /** The base URL of its `/readyz`. */
   url: string
-  /** Told of each line that it logs. */
+  /** Receives each log line. */
   onLine?: (line: string) => void
-  /** Gives up waiting, and ends the process. */
+  /** Stops waiting and ends the process. */
   signal?: AbortSignal
 }
 
-/** All of them, or none. */
+/** Starts all of them, or none. */
 export async function startServices(each: ServiceOptions[]): Promise<Service[]> {
   const outcomes = await Promise.allSettled(each.map(startService))
   const services = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -46,7 +46,7 @@ export async function startServices(each: ServiceOptions[]): Promise<Service[]> 
   throw failure.reason
 }
 
-/** Starts one of the two services as a process of its own; resolves when it says that it can work. */
+/** Starts one of the two services as a process; resolves when it is ready. */
 async function startService(options: ServiceOptions): Promise<Service> {
   const { name, env, url, onLine, signal } = options
   const child = spawn(
@@ -55,7 +55,7 @@ async function startService(options: ServiceOptions): Promise<Service> {
     {
       cwd: root,
       env,
-      // A group of its own: Ctrl-C reaches us alone, and we stop the parts one after the other.
+      // A process group of its own: Ctrl-C reaches only this process, which stops the services in order.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
@@ -90,9 +90,9 @@ async function startService(options: ServiceOptions): Promise<Service> {
   )
 }
 
-/** Erasure may be stopped by the breaker, which only an operator can end: they need the rest running for that. */
+/** The circuit breaker may have stopped erasure. Only an operator can release it, and needs the rest running for that. */
 async function canWork(url: string): Promise<boolean> {
-  // A connection of ours that stays open would have it linger when it is stopped.
+  // An open connection would delay the service's shutdown.
   const headers = { connection: 'close' }
   const answer = await fetch(`${url}/readyz`, { headers }).catch(() => undefined)
   if (!answer) return false

@@ -1,8 +1,11 @@
 import { stat } from 'node:fs/promises'
 
-/** A Python that has OpenStack Swift, an object store that speaks S3 (Debian: `python3-swift`); undefined where none has. */
+/**
+ * Returns a Python with OpenStack Swift, an object store with an S3 API (Debian: `python3-swift`); undefined if there
+ * is none.
+ */
 export async function findSwift(): Promise<string | undefined> {
-  // Debian's packages are for Debian's Python alone, whatever stands on PATH before it.
+  // Debian's packages work only with Debian's Python, even if PATH has another one first.
   const there = await stat('/usr/lib/python3/dist-packages/swift').catch(() => undefined)
   return there && '/usr/bin/python3'
 }

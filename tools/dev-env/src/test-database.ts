@@ -4,15 +4,15 @@ import { applyHostileDefaults, makeHostileRole } from './hostile-database.ts'
 
 const TEMPLATE = 'lethe_template'
 
-/** Makes the migrated database `lethe_template` anew: each test takes a copy of it. */
+/** Recreates the migrated database `lethe_template`; each test copies it. */
 export async function makeTemplate(server: string): Promise<void> {
   await makeEmpty(server)
   await migrateTemplate(server)
 }
 
 /**
- * The same for `pnpm test --hostile`. Returns the address by which tests reach it: as a role that is no superuser, on a
- * database whose defaults and names are all against us.
+ * The same for `pnpm test --hostile`. Returns the address for the tests: a role that is not a superuser, on a database
+ * with unfavorable defaults and names.
  */
 export async function makeHostileTemplate(server: string): Promise<string> {
   await makeEmpty(server)
@@ -37,7 +37,7 @@ async function migrateTemplate(server: string): Promise<void> {
   try {
     await migrate(template)
   } finally {
-    // A database that somebody is connected to cannot be copied.
+    // A database with a connection cannot be copied.
     await template.destroy()
   }
 }

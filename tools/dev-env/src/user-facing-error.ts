@@ -1,4 +1,4 @@
-/** What went wrong, in a sentence for the person at the terminal who can put it right. */
+/** An error message for the person at the terminal, who can fix the cause. */
 export class UserFacingError extends Error {
   override name = 'UserFacingError'
 }

@@ -79,7 +79,7 @@ t.test('a server without TLS is refused with one line where it was asked for', a
   t.match(output, /^DATABASE_URL asks for TLS, .*\n$/)
 })
 
-/** As an operator runs it: what it prints, both ways together. */
+/** Runs `migrate` as an operator does; returns its exit code and both outputs. */
 function migrate(env: Record<string, string>): Promise<{ code: number; output: string }> {
   const { PATH = '' } = process.env
   return new Promise((resolve) => {

@@ -55,7 +55,7 @@ t.test(
     await first.ended
     const pidFile = path.join(dataDir, 'cluster/postmaster.pid')
     const stale = await readFile(pidFile, 'utf8')
-    // Not our own number: PostgreSQL knows that its parent is no other server.
+    // Not the pid of this process: PostgreSQL knows that its parent is no other server.
     const somebody = spawn('sleep', ['60'])
     t.teardown(() => somebody.kill())
     await writeFile(pidFile, stale.replace(/^\d+/, String(somebody.pid)))

@@ -3,8 +3,8 @@ import { formatTimed, judge } from './judge.ts'
 import type { Stopwatch } from './stopwatch.ts'
 
 /**
- * Asserts that no more than `boundMs` have passed. On a machine too slow for that to be judged the assertion is skipped,
- * and says so: `pnpm test` counts those apart.
+ * Asserts that at most `boundMs` have passed. On a machine too slow to judge that, the assertion is skipped with the
+ * reason; `pnpm test` counts those separately.
  */
 export async function holdsWithin(
   t: Pick<Test, 'pass' | 'fail'>,

@@ -1,20 +1,20 @@
-/** What a claim about time is judged by. */
+/** A claim about time, with the speed of the machine. */
 export interface Timed {
   ms: number
   boundMs: number
-  /** How many times slower than the reference the machine was meanwhile. */
+  /** How many times slower than the reference the machine was during the claim. */
   slower: number
 }
 
 export type Verdict = 'holds' | 'cannot be judged' | 'broken'
 
-/** A claim is broken only by what would break it on the reference machine too. */
+/** A claim is broken only if it would be broken on the reference machine too. */
 export function judge({ ms, boundMs, slower }: Timed): Verdict {
   if (ms <= boundMs) return 'holds'
   return ms / slower <= boundMs ? 'cannot be judged' : 'broken'
 }
 
-/** As a sentence goes on after what was claimed. */
+/** The end of a sentence that starts with the claim. */
 export function formatTimed({ ms, boundMs, slower }: Timed): string {
   const took = `${seconds(ms)} s instead of ${seconds(boundMs)} s`
   return `${took}, on a machine ${slower.toFixed(1)} times slower than the reference`

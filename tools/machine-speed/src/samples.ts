@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
-/** What the piece of work in `sample-thread.ts` takes on a quiet machine of the kind the bounds were chosen on. */
+/** How long the work in `sample-thread.ts` takes on an idle machine of the kind that the bounds were chosen on. */
 const REFERENCE_MS = 20
-/** Beyond this a bound is not extended, so that every wait ends. */
+/** Bounds are not extended beyond this factor, so that every wait ends. */
 const MAX_SLOWNESS = 40
 const SAMPLE_INTERVAL_MS = 1_000
 
 let latest = 1
 let sampledAt = Number.NEGATIVE_INFINITY
-/** The thread exists from the first sample on, and keeps no process alive. */
+/** The thread starts with the first sample and keeps no process alive. */
 let thread: Worker | undefined
 let pending: Promise<void> | undefined
 const listeners = new Set<(slowness: number) => void>()
@@ -18,7 +18,7 @@ let timer: NodeJS.Timeout | undefined
 /** How many times slower this machine was at the latest sample than the reference machine, at least 1. */
 export const slowness = (): number => latest
 
-/** Measures now; those who ask at the same time share one sample. */
+/** Measures now. Concurrent callers share one sample. */
 export function sample(): Promise<void> {
   pending ??= takeSample().finally(() => {
     pending = undefined
@@ -32,7 +32,7 @@ export async function measureSlowness(): Promise<number> {
   return latest
 }
 
-/** Calls `listener` with each sample from now on, about one a second; returns how to end that. */
+/** Calls `listener` with each sample from now on, about one a second; returns a function that stops that. */
 export function onSample(listener: (slowness: number) => void, firstAfterMs: number): () => void {
   listeners.add(listener)
   const first = setTimeout(sampleUnlessRecent, firstAfterMs).unref()

@@ -1,13 +1,18 @@
 import { onSample, sample, slowness } from './samples.ts'
 
-/** Two clocks that start together: this machine's, and that of the reference machine doing the same work. */
+/**
+ * Two clocks that start together: the time on this machine, and the estimated time of the reference machine for the
+ * same work.
+ */
 export interface Stopwatch {
   /** Milliseconds on this machine. */
   ms(): number
-  /** Milliseconds that the reference machine would have needed, as far as the samples tell. */
+  /** Milliseconds that the reference machine would have needed, according to the samples. */
   referenceMs(): number
-  /** How many times slower this machine was than the reference in its slowest stretch of about this length. */
+  /** How many times slower than the reference this machine was in its slowest stretch of about this length. */
   slowestOver(stretchMs: number): number
+  /** How many times slower this machine was than the reference, on average, from `begin` to `end`; both are values of `ms()`. */
+  slownessBetween(begin: number, end: number): number
   /** Takes one more sample, so that even a short time has one. */
   sample(): Promise<void>
   /** Takes no more samples. */
@@ -19,7 +24,7 @@ interface Mark {
   referenceMs: number
 }
 
-/** Samples at once and then every second, or only once something takes longer than `firstSampleAfterMs`. */
+/** Samples now and then every second, or only after `firstSampleAfterMs`. */
 export function startStopwatch({ firstSampleAfterMs = 0 } = {}): Stopwatch {
   const began = performance.now()
   const ms = () => performance.now() - began
@@ -31,7 +36,7 @@ export function startStopwatch({ firstSampleAfterMs = 0 } = {}): Stopwatch {
     return { ms: now, referenceMs: last.referenceMs + (now - last.ms) / slower }
   }
   const stop = onSample((now) => {
-    // Between two samples the machine counts as the slower of them.
+    // Between two samples the slower one counts.
     marks.push(at(ms(), Math.max(before, now)))
     before = now
   }, firstSampleAfterMs)
@@ -50,7 +55,23 @@ export function startStopwatch({ firstSampleAfterMs = 0 } = {}): Stopwatch {
       }
       return slowest
     },
+    slownessBetween(begin, end) {
+      const all = [...marks, at(ms(), before)]
+      const referenceMs = referenceAt(all, end) - referenceAt(all, begin)
+      return referenceMs > 0 ? Math.max(1, (end - begin) / referenceMs) : 1
+    },
     sample,
     stop,
   }
+}
+
+/** Interpolates between the two marks around `time`. */
+function referenceAt(marks: Mark[], time: number): number {
+  const next = marks.findIndex(({ ms }) => ms >= time)
+  const after = marks.at(next) as Mark
+  const before = marks[next < 0 ? marks.length - 1 : Math.max(0, next - 1)] as Mark
+  const length = after.ms - before.ms
+  if (length <= 0) return after.referenceMs
+  const share = Math.max(0, time - before.ms) / length
+  return before.referenceMs + share * (after.referenceMs - before.referenceMs)
 }

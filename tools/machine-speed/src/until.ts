@@ -5,8 +5,8 @@ const MAX_INTERVAL_MS = 50
 const FIRST_SAMPLE_AFTER_MS = 250
 
 /**
- * Asks until the answer is neither empty nor false, and returns it. Fails after `boundMs`, which is for the reference
- * machine: a slower one gets as many times longer as it is slower while it waits.
+ * Polls until the result is neither empty nor false, and returns it. Fails after `boundMs`, a time on the reference
+ * machine; on a slower machine the wait is longer by the same factor.
  */
 export async function until<T>(
   what: string,
@@ -15,7 +15,7 @@ export async function until<T>(
 ): Promise<Exclude<NonNullable<T>, false>> {
   const watch = startStopwatch({ firstSampleAfterMs: FIRST_SAMPLE_AFTER_MS })
   const late = Promise.withResolvers<never>()
-  // A condition that gets no answer may not hold up the end; one that is on its way gets a little longer.
+  // A condition that never settles must not block the end; a slow one gets a little more time.
   const guard = setInterval(() => {
     if (watch.referenceMs() > 2 * boundMs + 1_000) late.reject(missed())
   }, 100)
@@ -30,7 +30,7 @@ export async function until<T>(
       const answer = await Promise.race([condition(), late.promise])
       if (answer) return answer as Exclude<NonNullable<T>, false>
       if (watch.referenceMs() > boundMs) {
-        // On a very slow machine the first sample may come later than the bound.
+        // On a very slow machine the first sample may come after the bound.
         await watch.sample()
         if (watch.referenceMs() > boundMs) throw missed()
       }

@@ -8,7 +8,7 @@ const places = [
   'tools/{bench,chaos,test}/{src,test}/**/*.ts',
 ]
 
-/** A loop that asks again until the answer is right, and another helper for that. */
+/** A polling loop, and a helper that replaces one. */
 const polling = /\bwhile \([!(]*await\b|\bfunction (until|eventually|waitFor)\b/
 
 t.test('tests wait by the one `until`, which has a bound', async (t) => {

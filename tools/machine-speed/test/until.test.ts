@@ -39,6 +39,8 @@ t.test('beside three busy processes for each core a bound lasts as much longer',
   t.ok(watch.ms() > 2 * 600, `waited ${watch.ms().toFixed(0)} ms`)
   t.ok(slowness() > 2, `${slowness().toFixed(1)} times slower`)
   t.ok(watch.slowestOver(500) > 2, `${watch.slowestOver(500).toFixed(1)} times slower`)
+  const average = watch.slownessBetween(200, watch.ms())
+  t.ok(average > 1.5 && average <= 40, `${average.toFixed(1)} times slower on average`)
   watch.stop()
 })
 
@@ -58,8 +60,12 @@ t.test('what cannot be judged is skipped with the reason, and never passes or fa
     fail: (...said: unknown[]) => heard.push(said),
   } as unknown as Test
   const watch = (slower: number) => ({
-    ...{ ms: () => 8_000, referenceMs: () => 8_000 / slower, slowestOver: () => slower },
-    ...{ sample: async () => {}, stop: () => {} },
+    ms: () => 8_000,
+    referenceMs: () => 8_000 / slower,
+    slowestOver: () => slower,
+    slownessBetween: () => slower,
+    sample: async () => {},
+    stop: () => {},
   })
   await holdsWithin(tap, watch(5), 2_000, 'it closes')
   await holdsWithin(tap, watch(2), 2_000, 'it closes')
@@ -72,7 +78,7 @@ t.test('what cannot be judged is skipped with the reason, and never passes or fa
   ])
 })
 
-/** As many processes that do nothing but compute, until the test ends. */
+/** Runs `count` busy processes until the test ends. */
 async function busyProcesses(t: Test, count: number): Promise<void> {
   const busy: ChildProcess[] = []
   t.teardown(() => busy.map((child) => child.kill('SIGKILL')))

@@ -1,6 +1,6 @@
 /**
- * The tests that ask most of a database, for `pnpm test --hostile`. What only a superuser may do, they do by
- * `asSuperuser`.
+ * The tests that depend most on the database, for `pnpm test --hostile`. They use `asSuperuser` for what only a
+ * superuser may do.
  */
 export const hostileTests = [
   'services/worker/test/erase-accounts.test.ts',

@@ -22,12 +22,12 @@ let interrupted = false
 const saves = watched
   ? watchSaves(root, ['packages', 'services', 'tools', 'migrations'])
   : undefined
-/** From here on the report says how slow the machine was. */
+/** From this slowness on the report mentions it. */
 const SLOW = 2
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // A second one does not wait for tests that do not end.
+    // A second signal does not wait for tests that hang.
     endTap(interrupted ? 'SIGKILL' : 'SIGTERM')
     interrupted = true
     saves?.stop()
@@ -37,7 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 try {
   process.exitCode = saves ? await runOnEachSave(saves) : await main()
 } catch (error) {
-  // What ends half-way because somebody wanted it to is no finding.
+  // An interrupted run reports no error.
   if (!interrupted) console.error(error instanceof UserFacingError ? error.message : error)
   process.exitCode = interrupted ? 130 : 1
 } finally {
@@ -97,7 +97,9 @@ async function runOnEachSave({ next }: ReturnType<typeof watchSaves>): Promise<n
   return 0
 }
 
-/** The marks of the folders that `pnpm start` uses: a test that started a service here would have made them its own. */
+/**
+ * Reads the ownership marks of the folders of `pnpm start`: a test that started a service here would have changed them.
+ */
 async function installation(): Promise<string> {
   const marks = ['exports', 'uploads'].map((name) =>
     path.join(root, '.data', name, '.lethe-database'),
@@ -108,7 +110,7 @@ async function installation(): Promise<string> {
 async function runTap(env: Record<string, string>): Promise<{ code: number; counts: Counts }> {
   const child = spawn(process.execPath, [testFiles, ...chosen], {
     cwd: root,
-    // What the tests make for themselves lies in the folder too, and goes with it.
+    // Temporary files of the tests go into the folder too, and are removed with it.
     env: {
       ...process.env,
       ...env,
@@ -116,7 +118,7 @@ async function runTap(env: Record<string, string>): Promise<{ code: number; coun
       NODE_COMPILE_CACHE: compileCache,
       ...(grep && { TEST_GREP: grep }),
     },
-    // A group of its own, so that whatever the tests started ends with it.
+    // A process group of its own, so that everything the tests started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -132,6 +134,6 @@ function endTap(signal: NodeJS.Signals): void {
   try {
     process.kill(-tap.pid, signal)
   } catch {
-    // Nobody of that group is left.
+    // The whole group has ended.
   }
 }

@@ -4,14 +4,14 @@ import path from 'node:path'
 import { startStopwatch } from '@lethe/machine-speed'
 import t from 'tap'
 
-// Runs each test file in a process of its own, several at once, and prints what they print as one. tap's own runner would
-// do it too, but has every process that a test starts load what it needs for coverage: 190 ms instead of 30, hundreds of times.
+// Runs each test file as a process, several at once, and merges their output. tap's own runner loads its coverage hooks
+// into every process that a test starts: 190 ms instead of 30, hundreds of times.
 const root = path.join(import.meta.dirname, '../../..')
-/** Of one file, on the reference machine. A file that asks for more by `t.setTimeout` gets it. */
+/** Per file, on the reference machine. A file can ask for more with `t.setTimeout`. */
 const TIMEOUT_MS = 180_000
 const LOOK_INTERVAL_MS = 1_000
 
-// What takes longest comes first, so that it is not what all wait for in the end.
+// The slowest files run first, so that the run does not end waiting for one of them.
 const everywhere = ['tools/chaos', 'services/*', 'packages/*', 'tools/!(chaos)'].map(
   (at) => `${at}/test/**/*.test.ts`,
 )
@@ -27,10 +27,10 @@ for (const pattern of patterns.length > 0 ? patterns : everywhere) {
   files.push(...found.toSorted((a, b) => a.localeCompare(b)))
 }
 
-// Most of them are busy most of the time: more at once would only wait for each other, and run out of patience.
+// Most files use the CPU most of the time, so running more at once would only cause timeouts.
 t.jobs = Math.min(8, 1 + availableParallelism())
 t.setTimeout(0)
-// tap counts the time of the clock, this runner that of the reference machine: a busy machine ends no file early.
+// tap measures wall-clock time and this runner reference time, so that a busy machine ends no file early.
 t.on('spawn', (file) => {
   const watch = startStopwatch()
   const look = setInterval(() => {

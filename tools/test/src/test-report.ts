@@ -4,16 +4,16 @@ export interface Counts {
   passed: number
   failed: number
   skipped: number
-  /** Claims about time that this machine was too slow for; they are neither passed nor failed. */
+  /** Claims about time that this machine was too slow to judge; neither passed nor failed. */
   unjudged: number
 }
 
 type Print = (line: string) => void
 
 /**
- * Reads tap's raw output as it comes, prints a line for each file and all that is known of each failure, and counts
- * the tests. A test is what has a title and no tests inside it; a file without any counts as one,
- * and so does a file that failed although all in it passed (it crashed, or ran out of time).
+ * Reads tap's raw output as it comes, prints a line for each file and the details of each failure, and counts the
+ * tests. A test has a title and no tests inside it. A file without titles counts as one test, and so does a file that
+ * failed although all tests in it passed (a crash or timeout).
  */
 export async function report(output: AsyncIterable<Buffer>, print: Print): Promise<Counts> {
   const counts = none()
@@ -32,7 +32,7 @@ export function formatCounts({ passed, failed, skipped, unjudged }: Counts): str
   return [`${passed} passed`, `${failed} failed`, ...rest].join(', ')
 }
 
-/** Returns how many failures it has printed so far. */
+/** Returns a function that gives the number of failures printed so far. */
 function visit(parser: Parser, titles: string[], counts: Counts, print: Print): () => number {
   let inside: { counts: Counts; printed: () => number } | undefined
   let printed = 0
@@ -40,7 +40,7 @@ function visit(parser: Parser, titles: string[], counts: Counts, print: Print): 
     const found = none()
     inside = { counts: found, printed: visit(child, [...titles, child.name], found, print) }
   })
-  // What a test wrote to its standard output.
+  // The standard output of a test.
   parser.on('extra', (text: string) => text.trim() && print(text.trimEnd()))
   parser.on('assert', (result: Result) => {
     const { ok, name, skip, todo } = result
@@ -65,7 +65,7 @@ function visit(parser: Parser, titles: string[], counts: Counts, print: Print): 
   return () => printed
 }
 
-/** `diag` is the YAML that tap writes under a failed assertion, or under a file that ended badly. */
+/** `diag` is the YAML that tap writes under a failed assertion or a file that crashed. */
 function printFailure({ name, diag }: Result, titles: string[], print: Print): void {
   print(`\n✖ ${[...titles, name].join(' › ')}`)
   for (const key of [
@@ -89,7 +89,7 @@ function printFailure({ name, diag }: Result, titles: string[], print: Print): v
 
 const none = (): Counts => ({ passed: 0, failed: 0, skipped: 0, unjudged: 0 })
 
-// An assertion that cannot be judged is no test of its own: the test around it counts too.
+// An assertion that cannot be judged is not a test; the test around it counts too.
 const isNone = ({ passed, failed, skipped }: Counts): boolean => passed + failed + skipped === 0
 
 function add(counts: Counts, more: Counts): void {

@@ -11,29 +11,29 @@ import {
 } from '@lethe/dev-env'
 
 export interface TestServers {
-  /** What the tests read from the environment. */
+  /** Environment variables for the tests. */
   env: Record<string, string>
-  /** What this machine lacks, each a sentence. */
+  /** What this machine lacks, one sentence each. */
   missing: string[]
 }
 
 type Stop = () => Promise<void>
 type Environment = Record<string, string | undefined>
 
-/** Durability is of no use to a database that is thrown away. */
+/** A throw-away database needs no durability. */
 const throwAway = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
-  // For whoever has to tell which of two transactions was first.
+  // For tests that must know which of two transactions committed first.
   track_commit_timestamp: 'on',
   max_connections: '300',
   shared_buffers: '256MB',
 }
 
 /**
- * Finds or starts what the tests run against; `hostile` is about the database (`hostile-database.ts`). Whatever was started is in `stops`,
- * even if a later one fails.
+ * Finds or starts the servers that the tests use; `hostile` selects the hostile database (`hostile-database.ts`). Each
+ * started server is in `stops`, even if a later one fails.
  */
 export async function startTestServers(
   given: Environment,

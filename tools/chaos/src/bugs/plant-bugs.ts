@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import { type SeededBug, seededBugs } from './seeded-bugs.ts'
 
 /**
- * `pnpm chaos:bugs [NUMBER …]`: plants each seeded bug in a copy of this checkout and runs the tests on it, the quickest
- * files first, until one of them fails. Without a bug they must pass. Exits 1 when fewer than nineteen in twenty are caught.
+ * `pnpm chaos:bugs [NUMBER …]`: plants each seeded bug in a copy of this checkout and runs the tests, the fastest
+ * packages first, until one fails. Without a bug all tests must pass. Exits 1 when fewer than 95 percent of the bugs
+ * are caught.
  */
 const run = promisify(execFile)
 const root = path.join(import.meta.dirname, '../../../..')
@@ -48,7 +49,7 @@ try {
   await rm(copy, { recursive: true, force: true })
 }
 
-/** All that git knows or would add, and the installed dependencies, whose links are relative. */
+/** Copies the tracked and untracked files, and the installed dependencies, whose links are relative. */
 async function copyCheckout(): Promise<void> {
   const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
   const { stdout } = await run('git', list, { cwd: root, maxBuffer: 64 * 1024 * 1024 })
@@ -81,7 +82,7 @@ async function plant<T>({ file, find, replace }: SeededBug, act: () => Promise<T
   }
 }
 
-/** The first test that fails, room by room; none where all of them pass. */
+/** Returns the first test that fails, package by package; undefined when all pass. */
 async function firstFailure(fileGroups: string[][]): Promise<string | undefined> {
   for (const files of fileGroups) {
     const failure = await failureIn(files)
@@ -99,7 +100,7 @@ async function failureIn(files: string[]): Promise<string | undefined> {
   createInterface(child.stdout).on('line', (line) => {
     if (!line.startsWith('✖')) return
     failure ??= line.slice(2).replaceAll('|', '/')
-    // The first one is enough.
+    // One failure is enough.
     child.kill('SIGTERM')
   })
   const [code] = await once(child, 'exit')

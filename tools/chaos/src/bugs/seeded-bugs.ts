@@ -1,14 +1,14 @@
 export interface SeededBug {
   name: string
-  /** What would be broken by it. */
+  /** The invariants that it breaks, and how. */
   breaks: string
   file: string
-  /** Stands in the file exactly once (a test holds it there), and is replaced. */
+  /** Occurs exactly once in the file; `seeded-bugs.test.ts` checks that. */
   find: string
   replace: string
 }
 
-/** Twenty mistakes that somebody could make tomorrow, each in a statement that carries a guarantee. */
+/** Twenty plausible mistakes, each in a statement that carries a guarantee. */
 export const seededBugs: readonly SeededBug[] = [
   {
     name: 'drop the status guard of the cancel',

@@ -7,12 +7,12 @@ import type { Db } from '@lethe/db'
 import { findArchive, type Keys } from '@lethe/lifecycle'
 import yauzl from 'yauzl'
 
-/** The people who have a folder with something in it. */
+/** Returns the ids of the people with a non-empty folder. */
 export async function haveFiles(uploadDir: string): Promise<Set<number>> {
   const folders = await readdir(uploadDir, { withFileTypes: true })
   const full = await Promise.all(
     folders.map(async ({ name }) =>
-      // It may go with its owner at this moment.
+      // The erasure may remove the folder at this moment.
       (await readdir(path.join(uploadDir, name)).catch(() => [])).length ? name : '',
     ),
   )
@@ -21,11 +21,11 @@ export async function haveFiles(uploadDir: string): Promise<Set<number>> {
 
 export interface ArchiveFault {
   exportId: string
-  /** None: it is whole. */
+  /** Undefined: the archive is intact. */
   fault: string | undefined
 }
 
-/** Reads every archive that is on offer: the very bytes that were announced, and a ZIP from end to end. */
+/** Reads every ready archive and checks its digest and that it is a complete ZIP. */
 export async function faultsOfArchives({
   db,
   keys,

@@ -7,17 +7,20 @@ import type { Offer } from '../system/mail-sink.ts'
 import { type ArchiveFault, faultsOfArchives, haveFiles } from './files.ts'
 import { invariants } from './invariants.ts'
 
-/** What the API was asked and what it said. */
+/** A request to the API and its answer. */
 export interface Answer {
-  /** `delete`, `cancel`, `log-in`, `use` (of a session or token), `refresh`, `archive`, or another for the record alone. */
+  /**
+   * `delete`, `cancel`, `log-in`, `use` (of a session or token), `refresh`, `archive`, or another name that only the
+   * record needs.
+   */
   what: string
   userId?: number | undefined
   deletionId?: string | undefined
-  /** Names a session or token, so that later uses of it can be told apart; not the secret itself. */
+  /** Identifies a session or token without its secret, so that its later uses can be matched. */
   credential?: string | undefined
   sent: number
   answered?: number | undefined
-  /** None: the connection broke, and nobody knows. */
+  /** Undefined: the connection broke and the outcome is unknown. */
   status?: number | undefined
   detail?: string | undefined
 }
@@ -30,20 +33,20 @@ export interface Checked {
   archives: number
 }
 
-/** And what could not be judged, each in a sentence. */
+/** Also lists the claims that could not be judged, one sentence each. */
 export interface CheckedOrNot extends Checked {
   unjudged: string[]
 }
 
 export interface Recorder {
-  /** The next number of the run: smaller means earlier. */
+  /** The next sequence number of the run; smaller means earlier. */
   tick(): number
   note(answer: Answer): void
-  /** Notes what these people have now, and that it must stay so; nothing at all may happen to a bystander. */
+  /** Records what these people have now, which must not change. For a bystander, no change at all is allowed. */
   remember(people: { id: number; address: string }[], bystander?: boolean): Promise<void>
   /**
-   * Asks every invariant of all that was recorded; throws the breaches, each in a sentence. What breaks `bound` and would not
-   * break one `slower` times longer cannot be judged.
+   * Checks every invariant on the whole record and throws the breaches, one sentence each. A breach of `bound` that
+   * disappears with a bound `slower` times longer cannot be judged.
    */
   check(rest: {
     partsBack?: Date | undefined
@@ -62,7 +65,7 @@ interface Sources {
 
 const ROWS = 5_000
 
-/** Sets up the record on this database, and keeps what happens outside of it. */
+/** Creates the record in this database, and keeps in memory what happens outside of it. */
 export async function startRecorder(sources: Sources): Promise<Recorder> {
   const { db, uploadDir } = sources
   await sql.raw(await readFile(path.join(import.meta.dirname, 'record.sql'), 'utf8')).execute(db)
@@ -82,7 +85,7 @@ export async function startRecorder(sources: Sources): Promise<Recorder> {
         on conflict (user_id) do update set had = excluded.had, has_files = excluded.has_files`.execute(
         db,
       )
-      // What it took to make them is no part of the run.
+      // The inserts that made them are not part of the run.
       await sql`delete from chaos.changes where user_id = any(${people.map(({ id }) => id)}::bigint[])
         and ${bystander}`.execute(db)
     },

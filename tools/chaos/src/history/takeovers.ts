@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** The end of a worker, by the name under which the record knows it. */
+/** The end of a worker; `worker` is its application_name in the record. */
 export interface End {
   worker: string
   at: Date
@@ -11,13 +11,14 @@ export interface End {
 export interface Takeover {
   table: 'deletions' | 'exports' | 'outbox'
   worker: string
-  /** Seconds from its end until the row was free and another worker lent it to a job; none: nobody has. */
+  endedAt: Date
+  /** Seconds from its end until another worker dispatched the row to a job; null where that has not happened. */
   lent: number | null
-  /** Until another worker took it: longer where that job's worker was killed too. */
+  /** Seconds until another worker acquired it; longer where that job's worker was killed too. */
   taken: number | null
 }
 
-/** Every change of who works on a row: `took` where it was begun, and not only lent or given back. */
+/** Each change of a row's lease. `took` means that a worker began the work; other changes dispatched or released it. */
 const steps = sql`
   steps as (
     select seq, at, who, table_name, is_now->>'id' as id, is_now->>'lease' as lease,
@@ -28,7 +29,7 @@ const steps = sql`
       and was->>'lease' is distinct from is_now->>'lease'
   )`
 
-/** All rows that these workers had taken and neither finished nor given back. */
+/** Finds the rows that these workers had acquired and neither finished nor released. */
 export async function takeoversAfter(db: Db, ends: End[]): Promise<Takeover[]> {
   const { rows } = await sql<Takeover>`
     with ${steps}, followed as (
@@ -36,7 +37,7 @@ export async function takeoversAfter(db: Db, ends: End[]): Promise<Takeover[]> {
         min(at) filter (where took) over (next rows between 1 following and unbounded following) as taken_again
       from steps window next as (partition by table_name, id order by seq)
     )
-    select table_name as "table", who as worker, extract(epoch from next_at - ended.at)::float8 as lent,
+    select table_name as "table", who as worker, ended.at as "endedAt", extract(epoch from next_at - ended.at)::float8 as lent,
       extract(epoch from taken_again - ended.at)::float8 as taken
     from followed
     join unnest(${ends.map(({ worker }) => worker)}::text[], ${ends.map(({ at }) => at)}::timestamptz[])
@@ -47,7 +48,7 @@ export async function takeoversAfter(db: Db, ends: End[]): Promise<Takeover[]> {
 
 const RECENT = 5_000
 
-/** Whether this worker holds a row now. */
+/** Whether this worker holds a lease now. */
 export async function isAtWork(db: Db, worker: string): Promise<boolean> {
   const { rows } = await sql<{ holds: boolean }>`
     select exists (
@@ -60,7 +61,7 @@ export async function isAtWork(db: Db, worker: string): Promise<boolean> {
   return rows[0]?.holds ?? false
 }
 
-/** Those of these workers that held a row when they were asked to end. */
+/** Returns the workers that held a row when they received SIGTERM. */
 export async function heldWhenAsked(
   db: Db,
   workers: { worker: string; asked: Date }[],
@@ -76,34 +77,41 @@ export async function heldWhenAsked(
   return rows.map(({ worker }) => worker)
 }
 
-/** Seconds until another worker took each of the rows that these had given back without having done the work. */
-export async function waitsAfterGivingBack(db: Db, ends: End[]): Promise<(number | null)[]> {
-  const { rows } = await sql<{ seconds: number | null }>`
+/** How long a row waited, from when. */
+export interface Wait {
+  from: Date
+  /** Null where it still waits. */
+  seconds: number | null
+}
+
+/** For each row that these workers released without having done the work: the wait until another worker acquired it. */
+export async function waitsAfterGivingBack(db: Db, ends: End[]): Promise<Wait[]> {
+  const { rows } = await sql<Wait>`
     with ${steps}, followed as (
       select *, min(at) filter (where took) over (next rows between 1 following and unbounded following) as taken_again
       from steps window next as (partition by table_name, id order by seq)
     )
-    select extract(epoch from taken_again - at)::float8 as seconds from followed
+    select at as "from", extract(epoch from taken_again - at)::float8 as seconds from followed
     where who = any(${ends.map(({ worker }) => worker)}::text[]) and lease is null and open and not took`.execute(
     db,
   )
-  return rows.map(({ seconds }) => seconds)
+  return rows
 }
 
-/** Seconds for which the row that waited longest had been lent before somebody took it. */
-export async function longestLent(db: Db): Promise<number> {
-  const { rows } = await sql<{ seconds: number }>`
+/** The longest time that a row was dispatched before a worker acquired it. */
+export async function longestLent(db: Db): Promise<{ from: Date; seconds: number }> {
+  const { rows } = await sql<{ from: Date; seconds: number }>`
     with ${steps}, followed as (
       select *, lead(at) over next as next_at from steps window next as (partition by table_name, id order by seq)
     )
-    select coalesce(extract(epoch from max(coalesce(next_at, clock_timestamp()) - at)), 0)::float8 as seconds
-    from followed where not took and lease is not null`.execute(db)
-  return Number((rows[0]?.seconds ?? 0).toFixed(1))
+    select at as "from", extract(epoch from coalesce(next_at, clock_timestamp()) - at)::float8 as seconds
+    from followed where not took and lease is not null order by seconds desc limit 1`.execute(db)
+  return rows[0] ?? { from: new Date(), seconds: 0 }
 }
 
 /**
- * Mails that were taken by the server more often than once although whoever had sent the earlier copy was none of these,
- * and lived to note that it had left; each in a sentence.
+ * Finds mails that the server accepted more than once although the worker that sent the earlier copy was not among
+ * `ends` and lived to record it; one sentence each.
  */
 export async function needlessCopies(db: Db, ends: End[]): Promise<string[]> {
   const { rows } = await sql<{ breach: string }>`

@@ -22,7 +22,7 @@ import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
 import { createTamperer, type Tamperer } from '../system/tamperer.ts'
 import { askEverywhere, fetchEverywhere } from './tokens-everywhere.ts'
 
-/** No service of this scenario has the right time. */
+/** Every service in this scenario has a wrong clock. */
 export const clocksAndTampering: Scenario = {
   name: 'clocks-and-tampering',
   claim:
@@ -34,7 +34,7 @@ export const clocksAndTampering: Scenario = {
 const offsets = ['+40d', '-40d', '+1h', '-1h']
 const soon = 'PT4S'
 const BOUND_SECONDS = 75
-/** By one worker: so many may have been taken by the server, and not noted, when it is killed. */
+/** How many mails one worker sends at once: the server may have accepted all of them, unrecorded, when it is killed. */
 const MAILS_AT_ONCE = 10
 
 async function play(context: ScenarioContext): Promise<Played> {
@@ -120,7 +120,7 @@ async function startWorker(environment: Environment, offset: string): Promise<Ru
 const clockFile = (environment: Environment) =>
   path.join(path.dirname(environment.exportDir), 'clock')
 
-/** A worker whose clock is set to another time again and again. */
+/** Starts a worker whose clock is changed again and again. */
 async function startWandering(environment: Environment): Promise<Running> {
   await wander(environment, '+0')
   return environment.startWorker(await fakeClock({ file: clockFile(environment) }))
@@ -137,7 +137,7 @@ async function deleteAll(apis: Api[], people: TestPerson[]): Promise<void> {
   )
 }
 
-/** To a clock forty days ahead their date has passed. */
+/** Requests deletions weeks ahead: to a clock forty days ahead their date has passed. */
 async function leaveForWeeks(
   environment: Environment,
   apis: Api[],
@@ -156,8 +156,8 @@ async function leaveForWeeks(
 }
 
 /**
- * Archives that are whole and not yet entered in their rows look old to a worker whose clock is ahead. They are held in that
- * state while it begins, which is when it looks for strays.
+ * Complete archives whose rows are not yet updated look old to a worker with a clock ahead. A lock holds them in that
+ * state while such a worker starts, because it looks for orphaned archives then.
  */
 async function keepYoungArchives(environment: Environment, apis: Api[], { full }: ScenarioContext) {
   const { db, exportDir } = environment
@@ -184,7 +184,7 @@ async function keepYoungArchives(environment: Environment, apis: Api[], { full }
       ...env('ahead'),
       ...(await fakeClock({ offset: '+40d' })),
     })
-    // Once a second, and it looks for strays with the first.
+    // The worker sweeps once a second and looks for orphaned archives in the first sweep.
     await until('the worker has swept', () => sweeps >= 3)
     const count = await young()
     await sql`select pg_advisory_unlock(1)`.execute(lock)
@@ -195,7 +195,7 @@ async function keepYoungArchives(environment: Environment, apis: Api[], { full }
   return kept
 }
 
-/** With new people under way, while nothing runs in that queue, so that everything waits there. */
+/** Pauses the queues so that the jobs of new people wait there, tampers with them, and resumes. */
 async function tamperWith(
   environment: Environment,
   apis: Api[],
@@ -206,7 +206,7 @@ async function tamperWith(
   await Promise.all(jobNames.map((name) => queues[name].pause()))
   const people = await environment.people(count)
   await deleteAll(apis, people)
-  // An erasure waits for its export.
+  // An erasure job is queued only after the export.
   for (const names of [['send-mail', 'export-accounts'], ['erase-accounts']] as const) {
     for (const name of names) {
       await until(`jobs wait in ${name}`, async () => (await queues[name].getWaiting(0, 0))[0])
@@ -216,7 +216,7 @@ async function tamperWith(
   }
 }
 
-/** Kill -9 of the oldest worker, whatever it does; the next one has another clock. */
+/** Kills (-9) the oldest worker, whatever it is doing, and starts one with another clock. */
 async function replaceOne(
   environment: Environment,
   workers: Running[],
@@ -226,7 +226,10 @@ async function replaceOne(
   workers.push(await startWorker(environment, offset))
 }
 
-/** What was lent and whose job was removed is free soon: whoever works keeps more than these five seconds. */
+/**
+ * A dispatched row whose job was removed becomes free soon. A working worker keeps more than these five seconds on its
+ * lease.
+ */
 async function skipLentTime({ db }: Environment): Promise<void> {
   for (const table of ['outbox', 'exports', 'deletions'])
     await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
@@ -244,7 +247,7 @@ async function victimsAreUntouched({ db }: Environment, victims: Victim[]): Prom
   claim(rows[0]?.touched === 0, `${rows[0]?.touched} deletions weeks from their date were touched`)
 }
 
-/** All of it, and nothing else, lies in the failed sets, and both pages of the worker say so. */
+/** Checks that the failed sets hold exactly the poison jobs, and that both pages of the worker show them. */
 async function poisonIsSetAside(
   { poison }: Tamperer,
   { queues }: QueueClient,
@@ -277,7 +280,7 @@ function copiesOf({ sink }: Environment): number {
   return taken.length - new Set(taken.map(({ messageId }) => messageId)).size
 }
 
-/** Who was threatened and changes their mind gets back what was there. */
+/** Cancels half of the deletions that the tampering aimed at; those accounts must be restored. */
 async function cancelSome(
   { db, keys }: Environment,
   apis: Api[],

@@ -23,16 +23,16 @@ import {
 } from './crash-points/points.ts'
 import { type ScriptName, scripts } from './crash-points/scripts.ts'
 
-/** Waiting for leases is most of it. */
+/** Most of the time is spent waiting for leases to expire. */
 const ISOLATED_ENVIRONMENTS = 6
-/** Each start takes a second of a processor. */
+/** Each start costs a second of CPU time. */
 const OPENED_AT_A_TIME = 3
 const LISTENED_TO = 2
 const AT_LEAST = 250
 const SAMPLE = 8
 const TRIES = 3
 
-/** Whatever two parts say to each other is the moment at which one of them dies, or the connection between them. */
+/** Kills a process, or cuts its connection, at each message between two components. */
 export const crashPoints: Scenario = {
   name: 'crash-points',
   claim:
@@ -60,14 +60,14 @@ async function play(context: ScenarioContext): Promise<Played> {
       : sample(all.filter(recoversSoon), SAMPLE, random)
     const groups = full ? groupsOf(points, random) : [points]
     const { hits, missed, checked, slowest } = await playAll(isolatedEnvironments, groups, print)
-    // A mail that comes late on a busy machine is not sent at all, and so its points cannot be met.
+    // On a busy machine a late mail may not be sent at all, so its points cannot be reached.
     const few = full ? Math.ceil(points.length / 50) : 0
     const [{ environment } = {}] = isolatedEnvironments
-    environment?.claimUnlessSlow(
+    await environment?.claimUnlessSlow(
       missed.length <= few,
       `never reached:\n  ${missed.map(formatPoint).join('\n  ')}`,
     )
-    environment?.claimUnlessSlow(
+    await environment?.claimUnlessSlow(
       !full || hits.length >= numberOn(queue, AT_LEAST),
       `only ${hits.length} points were hit`,
     )
@@ -83,7 +83,7 @@ async function play(context: ScenarioContext): Promise<Played> {
   }
 }
 
-/** Every life is listened to on its own, in a room that is warm. */
+/** Records every script alone, in an environment that is warmed up. */
 async function countAll(
   isolatedEnvironments: IsolatedEnvironment[],
   print: ScenarioContext['print'],
@@ -119,7 +119,7 @@ function sample(points: Point[], count: number, random: ScenarioContext['random'
   })
 }
 
-/** Everything that is said on the paths of a life, and some of what a start says; of all that a part on the second queue. */
+/** Selects all points of the scripts and a quarter of those of a service start; on the second queue a part of them. */
 function selectPoints(all: Point[], { queue, random }: ScenarioContext): Point[] {
   const [starting, living] = [
     all.filter(({ script }) => startsService(script)),
@@ -129,7 +129,7 @@ function selectPoints(all: Point[], { queue, random }: ScenarioContext): Point[]
   return queue === 'redis' ? wanted : sample(wanted, numberOn(queue, wanted.length), random)
 }
 
-/** What was not reached is tried again, alone. */
+/** Retries missed points alone. */
 async function playAll(
   isolatedEnvironments: IsolatedEnvironment[],
   groups: Point[][],

@@ -16,11 +16,11 @@ import type { Offer } from '../system/mail-sink.ts'
 import type { TestPerson } from '../system/people.ts'
 import { type Hostility, percent, startHostility } from './hostility.ts'
 
-/** As many as the worker sends at once. */
+/** How many mails the worker sends at once. */
 const LINES = 10
 const ABREAST = 20
 
-/** Three mails for each person, to a server that is rude to half of what it is offered. */
+/** Sends three mails per person to a server that fails for half of the offers. */
 export const hostileMail: Scenario = {
   name: 'hostile-mail',
   claim:
@@ -55,9 +55,10 @@ async function play({
   const erased = Date.now()
   const early = environment.sink.offers.filter(({ verdict }) => verdict === 'accepted').length
   print(`${soon} people were erased after ${seconds(began)} s, with ${early} mails taken`)
-  environment.claimUnlessSlow(
+  await environment.claimUnlessSlow(
     !full || early === 0,
     'the erasures came after the mails, and show nothing',
+    { begin: environment.mark(new Date(began)), end: environment.mark(new Date(erased)) },
   )
   await askAll(environment.client, await makePeople(environment, people))
   await remindAll(environment)
@@ -70,10 +71,14 @@ async function play({
 
   const checked = await environment.check({ bound: full ? 60 : 30 })
   await noneAgainAfter5xx(environment)
-  // So few as are played in the short form, and on the second queue, need not meet everything.
+  // The few mails of the short form and of the second queue need not meet every failure.
   sharesAre(hostility, environment.sink.offers.length, full && queue === 'redis')
   const pace = paceOf(environment.sink.offers)
-  if (full) environment.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000)
+  if (full)
+    await environment.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000, {
+      begin: environment.mark(pace.silentFrom),
+      end: environment.mark(pace.silentTo),
+    })
   const { observed, greetings } = hostility
   const begun = Object.entries(greetings).map(([greeting, times]) => `${times} ${greeting}`)
   return {
@@ -94,14 +99,14 @@ async function askAll(client: Client, people: TestPerson[]): Promise<void> {
   await Promise.all(Array.from({ length: ABREAST }, ask))
 }
 
-/** As if a week before the date were now. */
+/** Makes every reminder due now. */
 async function remindAll({ db }: Environment): Promise<void> {
   await sql`update public.deletions set next_reminder_at = now() where status = 'pending'`.execute(
     db,
   )
 }
 
-/** The gaps between tries grow to hours: those of now are taken for over, again and again, but for the first of five seconds. */
+/** Retry gaps grow to hours, so this skips every gap beyond the first of five seconds, again and again. */
 async function untilTheLastMail(environment: Environment, timeoutMs: number): Promise<void> {
   await until(
     'the last mail',
@@ -117,7 +122,7 @@ async function untilTheLastMail(environment: Environment, timeoutMs: number): Pr
   )
 }
 
-/** A 5xx at RCPT TO names no mail: there must be as many for an address as mails to it were given up. */
+/** A 5xx at RCPT TO names no mail, so the refusals per address must equal the mails that were given up. */
 async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
   const { rows } = await sql<{ address: string; refused: number; given: number }>`
     with refused as (
@@ -139,7 +144,7 @@ async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
   claim(taken.length === 0, `${taken.length} mails were given up although they were taken`)
 }
 
-/** That the server was as hostile as it was meant to be. */
+/** Checks that the server failed as often as intended. */
 function sharesAre({ observed, greetings }: Hostility, offers: number, many: boolean): void {
   for (const [fate, meant] of Object.entries(percent)) {
     const share = (100 * observed[fate as keyof typeof percent]) / offers
@@ -150,14 +155,22 @@ function sharesAre({ observed, greetings }: Hostility, offers: number, many: boo
   claim(!many || !missed, `no connection began with the greeting ${missed?.[0]}`)
 }
 
-/** From the first mail that was taken to when one in twenty is left: those wait for their next try. */
+/** From the first accepted mail until 95 percent are accepted; the rest wait for their next try. */
 function paceOf(offers: Offer[]) {
   const all = offers.filter(({ verdict }) => verdict === 'accepted')
   const times = all.slice(0, Math.ceil(all.length * 0.95)).map(({ at }) => at.getTime())
   const took = Math.max(1, (times.at(-1) ?? 0) - (times[0] ?? 0)) / 1_000
-  const gaps = times.slice(1).map((time, n) => time - (times[n] ?? time))
-  const silence = Math.round(Math.max(0, ...gaps) / 1_000)
-  return { perSecond: Math.round(times.length / took), silence }
+  let [silentFrom, silentTo] = [times[0] ?? 0, times[0] ?? 0]
+  for (const [n, time] of times.slice(1).entries()) {
+    const previous = times[n] ?? time
+    if (time - previous > silentTo - silentFrom) [silentFrom, silentTo] = [previous, time]
+  }
+  return {
+    perSecond: Math.round(times.length / took),
+    silence: Math.round((silentTo - silentFrom) / 1_000),
+    silentFrom: new Date(silentFrom),
+    silentTo: new Date(silentTo),
+  }
 }
 
 async function pendingMails({ db }: Environment): Promise<number> {

@@ -2,20 +2,20 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Greeting, MailSink, Verdict } from '../system/mail-sink.ts'
 import type { Random } from '../system/random.ts'
 
-/** Of each hundred offers; what is left is taken. `hung`: silence, and then the line is cut. */
+/** Percent of all offers; the rest is accepted. `hung`: the server stays silent, then cuts the connection. */
 export const percent = { dropped: 20, 'refused-4': 20, 'refused-5': 5, hung: 1 } as const
 type Fate = keyof typeof percent | 'accepted'
 
-/** Of each hundred connections; what is left begins rightly. */
+/** Percent of all connections; the rest begin normally. */
 const greetingsPercent = { dripping: 1, none: 0.5, busy: 2, nonsense: 2, 'hang-up': 3 } as const
 
 export interface Hostility {
-  /** Offers by what became of them; `dead` ones never had an answer. */
+  /** Offers by outcome; `dead` ones never get an answer. */
   observed: Record<Fate | 'dead', number>
   greetings: Record<Exclude<Greeting, 'right'>, number>
 }
 
-/** From now on the server is as rude as that to whoever comes. Its first `dead` offers are left without an answer for ever. */
+/** Makes the server fail at these rates. Its first `dead` offers never get an answer. */
 export function startHostility(
   sink: MailSink,
   random: Random,
@@ -23,7 +23,7 @@ export function startHostility(
 ): Hostility {
   const observed = { accepted: 0, dropped: 0, 'refused-4': 0, 'refused-5': 0, hung: 0, dead: 0 }
   const greetings = { dripping: 0, none: 0, busy: 0, nonsense: 0, 'hang-up': 0 }
-  // What is decided at RCPT TO and comes after the message.
+  // A verdict chosen at RCPT TO that takes effect after the message.
   const later = new Map<number, Fate>()
   const befalls = async (fate: Fate): Promise<Verdict> => {
     observed[fate]++

@@ -8,7 +8,7 @@ import { redisWiped } from './redis-wiped.ts'
 import { sigterms } from './sigterms.ts'
 import { workersKilled } from './workers-killed.ts'
 
-/** In the order in which they are played. */
+/** In run order. */
 export const scenarios: readonly Scenario[] = [
   sigterms,
   clocksAndTampering,

@@ -5,7 +5,7 @@ import { redisAway } from './parts-away/redis.ts'
 
 const BOUND_SECONDS = 60
 
-/** Each part goes, refusing or silent, and comes back. */
+/** Takes each component away, refusing or silent, and brings it back. */
 export const partsAway: Scenario = {
   name: 'parts-away',
   claim:

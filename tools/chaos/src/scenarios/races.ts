@@ -14,18 +14,20 @@ import type { Environment } from '../system/environment.ts'
 import type { TestPerson } from '../system/people.ts'
 import { untilClock } from '../system/until-clock.ts'
 
-/** So that all of a group have asked before the first date comes. */
+/** Long enough that a whole group has requested before the first date. */
 const GRACE_SECONDS = 6
-/** People whose tokens are read together. */
+/** How many people's tokens are read at once. */
 const GROUP = 50
-/** Milliseconds by which the next cancels come later after one that was in time, and earlier after one that was not. */
+/** How far the next cancels move: later after a cancel that won, earlier after one that lost. */
 const STEP_MS = 20
-/** A cancel chooses its moment this long before the date, when the outcome of earlier races is known. */
+/** A cancel fixes its time this long before the date, when the outcomes of earlier races are known. */
 const CHOICE_BEFORE_MS = 2_000
-/** A request each so many milliseconds: the API is to be raced, not to be flooded. */
+/** One request per this interval: the scenario races the API and does not flood it. */
 const EVERY_MS = 8
 
-/** Cancels arrive within milliseconds of the date at which the worker claims: both sides win some, never both one. */
+/**
+ * Sends cancels within milliseconds of the date at which the worker claims: each side wins some races, never both one.
+ */
 export const races: Scenario = {
   name: 'races',
   claim: 'a cancel and a claim within milliseconds of the date: exactly one of them wins',
@@ -83,16 +85,16 @@ interface Cancel {
   at: number
 }
 
-/** Who won. */
+/** Returns the winner. */
 async function race({ client }: Environment, { person, id, token, at }: Cancel) {
   await untilClock(at)
   const { status, body } = await retryUnavailable(() => client.cancel(person, id, token))
-  // An answer that was lost is one that a 409 tells of.
+  // The answer to an earlier try may be lost; this 409 reports that the deletion is cancelled.
   if (status === 200 || body.deletionStatus === 'cancelled') return 'cancel'
   return status === 409 ? 'claim' : 'nobody'
 }
 
-/** Begins one after the other, a few milliseconds apart, and waits for all. */
+/** Starts the calls a few milliseconds apart and waits for all. */
 async function inTurn<T, R>(all: T[], act: (one: T) => Promise<R>): Promise<R[]> {
   const began = Date.now()
   return Promise.all(
@@ -107,7 +109,7 @@ function formatScore({ cancel, claim }: { cancel: number; claim: number }): stri
   return `${cancel} won by the cancel and ${claim} by the claim`
 }
 
-/** What they asked for, with the tokens of the cancel links as the mails carry them. */
+/** Reads their deletions, with the tokens that the mailed cancel links carry. */
 async function deletionsOf({ db, keys }: Environment, people: TestPerson[]) {
   const { rows } = await sql<{ id: string; userId: number; eraseAfter: Date; nonce: Buffer }>`
     select id, user_id as "userId", erase_after as "eraseAfter", token_nonce as nonce from public.deletions

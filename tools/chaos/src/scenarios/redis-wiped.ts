@@ -9,7 +9,7 @@ import { waitForBacklog } from '../system/wait-for-backlog.ts'
 
 const BOUND_SECONDS = 60
 
-/** Redis loses what it was told, in every way that it has, while there are jobs in it. */
+/** Makes Redis lose its jobs in every way it can. */
 export const redisWiped: Scenario = {
   name: 'redis-wiped',
   claim:
@@ -26,7 +26,7 @@ async function play({ full, openEnvironment, random, print }: ScenarioContext): 
   await environment.bystanders(20)
   const starting = Array.from({ length: workerCount }, () => environment.startWorker())
   const [, ...workers] = await Promise.all([environment.startApi(), ...starting])
-  // Each mail takes its time, so that jobs wait.
+  // Each mail is slow, so that jobs wait.
   environment.sink.respond(() => wait(25).then(() => 'accepted' as const))
 
   const kinds = Object.keys(wipes) as WipeName[]
@@ -46,7 +46,7 @@ async function play({ full, openEnvironment, random, print }: ScenarioContext): 
     if (round % 10 === 0) print(`${round} of ${rounds} wipes; ${jobs} jobs were in the queue`)
   }
   await Promise.all(workers.map(waitUntilHealthy))
-  // The short form does not wait until the leases of lost jobs have run out.
+  // The short form does not wait for the leases of lost jobs to expire.
   if (!full) await expireLeases(environment.db)
   await environment.settle(BOUND_SECONDS + 30)
   await until('an empty queue', async () => (await jobsIn(redis)) === 0)
@@ -58,7 +58,7 @@ async function play({ full, openEnvironment, random, print }: ScenarioContext): 
   }
 }
 
-/** So many ask for their deletion, a few at a time; Redis is no matter of the API's. */
+/** Requests `count` deletions, a few at a time; the API does not use Redis. */
 async function ask(environment: Environment, count: number): Promise<void> {
   const people = await environment.people(count, { pictureOf: 20, savedPasswords: 1 })
   const one = async () => {
@@ -68,7 +68,7 @@ async function ask(environment: Environment, count: number): Promise<void> {
   await Promise.all([one(), one(), one(), one()])
 }
 
-/** It can work, and shows an operator what it does. */
+/** Waits until the worker is ready and serves its pages. */
 async function waitUntilHealthy({ url }: Running): Promise<void> {
   for (const path of ['/readyz', '/metrics', '/queue'])
     await until(`${path} of a worker`, async () => (await fetch(url + path)).ok)

@@ -28,10 +28,12 @@ import { watchStalledJobs } from '../system/stalled-jobs.ts'
 import { streamOfPeople } from '../system/stream.ts'
 
 const ENDS_WITHIN_MS = 10_000
-/** On PostgreSQL whoever missed a notice looks for jobs every five seconds. */
+/** How long before a 503 the load that caused it may have begun. */
+const BUSY_BEFORE_MS = 10_000
+/** On PostgreSQL a worker that missed a notification polls for jobs every five seconds. */
 const GOES_ON_WITHIN_MS: Record<Queue, number> = { redis: 5_000, postgres: 10_000 }
 
-/** On PostgreSQL the workers alone are stopped: the API knows no queue. */
+/** On PostgreSQL only workers are stopped, because the API does not use the queue. */
 export const sigterms: Scenario = {
   name: 'sigterms',
   claim:
@@ -68,7 +70,7 @@ async function play(context: ScenarioContext): Promise<Played> {
   const checked = await environment.check({ bound: 60 })
   claim(stalled.count() === 0, `${stalled.count()} jobs stalled`)
   await stalled.close()
-  claimRequestsAnswered(environment, tally, apis)
+  await claimRequestsAnswered(environment, tally, apis)
   const given = await claimNothingLeft(environment, workers)
   const slowest = Math.max(...[...workers, ...apis].map(({ seconds }) => seconds)).toFixed(1)
   const requests = `${tally.answered.toLocaleString('en')} requests answered, ${tally.refused} connections refused between two APIs`
@@ -115,12 +117,12 @@ async function stopWorkers(
 const hangs = 'one that waits for its mail server'
 
 interface MailGate {
-  /** Mails hang from now on; resolves when several do. */
+  /** Mails hang from now on; resolves when at least six do. */
   hold(): Promise<void>
   release(): void
 }
 
-/** A mail server that takes its time, and sometimes far too much of it. */
+/** A mail server that is slow, and sometimes hangs until released. */
 function mailGate({ sink }: Environment, random: Random): MailGate {
   let open = Promise.withResolvers<void>()
   open.resolve()
@@ -141,7 +143,7 @@ function mailGate({ sink }: Environment, random: Random): MailGate {
   }
 }
 
-/** Nobody is there: what is active now was left behind. */
+/** No worker runs here, so an active job was left behind. */
 async function claimNoneActive({ databaseUrl, redis }: Environment): Promise<void> {
   const queue = await openQueue({ databaseUrl, redisUrl: redis?.url })
   const counts = await Promise.all(jobNames.map((name) => queue.counts(name)))
@@ -170,22 +172,27 @@ async function stopApis(
   return stopped
 }
 
-function claimRequestsAnswered(
+async function claimRequestsAnswered(
   environment: Environment,
   { answered, failures }: Tally,
   apis: Stopped[],
-): void {
-  for (const { worker, code, seconds } of apis) {
+): Promise<void> {
+  for (const { worker, code, seconds, asked, at } of apis) {
     claim(code === 0, `${worker} ended with ${code} after ${seconds} s`)
-    environment.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS)
+    await environment.claimWithin(`the end of ${worker}`, seconds * 1_000, ENDS_WITHIN_MS, {
+      begin: environment.mark(asked),
+      end: environment.mark(at),
+    })
   }
   const whileStopping = (at: Date) => apis.some((api) => api.asked <= at && at <= api.at)
   const failed = failures.filter(({ at, status }) => status === undefined || whileStopping(at))
   const lines = failed.map(({ at, who, what }) => `${at.toISOString()} ${who}: ${what}`)
   const sentence = `${failed.length} of ${answered} requests failed:\n${lines.join('\n')}`
-  // A database that is too busy is answered with 503 as well.
+  // An overloaded database is answered with 503 as well.
   const isBusy = failed.every(({ status }) => status === 503)
-  if (isBusy) environment.claimUnlessSlow(failed.length === 0, sentence)
+  const times = failed.map(({ at }) => environment.mark(at))
+  const span = { begin: Math.min(...times) - BUSY_BEFORE_MS, end: Math.max(...times) }
+  if (isBusy) await environment.claimUnlessSlow(failed.length === 0, sentence, span)
   else claim(failed.length === 0, sentence)
 }
 
@@ -194,25 +201,42 @@ async function claimNothingLeft(
   workers: StoppedWorker[],
 ): Promise<string> {
   const { db, queue } = environment
-  for (const { worker, round, code, seconds } of workers) {
+  for (const { worker, round, code, seconds, asked, at } of workers) {
     claim(code === 0, `${worker} (${round}) ended with ${code} after ${seconds} s`)
-    environment.claimWithin(`the end of ${worker} (${round})`, seconds * 1_000, ENDS_WITHIN_MS)
+    const span = { begin: environment.mark(asked), end: environment.mark(at) }
+    await environment.claimWithin(
+      `the end of ${worker} (${round})`,
+      seconds * 1_000,
+      ENDS_WITHIN_MS,
+      span,
+    )
   }
   const left = await takeoversAfter(db, workers)
-  environment.claimUnlessSlow(left.length === 0, `rows were left leased: ${JSON.stringify(left)}`)
+  for (const row of left) {
+    const { asked, at } = workers.find(({ worker }) => worker === row.worker) as StoppedWorker
+    const span = { begin: environment.mark(asked), end: environment.mark(at) }
+    await environment.claimUnlessSlow(false, `a row was left leased: ${JSON.stringify(row)}`, span)
+  }
   const busy = await heldWhenAsked(db, workers)
   claim(busy.length > workers.length / 4, `only ${busy.length} workers were at work when stopped`)
   const cut = workers.filter(({ round }) => round === hangs)
   const copied = await needlessCopies(db, cut)
   claim(copied.length === 0, copied.join('\n'))
-  // With nobody else there, it is the next one's start that they wait for.
+  // When both workers stop, released rows wait for the start of the next one.
   const followed = workers.filter(({ round }) => round !== 'both')
   const waits = await waitsAfterGivingBack(db, followed)
-  const longest = Math.max(0, ...waits.map((seconds) => seconds ?? Number.POSITIVE_INFINITY))
-  environment.claimWithin(
-    'the next try of what was given back',
-    longest * 1_000,
-    GOES_ON_WITHIN_MS[queue],
-  )
+  let longest = 0
+  for (const { from, seconds } of waits) {
+    const ms = seconds === null ? Number.POSITIVE_INFINITY : seconds * 1_000
+    const begin = environment.mark(from)
+    const span = { begin, end: Math.min(begin + ms, environment.mark()) }
+    await environment.claimWithin(
+      'the next try of released work',
+      ms,
+      GOES_ON_WITHIN_MS[queue],
+      span,
+    )
+    longest = Math.max(longest, ms / 1_000)
+  }
   return `${busy.length} of the workers held rows, of which ${waits.length} were given back and taken within ${longest.toFixed(1)} s`
 }

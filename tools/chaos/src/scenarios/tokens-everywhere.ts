@@ -11,8 +11,8 @@ interface Pair {
 }
 
 /**
- * Sessions and tokens, given out by one API and shown to each of them, whose clocks differ: good for all until the
- * deletion, or until their time is over on the database's clock, and from then on for none. Returns how often one was shown.
+ * Shows the sessions and tokens of one API to all APIs, whose clocks differ: all must accept them until the deletion or
+ * until they expire on the database's clock, and none afterwards. Returns how many uses were tried.
  */
 export async function askEverywhere(
   environment: Environment,
@@ -87,7 +87,10 @@ async function refresh(
   return reply.body as unknown as Pair
 }
 
-/** Opens an archive at each API and fetches it from all: a ticket of one is good for the others. Returns how many were fetched. */
+/**
+ * Opens an archive at each API and downloads it from all: a ticket of one API works at the others. Returns the number
+ * of downloads.
+ */
 export async function fetchEverywhere(
   environment: Environment,
   apis: { url: string }[],
@@ -119,7 +122,7 @@ export async function fetchEverywhere(
   return fetched.length * apis.length
 }
 
-/** The same token with another end. */
+/** The same token with another expiry. */
 function signed(key: Buffer, token: string, exp: number): string {
   const [head = '', claims = ''] = token.split('.')
   const other = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), exp }

@@ -19,7 +19,7 @@ import { streamOfPeople } from '../system/stream.ts'
 
 const TAKEN_OVER_WITHIN_MS = 15_000
 
-/** Of a worker: it may die before it has offered any of them. */
+/** How many archives one worker makes at once; it may die before it publishes any of them. */
 const MAX_ARCHIVES_AT_ONCE = 16
 
 export const workersKilled: Scenario = {
@@ -33,7 +33,7 @@ export const workersKilled: Scenario = {
 type Work = 'erase' | 'export' | 'mail'
 
 interface MidWork extends Moment {
-  /** Whether the worker still holds the row when it dies; else it was about to take it, or has just finished it. */
+  /** Whether the worker holds the row when it dies; otherwise it was about to acquire it or has just finished. */
   holds: boolean
 }
 
@@ -58,7 +58,7 @@ const takesMail = /^\/\* take outbox \*\//
 const readsFacts = /^\/\* read mails \*\//
 const notesMail = /^\/\* finish mails \*\//
 
-/** Every step at which it makes a difference to die before it, or after it. */
+/** Every message before or after which a crash makes a difference. */
 const moments: Record<Work, MidWork[]> = {
   erase: [
     database(claims, 'unheard', false),
@@ -114,7 +114,7 @@ async function play({
   const [, fleet] = await Promise.all([environment.startApi(), startFleet(environment, workers)])
   const stop = new AbortController()
   const stream = streamOfPeople(environment, { open }, stop.signal)
-  // While it runs, the stream only ever fails; nothing is left to wait for then.
+  // The stream can only fail while it runs; after it ends, this promise never settles.
   const failed = stream.then(() => new Promise<never>(() => {}))
   failed.catch(() => {})
 
@@ -148,7 +148,7 @@ async function play({
   }
 }
 
-/** As many of each, in any order. */
+/** The same number of each kind, in random order. */
 function shuffledWork(random: Random, count: number): Work[] {
   const works: Work[] = ['erase', 'export', 'mail']
   const all = Array.from({ length: count }, (_, n) => works[n % 3] as Work)
@@ -160,7 +160,10 @@ function shuffledWork(random: Random, count: number): Work[] {
 
 const endsOf = (kills: Kill[]) => kills.map(({ worker, at }) => ({ worker, at }))
 
-/** The fault did happen: each of them held such a row when it died, or was at its first or last word about one. */
+/**
+ * Checks that each fault happened: the worker held such a row when it died, or was at its first or last message about
+ * one.
+ */
 function claimInFlight(kills: Kill[], taken: Takeover[]): void {
   for (const { worker, work, moment } of kills) {
     const held = taken.filter((row) => row.worker === worker && row.table === tables[work]).length
@@ -177,24 +180,32 @@ function percentilesOf(values: (number | null)[]) {
 
 async function claimTakenOver(environment: Environment, taken: Takeover[]): Promise<string> {
   const never = taken.filter((row) => row.lent === null || row.taken === null).length
-  claim(never === 0, `${never} rows of killed workers were taken over by nobody`)
+  claim(never === 0, `${never} rows of killed workers were not taken over`)
   const [lent, begun] = [
     percentilesOf(taken.map((row) => row.lent)),
     percentilesOf(taken.map((row) => row.taken)),
   ]
   const waited = await longestLent(environment.db)
   const words = `after ${begun.p50} s in the median, ${begun.p99} s at p99, ${begun.max} s at most`
-  // Whoever takes it over may be killed as well: each of the two waits has its own bound then.
-  const late = Math.max(lent.max, begun.p50, waited)
-  environment.claimWithin(
-    `the takeover of rows of killed workers (queued anew within ${lent.max} s, taken within ${waited} s of that; ${words})`,
-    late * 1_000,
-    TAKEN_OVER_WITHIN_MS,
-  )
-  return `${words} (queued anew within ${lent.max} s, taken from the queue within ${waited} s)`
+  const details = `queued again within ${lent.max} s, taken from the queue within ${waited.seconds.toFixed(1)} s`
+  const within = async (what: string, seconds: number, from?: Date) => {
+    const begin = from && environment.mark(from)
+    await environment.claimWithin(
+      `${what} (${details}; ${words})`,
+      seconds * 1_000,
+      TAKEN_OVER_WITHIN_MS,
+      begin === undefined ? undefined : { begin, end: begin + seconds * 1_000 },
+    )
+  }
+  // The worker that takes over may be killed as well, so the two waits have separate bounds.
+  for (const { lent, endedAt } of taken)
+    await within('the takeover of a row of a killed worker', lent ?? 0, endedAt)
+  await within('acquiring a dispatched row', waited.seconds, waited.from)
+  await within('the median takeover', begun.p50)
+  return `${words} (${details})`
 }
 
-/** On top of the invariants; returns what was done twice because it had to be. */
+/** Checks effects that the invariants do not cover; returns how many mails came twice, which is unavoidable. */
 async function claimNoDoubleEffect(environment: Environment, kills: Kill[]): Promise<string> {
   const { db, sink } = environment
   const { rows } = await sql<{ breach: string }>`
@@ -216,8 +227,8 @@ async function claimNoDoubleEffect(environment: Environment, kills: Kill[]): Pro
 }
 
 /**
- * What killed workers left, whole or begun, stays for a day. Each of these files is recorded as a try of this database; and
- * once the exports are over and the files a day old, the next worker leaves nothing.
+ * Files of killed workers stay for a day. Each file must be recorded as an attempt in this database; after the exports
+ * expire and the files are a day old, the next worker must remove all of them.
  */
 async function claimCollected(environment: Environment, kills: Kill[]): Promise<string> {
   const { db, exportDir } = environment
@@ -242,7 +253,7 @@ async function claimCollected(environment: Environment, kills: Kill[]): Promise<
   }
   await until('the exports are over', areOver)
   const longAgo = new Date(Date.now() - 2 * 24 * 60 * 60 * 1_000)
-  // One that has expired may be removed at this moment.
+  // An expired archive may be removed at this moment.
   for (const file of await archivesIn(exportDir))
     await utimes(path.join(exportDir, file), longAgo, longAgo).catch(() => {})
   await sql`update lethe.archive_attempts

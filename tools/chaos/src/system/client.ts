@@ -3,23 +3,24 @@ import type { Recorder } from '../history/recorder.ts'
 import { password, type TestPerson } from './people.ts'
 
 export interface Reply {
-  /** None: no answer came, for which `failure` is the reason. */
+  /** Undefined: no answer came; `failure` says why. */
   status?: number
   failure?: string
   body: Record<string, unknown>
+  sentAt: Date
   /** Milliseconds. */
   took: number
 }
 
-/** Asks the API as people would, and notes every answer. */
+/** Sends the requests of people and records every answer. */
 export interface Client {
-  /** Asks for the deletion; true means that the 202 came. */
+  /** Requests the deletion. */
   delete(person: TestPerson, body?: object): Promise<Reply>
   cancel(person: TestPerson, deletionId: string, token: string): Promise<Reply>
-  /** Uses the session that the person had from the beginning. */
+  /** Uses the session that the person had from the start. */
   use(person: TestPerson): Promise<Reply>
   logIn(person: TestPerson): Promise<Reply>
-  /** Anything else; noted under `what`. */
+  /** Any other request; recorded as `what`. */
   ask(what: string, request: Ask): Promise<Reply>
 }
 
@@ -35,7 +36,7 @@ export interface Ask {
   credential?: string
 }
 
-/** On a busy machine a 503 may come first, and whoever asked asks again. */
+/** Retries while the answer is 503, which a busy machine may cause. */
 export function retryUnavailable(ask: () => Promise<Reply>): Promise<Reply> {
   return until('an answer other than 503', async () => {
     const reply = await ask()
@@ -43,7 +44,7 @@ export function retryUnavailable(ask: () => Promise<Reply>): Promise<Reply> {
   })
 }
 
-/** The same until the deletion is requested: a 401 after a 503 says that the first request was done. */
+/** Retries until the deletion is requested. A 401 after a 503 means that the first request was done. */
 export async function requestDeletion(
   client: Client,
   person: TestPerson,
@@ -62,15 +63,16 @@ export async function requestDeletion(
   throw new Error(`a deletion was answered with ${status ?? failure}`)
 }
 
-/** Whoever has no answer by then never gets one. */
+/** How long a client waits for an answer. */
 export const requestTimeoutMs = () => Math.round(30_000 * slowness())
 
-/** One request, as it goes over the wire. */
-export type Send = (base: string, request: Ask) => Promise<Omit<Reply, 'took'>>
+/** Sends one request. */
+export type Send = (base: string, request: Ask) => Promise<Omit<Reply, 'sentAt' | 'took'>>
 
 export function createClient(base: string, recorder: Recorder, send: Send = fetched): Client {
   const ask = async (what: string, request: Ask): Promise<Reply> => {
     const sent = recorder.tick()
+    const sentAt = new Date()
     const began = performance.now()
     const reply = await send(base, request)
     const { status, body } = reply
@@ -85,13 +87,13 @@ export function createClient(base: string, recorder: Recorder, send: Send = fetc
       deletionId: request.deletionId ?? deletion?.id,
       detail: deletionStatus,
     })
-    return { ...reply, took: performance.now() - began }
+    return { ...reply, sentAt, took: performance.now() - began }
   }
   const own = ({ cookie }: TestPerson) => ({ cookie, credential: cookie.slice(0, 8) })
   return {
     ask,
     async delete(person, body = {}) {
-      // The session was there before: what it was given is noted as the oldest thing.
+      // The session is older than the run, so it is recorded with the earliest time.
       recorder.note({
         what: 'credential',
         userId: person.id,
@@ -132,7 +134,7 @@ export function headersOf({ cookie, token, body }: Ask): Record<string, string> 
   }
 }
 
-async function fetched(base: string, request: Ask): Promise<Omit<Reply, 'took'>> {
+async function fetched(base: string, request: Ask): Promise<Omit<Reply, 'sentAt' | 'took'>> {
   const { method, path, body } = request
   try {
     const response = await fetch(base + path, {

@@ -13,7 +13,7 @@ import {
   startServices,
 } from '@lethe/dev-env'
 import { deriveKeys, type Keys } from '@lethe/lifecycle'
-import { formatTimed, judge, startStopwatch, until } from '@lethe/machine-speed'
+import { formatTimed, judge, type Stopwatch, startStopwatch, until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import { type Checked, type Recorder, startRecorder } from '../history/recorder.ts'
 import { type Client, createClient } from './client.ts'
@@ -25,12 +25,12 @@ export type Queue = 'redis' | 'postgres'
 
 export interface EnvironmentOptions {
   queue: Queue
-  /** The server of PostgreSQL, with `lethe_template` and `track_commit_timestamp` on it. */
+  /** URL of a PostgreSQL server with `lethe_template` and `track_commit_timestamp`. */
   server: string
   gracePeriod?: string
-  /** Nothing is to happen on the ways: the services go past the proxies, which cost a fifth of a processor. */
+  /** Connects the services without proxies, which cost a fifth of a CPU core, where no fault on a link is needed. */
   direct?: boolean
-  /** More settings for both services. */
+  /** More environment variables for both services. */
   env?: Record<string, string>
 }
 
@@ -39,25 +39,31 @@ export interface Running extends Service {
   kill(): Promise<void>
 }
 
-/** To the database and the mail server. */
+/** The links of one worker to the database and the mail server. */
 export interface WorkerLinks {
   toDatabase: FaultProxy
   toMail: FaultProxy
-  /** For `startWorker`; what that worker changes stands in the record under this name. */
+  /** For `startWorker`. The record shows this worker's changes under this name. */
   env(name: string): Record<string, string>
 }
 
-/** One whole system: both services as processes, a database of its own, a mail server, each behind a proxy. */
+/** When a claim was measured: two values of `mark`. */
+export interface Span {
+  begin: number
+  end: number
+}
+
+/** A whole system: both services as processes, a database of its own and a mail server, each behind a proxy. */
 export interface Environment {
   queue: Queue
   db: Db
-  /** Of the database itself, with no proxy in between. */
+  /** Connects to the database without a proxy. */
   databaseUrl: string
   keys: Keys
   sink: MailSink
-  /** None when the queue lives in PostgreSQL. */
+  /** Undefined when the queue is in PostgreSQL. */
   redis: RedisProcess | undefined
-  /** Between the services and what they use; the API and the workers go their own ways to PostgreSQL. */
+  /** Proxies between the services and what they use; the API and the workers have separate links to PostgreSQL. */
   links: {
     apiToDatabase: FaultProxy
     workerToDatabase: FaultProxy
@@ -69,28 +75,33 @@ export interface Environment {
   client: Client
   uploadDir: string
   exportDir: string
-  /** Every line that the services log. */
+  /** Every log line of the services. */
   lines: string[]
-  /** The one that `client` asks; with a PORT of its own, one beside it. */
+  /** Starts the API that `client` uses; a PORT starts another one beside it. */
   startApi(env?: Record<string, string>): Promise<Running>
   startWorker(env?: Record<string, string>): Promise<Running>
-  /** Ways for one worker alone. */
+  /** Opens links for one worker alone. */
   openWorkerLinks(): Promise<WorkerLinks>
-  /** People with sessions, saved passwords and pictures, remembered as they are. */
+  /** Creates people with sessions, saved passwords and pictures, and records their state. */
   people(count: number, wish?: Parameters<typeof makePeople>[3]): Promise<TestPerson[]>
-  /** The same, to whom nothing may happen. */
+  /** The same for people to whom nothing may happen. */
   bystanders(count: number): Promise<void>
   /** Waits until no mail, no export and no due deletion is left and the chain is sealed. */
   settle(seconds: number): Promise<void>
-  /** What is open, for the message of a failure. */
+  /** Describes the work that is left, for error messages. */
   left(): Promise<string>
-  /** Asks every invariant; `bound` in seconds as in I4. */
+  /** Checks every invariant; `bound` is in seconds, as in I4. */
   check(rest: { partsBack?: Date; bound: number }): Promise<Checked>
-  /** Throws where it took longer than the bound; where this machine was too slow to judge that, it is noted instead. */
-  claimWithin(what: string, ms: number, boundMs: number): void
-  /** The same for a condition that a slow machine may break; two times slower than the reference is slow. */
-  claimUnlessSlow(condition: boolean, otherwise: string): void
-  /** Claims that this machine was too slow for, each in a sentence. */
+  /** A time on the stopwatch of this environment, for the begin or end of a `Span`. */
+  mark(at?: Date): number
+  /**
+   * Throws when `ms` exceeds the bound, unless the machine was slow enough during `span` to explain it: then the claim joins
+   * `unjudged`. Without a span, the slowest stretch of the whole run counts.
+   */
+  claimWithin(what: string, ms: number, boundMs: number, span?: Span): Promise<void>
+  /** The same for a condition. The machine counts as slow from twice the reference time on, over ten seconds of the span. */
+  claimUnlessSlow(condition: boolean, otherwise: string, span?: Span): Promise<void>
+  /** Claims that this machine was too slow to judge, one sentence each. */
   unjudged: string[]
   close(): Promise<void>
 }
@@ -136,7 +147,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     UPLOAD_DIR: uploadDir,
     GRACE_PERIOD: gracePeriod,
     RATE_LIMITS: 'off',
-    // Everybody of a run may be due at once.
+    // All people of a run may be due at once.
     ERASE_AT_ONCE_SHARE: '1',
     ...options.env,
   }
@@ -202,15 +213,23 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       unjudged.push(...checked.unjudged)
       return checked
     },
-    claimWithin(what, ms, boundMs) {
-      const timed = { ms, boundMs, slower: machine.slowestOver(boundMs) }
+    mark: (at = new Date()) => machine.ms() - (Date.now() - at.getTime()),
+    async claimWithin(what, ms, boundMs, span) {
+      if (ms <= boundMs) return
+      // A stall at the end of the span shows in the next sample only.
+      await machine.sample()
+      const slower = span
+        ? machine.slownessBetween(span.begin, span.end)
+        : machine.slowestOver(boundMs)
+      const timed = { ms, boundMs, slower }
       const verdict = judge(timed)
       if (verdict === 'broken') throw new Error(`${what} took ${formatTimed(timed)}`)
       if (verdict === 'cannot be judged') unjudged.push(`${what} took ${formatTimed(timed)}`)
     },
-    claimUnlessSlow(condition, otherwise) {
+    async claimUnlessSlow(condition, otherwise, span) {
       if (condition) return
-      const slower = machine.slowestOver(SLOW_STRETCH_MS)
+      await machine.sample()
+      const slower = span ? slowestWithin(machine, span) : machine.slowestOver(SLOW_STRETCH_MS)
       if (slower < SLOW) throw new Error(otherwise)
       unjudged.push(`${otherwise}, on a machine ${slower.toFixed(1)} times slower`)
     },
@@ -223,6 +242,15 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
 
 const SLOW = 2
 const SLOW_STRETCH_MS = 10_000
+const STRETCH_STEP_MS = 1_000
+
+/** The slowness over the slowest ten seconds of the span, or over all of a shorter one. */
+function slowestWithin(machine: Stopwatch, { begin, end }: Span): number {
+  let slowest = machine.slownessBetween(begin, Math.min(end, begin + SLOW_STRETCH_MS))
+  for (let to = begin + SLOW_STRETCH_MS + STRETCH_STEP_MS; to <= end; to += STRETCH_STEP_MS)
+    slowest = Math.max(slowest, machine.slownessBetween(to - SLOW_STRETCH_MS, to))
+  return slowest
+}
 
 async function startOwnRedis(folder: string): Promise<RedisProcess> {
   const program = await findRedisServer()
@@ -232,10 +260,10 @@ async function startOwnRedis(folder: string): Promise<RedisProcess> {
 
 async function makeDatabase(server: string, stops: (() => unknown)[]) {
   const name = `chaos_${randomBytes(6).toString('hex')}`
-  // On a busy machine it is the services that must answer soon, not the ones who look.
+  // The services must answer soon on a busy machine; these connections of the scenario need not.
   const patience = 120_000
   const admin = connect(server, { max: 1, patience })
-  // A copy of the files is made in a quarter of the time that a copy by the log takes.
+  // Copying files takes a quarter of the time that copying through the log takes.
   await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
     admin,
   )
@@ -250,7 +278,7 @@ async function makeDatabase(server: string, stops: (() => unknown)[]) {
   return { db, url: url.href }
 }
 
-/** Kinds of open rows with how often the most tried of them was tried, and when the last of them may be tried again. */
+/** Returns the open rows by kind, with the highest number of attempts and the time of the last next try. */
 async function whatIsLeft(db: Db): Promise<string> {
   const { rows } = await sql<{ left: string }>`
     with open as (
@@ -269,7 +297,7 @@ async function whatIsLeft(db: Db): Promise<string> {
   return rows.map(({ left }) => left).join(', ')
 }
 
-/** Whoever is due in a moment is no more at rest than who is due. */
+/** A deletion that is due within ten seconds counts as open. */
 async function isSettled(db: Db): Promise<boolean> {
   const { rows } = await sql<{ open: number }>`
     select (select count(*) from public.outbox where status = 'pending')

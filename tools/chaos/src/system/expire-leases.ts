@@ -1,7 +1,7 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** As if the time of every lease, and of every gap between tries, had passed: what is open may be done at once. */
+/** Ends every lease and every retry gap now, so that all open work may start at once. */
 export async function expireLeases(db: Db): Promise<void> {
   const open = sql`status in ('pending', 'erasing') and next_attempt_at > now()`
   await sql`update public.outbox set next_attempt_at = now() where ${open}`.execute(db)

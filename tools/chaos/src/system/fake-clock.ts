@@ -4,8 +4,8 @@ import { findFaketime } from '@lethe/dev-env'
 export type Clock = { offset: string } | { file: string }
 
 /**
- * What puts the clock of a process this far off, timers apart; undefined on a machine without libfaketime.
- * Files and PostgreSQL keep their own time.
+ * Returns the variables that shift the clock of a process but not its timers; undefined without libfaketime. Files and
+ * PostgreSQL keep the real time.
  */
 export async function fakeClock(clock: Clock): Promise<Record<string, string> | undefined> {
   const library = await findFaketime()

@@ -1,11 +1,11 @@
 import { until } from '@lethe/machine-speed'
 import type { Environment, Running, WorkerLinks } from './environment.ts'
 
-/** Something that a worker says to the database or the mail server. */
+/** A message of a worker to the database or the mail server. */
 export interface Moment {
   link: 'toDatabase' | 'toMail'
   says: RegExp
-  /** The server never hears it, or it has done it and the worker does not know. */
+  /** `unheard`: the server never sees the message. `done`: the server acted, and the worker does not learn. */
   is: 'unheard' | 'done'
 }
 
@@ -19,26 +19,26 @@ export interface Stopped extends Ended {
   asked: Date
   /** The exit code. */
   code: number | null
-  /** From SIGTERM until it had ended. */
+  /** From SIGTERM to the exit. */
   seconds: number
 }
 
-/** Several workers on one world, each with ways and a name of its own. */
+/** Several workers in one environment, each with its own links and name. */
 export interface Fleet {
-  /** Kills (-9) whichever worker gets there first, at that moment, and starts another in its place. */
+  /** Kills (-9) the worker that first reaches that moment, and starts another in its place. */
   killAt(moment: Moment): Promise<Ended>
-  /** Whose turn it is to be stopped. */
+  /** The name of the worker that `stop` stops next. */
   next(): string
-  /** Sends SIGTERM to so many, in turn, and waits for their end; nobody follows them until `refill`. */
+  /** Sends SIGTERM to `count` workers, in turn, and waits for their exit; `refill` starts their successors. */
   stop(count: number): Promise<Stopped[]>
   refill(): void
-  /** Waits until so many are at work, all by default. */
+  /** Waits until `count` workers run, all by default. */
   waitUntilRunning(count?: number): Promise<void>
 }
 
 interface Slot {
   links: WorkerLinks
-  /** None while the next one starts. */
+  /** Undefined while the next one starts. */
   worker: { name: string; running: Running } | undefined
   starting: boolean
 }
@@ -106,7 +106,7 @@ export async function startFleet(environment: Environment, size: number): Promis
         slot.links[link].intercept((message) => {
           if (ended || !slot.worker || !says.test(message)) return 'pass'
           if (is === 'unheard') return killed() ? 'drop-before' : 'pass'
-          // A statement that changed and found nothing was about work that somebody else has done.
+          // A statement that changed no row was about work that another worker has done.
           return (answer) => (!ended && !/ 0$/.test(answer) && killed() ? 'silence' : 'pass')
         })
       }

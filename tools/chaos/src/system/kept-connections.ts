@@ -4,8 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { headersOf, requestTimeoutMs, type Send } from './client.ts'
 
 /**
- * Sends over up to `most` connections that are kept for the next request, as a proxy in front keeps them, and nothing
- * twice. `pauseMs`: how long each body stops half-way.
+ * Sends each request once, over at most `most` keep-alive connections, as a reverse proxy does. `pauseMs` is how long
+ * each body pauses half-way.
  */
 export function sendOverKept(most: number, pauseMs = () => 0): Send {
   const agent = new Agent({ keepAlive: true, maxSockets: most })

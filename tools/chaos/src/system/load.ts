@@ -5,29 +5,29 @@ import { sendOverKept } from './kept-connections.ts'
 import { password } from './people.ts'
 import type { Random } from './random.ts'
 
-/** How some part of the load asks. */
+/** How one kind of client sends its requests. */
 interface LoadProfile {
   name: string
   connections: number
-  /** So many requests at a time over them, then a pause of so many milliseconds. */
+  /** Requests sent at a time, then a pause of `pauseMs`. */
   atOnce: number
   pauseMs(): number
-  /** How long a body stops half-way. */
+  /** How long a body pauses half-way. */
   bodyPauseMs?: () => number
-  /** Looks at /readyz, as a balancer does, and sends nothing where it says no. */
+  /** Checks /readyz, as a load balancer does, and sends nothing while it fails. */
   balanced: boolean
 }
 
-/** What became of requests. */
+/** Outcomes of requests. */
 export interface Tally {
   answered: number
-  /** Connections that were refused: nobody listened, and the next one is asked. */
+  /** Refused connections: no API listened, so the request goes to the next one. */
   refused: number
-  /** Every 5xx, and everything else that was no answer. */
+  /** Every 5xx, and every request without an answer. */
   failures: { at: Date; who: string; what: string; status: number | undefined }[]
 }
 
-/** Sends, and enters into the tally what became of it. */
+/** Sends requests and counts their outcomes. */
 export function counting(tally: Tally, who: string, send: Send): Send {
   return async (base, ask) => {
     const reply = await send(base, ask)
@@ -42,7 +42,7 @@ export function counting(tally: Tally, who: string, send: Send): Send {
 
 const READY_EVERY_MS = 500
 
-/** Keeps the API busy in several manners until `stop` fires. Its people keep their accounts. */
+/** Keeps the API busy with several kinds of clients until `stop` fires. Its people keep their accounts. */
 export async function loadApi(
   environment: Environment,
   random: Random,
@@ -89,7 +89,7 @@ interface Caller {
   token: string
 }
 
-/** Through the API: what they save is really sealed. */
+/** Signs up through the API, so that saved passwords are really sealed. */
 async function signUp({ client }: Environment, name: string): Promise<Caller> {
   const body = { email: `${name}@load.example`, password }
   const made = await client.ask('sign-up', { method: 'POST', path: '/v1/users', body })
@@ -106,7 +106,7 @@ function ask(client: Client, random: Random, people: Caller[]): Promise<Reply> {
   return client.ask('save', { method: 'POST', path: `${path}/passwords`, token, body })
 }
 
-/** As a balancer finds out, by asking time and again on connections of its own. */
+/** Polls /readyz on new connections, as a load balancer does. */
 function watchReadiness(url: string, stop: AbortSignal): () => boolean {
   let ready = true
   const watch = async () => {

@@ -4,43 +4,49 @@ import { buffer } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
 import { throttleWrites } from './throttle-writes.ts'
 
-/** What the server did with a mail: took it, took it and said nothing, refused it for now or for good. */
+/** What the server did with a mail: accepted it, accepted it without an answer, or refused it with a 4xx or a 5xx. */
 export type Verdict = 'accepted' | 'dropped' | 'refused-4' | 'refused-5'
 
 export interface Offer {
   at: Date
   recipient: string
-  /** Empty when it was refused before it was seen. */
+  /** Empty when the mail was refused before its content came. */
   messageId: string
   subject: string
   verdict: Verdict
-  /** The mail's links, by their path. */
+  /** The tokens of the mail's links, by their path. */
   tokens: Record<string, string>
 }
 
-/** Decides on a mail; may take its time. `messageId` is empty at RCPT TO, where only a refusal or a drop counts. */
+/**
+ * Decides on a mail, possibly after a while. `messageId` is empty at RCPT TO, where only a refusal or a drop has an
+ * effect.
+ */
 export type Responder = (mail: {
   at: 'RCPT' | 'message'
-  /** Names the connection, on which one mail comes after the other. */
+  /** Identifies the connection; it carries one mail after the other. */
   connection: number
   recipient: string
   messageId: string
 }) => Verdict | Promise<Verdict>
 
-/** How a connection begins: rightly, with every answer byte by byte, never, with a refusal, with nonsense, or with its end. */
+/**
+ * How a connection begins: normally, with answers byte by byte, without a greeting, with a refusal, with nonsense, or
+ * with an immediate close.
+ */
 export type Greeting = 'right' | 'dripping' | 'none' | 'busy' | 'nonsense' | 'hang-up'
 
 export interface MailSink {
   url: string
   offers: Offer[]
-  /** The newest mail taken for this address whose subject has these words. */
+  /** The newest accepted mail for this address whose subject contains these words. */
   find(recipient: string, words: string): Offer | undefined
   respond(decide: Responder): void
   greet(decide: () => Greeting): void
   close(): Promise<void>
 }
 
-/** A real SMTP server that notes every offer of a mail, and can be as rude as it is told to be. */
+/** Starts a real SMTP server that records every offer of a mail and can fail in each of these ways. */
 export async function startMailSink(): Promise<MailSink> {
   const offers: Offer[] = []
   const newest = new Map<string, Offer[]>()
@@ -56,7 +62,7 @@ export async function startMailSink(): Promise<MailSink> {
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
-    // Whoever waits longer than that for an answer waits for ever.
+    // Longer than any client waits for an answer.
     socketTimeout: 15 * 60_000,
     onConnect({ remotePort }, done) {
       const greeting = greet()
@@ -78,7 +84,7 @@ export async function startMailSink(): Promise<MailSink> {
     },
     async onData(stream, { envelope, remotePort }, done) {
       const source = await buffer(stream).then(String, () => undefined)
-      // Whoever sent it is gone, and it never came in full.
+      // The client is gone and the mail never came in full.
       if (source === undefined) return
       const recipient = envelope.rcptTo[0]?.address ?? ''
       const messageId = /^message-id: *(\S+)/im.exec(source)?.[1] ?? ''
@@ -125,7 +131,7 @@ function refusal(verdict: Verdict): Error {
   return Object.assign(new Error('Not this one'), { responseCode })
 }
 
-/** Of links such as `…/deletion/cancel#token=…`, by the path; the text is quoted-printable. */
+/** Finds links such as `…/deletion/cancel#token=…` in quoted-printable text; returns the tokens by path. */
 function tokensIn(source: string): Record<string, string> {
   const text = source.replace(/=\r?\n/g, '').replaceAll('=3D', '=')
   const links = text.matchAll(/\/(deletion\/cancel|export)#token=([\w-]{43})/g)

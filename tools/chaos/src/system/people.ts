@@ -6,21 +6,21 @@ import type { Db } from '@lethe/db'
 import { tokenHash } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 
-/** Somebody with a fresh log-in, two saved passwords and perhaps a picture. */
+/** A person with a new session, two saved passwords and possibly a picture. */
 export interface TestPerson {
   id: number
   address: string
-  /** Of their session: the cookie's value. */
+  /** The value of their session cookie. */
   cookie: string
 }
 
 export const password = 'correct horse battery staple'
 
-// Argon2 is slow on purpose: one hash serves everybody of a run, whose password is the same.
+// Argon2 is slow on purpose; all people of a run share one password and its hash.
 const hashed = createHasher().then((hasher) => hasher.hash(password))
 
 interface Wish {
-  /** Every so many people one has a picture; 0: nobody. */
+  /** One of this many people has a picture; 0: none. */
   pictureOf?: number
   savedPasswords?: number
 }
@@ -28,8 +28,8 @@ interface Wish {
 let made = 0
 
 /**
- * People as the API would have made them, without the argon2 and the requests that it takes: what a run is about begins
- * with the deletion. Their saved passwords are sealed with nothing that opens; no run opens them.
+ * Inserts people as the API would create them, without the cost of argon2 and requests: a run begins with the deletion.
+ * Their saved passwords are sealed with an unusable key; no run opens them.
  */
 export async function makePeople(
   db: Db,

@@ -4,9 +4,9 @@ import { freePort } from '@lethe/dev-env'
 import { type Conversation, type Message, openConversation, type Protocol } from './messages.ts'
 
 /**
- * What happens to a message. `drop-before`: the server never sees it. `drop-after`: the server does it, and the client
- * never learns. `hold`: it is swallowed, and the connection stays open in silence. A function is called with the
- * server's answer in a word, in place of the client being told: silence, where it says nothing else.
+ * What happens to a message. `drop-before`: the server never sees it. `drop-after`: the server acts and the client
+ * never learns. `hold`: the message is swallowed and the connection stays open. A function gets a summary of the
+ * server's answer, which the client does not see unless it returns `pass`.
  */
 export type Fate =
   | 'pass'
@@ -16,24 +16,24 @@ export type Fate =
   | (() => void)
   | ((answer: string) => 'pass' | 'drop' | 'silence')
 
-/** Asked for the fate of each message, by its name. */
+/** Decides the fate of each message by its name. */
 type Intercept = (message: string) => Fate
 
 export interface FaultProxy {
   port: number
-  /** The same URL by way of this proxy. */
+  /** The same URL through this proxy. */
   through(url: string): string
-  /** One at a time; none lets everything pass. */
+  /** Replaces the current function; without one, every message passes. */
   intercept(decide?: Intercept): void
-  /** The server is away: connections end, and none can be made. */
+  /** Makes the server unreachable: connections end and new ones are refused. */
   cut(): Promise<void>
-  /** The server is there, and silent: connections stay and nothing passes in either direction. */
+  /** Makes the server silent: connections stay and no data passes in either direction. */
   freeze(): void
-  /** Back from `cut` or `freeze`. */
+  /** Ends `cut` or `freeze`. */
   mend(): Promise<void>
-  /** After `freeze`: goes on with what was held, as a network does that was silent for a while. */
+  /** Ends `freeze` and delivers what was held, as after a network pause. */
   thaw(): void
-  /** Ends the connections of this moment. */
+  /** Ends all current connections. */
   drop(): void
   close(): Promise<void>
 }
@@ -43,13 +43,13 @@ interface Connection {
   far: Socket
 }
 
-/** A message that the server has, and what came of its answer where that is held back. */
+/** A message that the server received, with its answer while that is held back. */
 interface Awaited {
   fate: Exclude<Fate, 'hold' | 'drop-before'>
   answer: Buffer[]
 }
 
-/** A way to a TCP server on which it can be away, silent or rude, message by message. */
+/** Starts a proxy in front of a TCP server that can be unreachable, silent or faulty for single messages. */
 export async function startFaultProxy(targetUrl: string, protocol: Protocol): Promise<FaultProxy> {
   const target = new URL(targetUrl)
   const connections = new Set<Connection>()
@@ -156,7 +156,7 @@ export async function startFaultProxy(targetUrl: string, protocol: Protocol): Pr
     },
     async mend() {
       frozen = false
-      // Whatever was held in silence is not told now: those connections are dead to both sides.
+      // Both sides treat silent connections as dead, so the held data is not delivered.
       drop()
       if (!server) await listen(port)
     },

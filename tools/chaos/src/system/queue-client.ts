@@ -5,12 +5,12 @@ import pg from 'pg'
 
 export interface QueueClient {
   queues: Record<JobName, Queue>
-  /** None when the queue lives in PostgreSQL. */
+  /** Undefined when the queue is in PostgreSQL. */
   redis: Redis | undefined
   close(): Promise<void>
 }
 
-/** The queues of a system whose worker has begun, by a plain client of BullMQ's: it knows nothing of rows and leases. */
+/** Opens the queues of a running worker with a plain BullMQ client, which knows nothing of rows and leases. */
 export async function openQueueClient(where: {
   redis: { url: string } | undefined
   databaseUrl: string

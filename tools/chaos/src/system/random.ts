@@ -7,7 +7,7 @@ export interface Random {
   pick<T>(from: readonly T[]): T
 }
 
-/** The same numbers for the same seed (mulberry32), so that a failure can be repeated. */
+/** The same seed gives the same numbers (mulberry32), so that a failure can be repeated. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0
   const next = () => {

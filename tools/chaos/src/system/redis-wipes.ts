@@ -3,7 +3,7 @@ import type { RedisProcess } from '@lethe/dev-env'
 import { until } from '@lethe/machine-speed'
 import type { Random } from './random.ts'
 
-/** Each takes away what Redis holds, or a part of it, and resolves once it is well again. */
+/** Removes the data of Redis, or a part of it, and resolves when Redis works again. */
 type Wipe = (redis: RedisProcess, random: Random) => Promise<void>
 
 /** Every way in which a Redis loses jobs. */
@@ -28,7 +28,7 @@ export const wipes = {
     await until('a key is evicted', async () => {
       const used = await readInfo(redis, 'used_memory')
       const own = await readInfo(redis, 'used_memory_startup')
-      // Buffers of connections count too: what is left for keys shrinks until some have to go.
+      // Connection buffers count too, so the space for keys shrinks until some are evicted.
       const most = Math.round(own + (used - own) * share)
       await redis.command('config', 'set', 'maxmemory', String(most))
       return (await readInfo(redis, 'evicted_keys')) > before
@@ -41,7 +41,7 @@ export const wipes = {
 
 export type WipeName = keyof typeof wipes
 
-/** Jobs that wait or are being done, by their ids in BullMQ's lists. */
+/** Counts the waiting and active jobs in BullMQ's lists. */
 export async function jobsIn(redis: RedisProcess): Promise<number> {
   const count = `local n = 0
     for _, state in ipairs({'wait', 'active'}) do
@@ -51,7 +51,7 @@ export async function jobsIn(redis: RedisProcess): Promise<number> {
   return Number(await redis.command('eval', count, '0'))
 }
 
-/** A number that INFO tells. */
+/** Reads a number from INFO. */
 async function readInfo(redis: RedisProcess, name: string): Promise<number> {
   const info = String(await redis.command('info'))
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])

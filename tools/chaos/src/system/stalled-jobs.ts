@@ -3,7 +3,7 @@ import { createPostgresBackend, type PostgresConnectionOptions, QueueEvents } fr
 import pg from 'pg'
 import type { Environment } from './environment.ts'
 
-/** Counts the jobs that BullMQ found abandoned: what a worker that is gone had fetched and not finished. */
+/** Counts the jobs that BullMQ found stalled: a worker that is gone had fetched them and not finished. */
 export async function watchStalledJobs(
   environment: Environment,
 ): Promise<{ count(): number; close(): Promise<void> }> {

@@ -6,16 +6,16 @@ import type { Environment } from './environment.ts'
 import type { TestPerson } from './people.ts'
 
 const EVERY_MS = 200
-/** So that there is always something to interrupt, and the machine has time for the rest. */
+/** Enough that there is always work to interrupt, and little enough to leave CPU time for the rest. */
 const AT_ONCE = 2
 const MADE_TOGETHER = 30
-/** One of so many has as many saved passwords as some have. */
+/** One person of this many has `RICHES` saved passwords. */
 const RICH_ONE_OF = 10
 const RICHES = 1_000
 
 /**
- * People ask for their deletion, one after the other, so that about `open` deletions are under way at any time. Resolves
- * when `stop` fires and everybody who began to ask has an answer, with their number.
+ * Requests deletions so that about `open` of them are in progress at any time. Resolves with their number when `stop`
+ * fires and every request has an answer.
  */
 export async function streamOfPeople(
   environment: Environment,
@@ -49,7 +49,7 @@ async function underWay({ db }: Environment): Promise<number> {
   return rows[0]?.open ?? 0
 }
 
-/** A 401 is one too: an earlier request was done, and its answer lost. */
+/** A 401 also counts: an earlier request was done and its answer lost. */
 async function untilAnswered(client: Client, person: TestPerson): Promise<void> {
   await until('an answer to a deletion', async () => {
     const { status } = await client.delete(person)

@@ -6,28 +6,28 @@ import { sql } from 'kysely'
 import type { QueueClient } from './queue-client.ts'
 import type { Random } from './random.ts'
 
-/** What was done, in jobs. */
+/** How many jobs were changed, by kind. */
 export interface Tampering {
   duplicated: number
   removed: number
   delayed: number
   promoted: number
   replayed: number
-  /** With a lease that is another row's, or nobody's. */
+  /** Jobs with the lease of another row, or of none. */
   misled: number
-  /** What BullMQ itself did not take. */
+  /** Changes that BullMQ rejected. */
   refused: number
 }
 
 export interface Tamperer {
   done: Tampering
-  /** The jobs that no handler can ever do, by their ids. */
+  /** Ids of the jobs that no handler can process. */
   poison: Record<JobName, Set<string>>
-  /** Does all that can be done to what waits there now, in any order. */
+  /** Applies every kind of tampering to the waiting jobs, in random order. */
   tamper(name: JobName): Promise<void>
 }
 
-/** Whom an early erasure would hit: people whose date is far, and the deletions of theirs. */
+/** People and deletions whose date is far away: an early erasure would hit them. */
 export interface Victims {
   userIds: number[]
   deletionIds: string[]
@@ -36,7 +36,7 @@ export interface Victims {
 const DAY = 86_400_000
 const SEEN_AT_MOST = 2_000
 
-/** Does to the queues of a system what an intruder, a broken tool or a careless operator could. */
+/** Changes the queues of a system as an intruder, a broken tool or a careless operator could. */
 export function createTamperer(
   { queues, redis }: QueueClient,
   db: Db,
@@ -61,7 +61,7 @@ export function createTamperer(
   }
   const waitingIn = async (name: JobName): Promise<Job[]> => {
     const jobs = await queues[name].getWaiting(0, 300)
-    // What is itself tampered with says nothing more when it is done again.
+    // Tampering again with a tampered job shows nothing new.
     const real = jobs.filter(({ id }) => id?.startsWith(`${name}-`))
     for (const { data } of real) if (observed.length < SEEN_AT_MOST) observed.push({ name, data })
     return real
@@ -106,7 +106,7 @@ export function createTamperer(
           select 'export-accounts', lease from public.exports union all
           select 'erase-accounts', lease from public.deletions where status = 'erasing'
         ) as leased where lease is not null and job <> ${name} limit 30`.execute(db)
-      // Of a row that is not due, somebody could know the lease, and yet it must not be erased.
+      // An attacker could know the lease of a row that is not due; it must still not be erased.
       const guessed = await sql<{ lease: string }>`
         update public.deletions set lease = gen_random_uuid()
         where id = any(${victims.deletionIds}::uuid[]) and status = 'pending' returning lease`.execute(
@@ -137,7 +137,7 @@ export function createTamperer(
     },
   ]
 
-  /** As an evicting Redis leaves it: the id waits, and the job that it names is gone. */
+  /** Leaves the id in the waiting list without its job, as an evicting Redis does. */
   const evict = async (name: JobName) => {
     const jobId = `poison-${++made}`
     await redis?.lpush(queues[name].toKey('wait'), jobId)
@@ -148,7 +148,7 @@ export function createTamperer(
     done,
     poison,
     async tamper(name) {
-      // Whatever comes first needs a payload that was real.
+      // The first kind of tampering needs a real payload.
       await waitingIn(name)
       const order = acts.map((act) => ({ act, at: random.next() })).sort((a, b) => a.at - b.at)
       for (const { act } of order) await act(name, queues[name])

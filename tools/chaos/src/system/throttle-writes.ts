@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 const EVERY_MS = 20
 
-/** From now on, what is written to this connection leaves byte by byte. */
+/** From now on writes to this connection leave byte by byte. */
 export function throttleWrites(socket: Socket): void {
   const write = socket.write.bind(socket) as (bytes: Buffer) => boolean
   let before = Promise.resolve()

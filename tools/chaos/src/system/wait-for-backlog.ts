@@ -2,10 +2,10 @@ import type { Db } from '@lethe/db'
 import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 
-/** Exports that are not made yet; lent or not, since what is lent and not begun in time is free again. */
+/** Pending exports, dispatched or not: a dispatched one that is not begun in time becomes free again. */
 const BEHIND_AT_MOST = 300
 
-/** Waits until the workers follow, however slow the machine is: they must only come closer all the time. */
+/** Waits until the backlog is small. The workers may be slow, but the backlog must keep shrinking. */
 export async function waitForBacklog(db: Db): Promise<void> {
   const behind = async () => {
     const { rows } = await sql<{ open: number }>`

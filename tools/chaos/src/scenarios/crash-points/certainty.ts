@@ -8,8 +8,8 @@ import type { IsolatedEnvironment } from './isolated-environment.ts'
 const TRIES = 6
 
 /**
- * Asks for the deletion until it is certain that it stands, as an app would that lost an answer; returns its id. Each time
- * all of it must be there, or nothing; what was answered must be so.
+ * Requests the deletion until it certainly exists, as an app would that lost an answer; returns its id. After each try,
+ * either all of it or nothing must be written, and the answer must match.
  */
 export async function requestUntilConfirmed(
   isolated: IsolatedEnvironment,
@@ -18,7 +18,7 @@ export async function requestUntilConfirmed(
   for (let tries = 0; tries < TRIES * slowness(); tries++) {
     await isolated.waitUntilRunning()
     const reply = await isolated.client.delete(person)
-    // Unless it says so, whoever asked does not know; the transaction that was under way is over by then.
+    // Without a 202 the client does not know the outcome; the transaction is over by then.
     claimAllowed(reply, 'a request', [202])
     const found = await requestState(isolated, person)
     claim(found !== 'half', `after ${formatReply(reply)} a request is done by half`)
@@ -35,7 +35,7 @@ export async function requestUntilConfirmed(
   throw new Error(`a request was not confirmed in ${TRIES} tries`)
 }
 
-/** The same for a cancel: asked again, it may say that the deletion is cancelled already. */
+/** The same for a cancel. A retry may answer that the deletion is already cancelled. */
 export async function cancelUntilConfirmed(
   { environment, waitUntilRunning }: IsolatedEnvironment,
   id: string,
@@ -73,7 +73,7 @@ function formatReply({ status, failure, body }: Reply): string {
   return status ? `${status} ${JSON.stringify(body)}` : `no answer (${failure})`
 }
 
-/** All that a request writes, or nothing of it. */
+/** Whether everything that a request writes is there, or nothing, or a part. */
 async function requestState(
   { environment }: IsolatedEnvironment,
   { id }: TestPerson,
@@ -88,14 +88,14 @@ async function requestState(
        where d.user_id = u.id and e.event = 'deletion.requested')]::int[] as parts
     from public.users u where u.id = ${id}`.execute(environment.db)
   const [found] = rows
-  // Erased by now: the invariants know whether that was right.
+  // Already erased; the invariants check whether that was right.
   if (!found) return 'whole'
   const { active, sessions, parts } = found
   if (!active && sessions === 0 && parts.every((count) => count === 1)) return 'whole'
   return active && sessions === 1 && parts.every((count) => count === 0) ? 'nothing' : 'half'
 }
 
-/** By the record: an erased deletion no longer says whose it was. */
+/** Reads the record, because an erased deletion no longer names its user. */
 async function deletionOf(
   { environment }: IsolatedEnvironment,
   { id }: TestPerson,

@@ -10,7 +10,7 @@ interface Observed {
   finds: boolean
 }
 
-/** Lets one life pass, and notes all that is said in it. */
+/** Runs one script and records every message in it. */
 export async function listenTo(
   script: ScriptName,
   isolated: IsolatedEnvironment,
@@ -34,9 +34,9 @@ export async function listenTo(
 }
 
 /**
- * One exchange for each message: in the first life in which it finds something to do, or in which it is said at all. The
- * API says the same in a request and in a cancel, which are two paths. Each life was listened to more than once: what is
- * not said every time depends on the moment, and nobody could wait for it.
+ * Returns one exchange for each message, from the first script in which it finds work, or occurs at all. A request and
+ * a cancel send the same API messages but are two paths. A message that not every recording contains depends on timing,
+ * so it is left out.
  */
 export function exchangesIn(heard: { script: ScriptName; times: Observed[][] }[]): Exchange[] {
   const found = new Map<string, Exchange>()
@@ -47,7 +47,7 @@ export function exchangesIn(heard: { script: ScriptName; times: Observed[][] }[]
       if (!startsService(script) && isSetup(observed)) continue
       const known = found.get(keyOf(observed))
       const saidAllTheTime = known?.script === 'quiet'
-      // Whether anything else finds something to do may be chance.
+      // For other messages, finding work may be chance.
       if (known && !(saidAllTheTime && observed.finds && !known.finds)) continue
       found.set(keyOf(observed), {
         ...observed,
@@ -59,7 +59,7 @@ export function exchangesIn(heard: { script: ScriptName; times: Observed[][] }[]
   return [...found.values()]
 }
 
-/** Whether it belongs to the beginning of a connection or a process, or is said but once a minute. */
+/** Whether the message belongs to the start of a connection or a process, or is sent only once a minute. */
 function isSetup({ link, name }: Observed): boolean {
   return link.endsWith('Database') || link === 'toRedis' ? openings.test(name) : false
 }
@@ -79,13 +79,16 @@ function same(one: Observed, other: Observed): boolean {
   return keyOf(one) === keyOf(other) && one.finds === other.finds
 }
 
-/** The API speaks when it is asked; what is said all the time is waited for from where there is something to find. */
+/**
+ * The API sends messages only while it serves a request. A message that is sent all the time is armed from the
+ * checkpoint where it finds work.
+ */
 function checkpointFor(
   observed: Observed,
   script: ScriptName,
   saidAllTheTime: boolean,
 ): Checkpoint {
   if (script === 'quiet' || startsService(script)) return 'begins'
-  // How far a worker has come at a step depends on the load.
+  // How far a worker is at a checkpoint depends on the load.
   return isApi(observed) || saidAllTheTime ? observed.checkpoint : 'asks'
 }

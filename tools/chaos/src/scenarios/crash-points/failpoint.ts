@@ -2,15 +2,15 @@ import type { IsolatedEnvironment } from './isolated-environment.ts'
 import { links } from './links.ts'
 import { isEmpty, type Point, senderOf } from './points.ts'
 
-/** Waits for one message, and does its fault to it, once. */
+/** Waits for one message and injects its fault once. */
 export interface Failpoint {
   point: Point
   armed: boolean
-  /** When it happened. */
+  /** When the fault was injected. */
   fired?: number
 }
 
-/** From here on all messages of the room pass by these traps. */
+/** From now on every message of the environment is checked against these failpoints. */
 export function arm(isolated: IsolatedEnvironment, failpoints: Failpoint[]): void {
   const isArmed = ({ armed, fired }: Failpoint) => armed && fired === undefined
   for (const link of links) {

@@ -4,9 +4,12 @@ import type { IsolatedEnvironment } from './isolated-environment.ts'
 import { formatPoint, type Point, pathOf, startsService } from './points.ts'
 import { scripts } from './scripts.ts'
 
-/** So many drops are played at a time, on people of their own and on paths that do not meet; whatever kills is alone. */
+/** How many drops run together, on different people and on different paths. A kill runs alone. */
 const TOGETHER = 3
-/** Seconds from a date to the erasure: whoever loses a row delays it by ten, and those of a group may meet in one batch. */
+/**
+ * Seconds from a due date to the erasure: losing a row delays it by ten, and the failpoints of a group may hit one
+ * batch.
+ */
 const BOUND = 40
 
 export function groupsOf(points: Point[], random: Random): Point[][] {
@@ -34,7 +37,7 @@ function canShareGroup({ fault, script }: Point): boolean {
   return fault !== 'kill' && script !== 'slow' && !startsService(script)
 }
 
-/** Lets somebody live through each point; afterwards all is at rest, and every invariant holds. */
+/** Runs the scripts of all points; afterwards the system must be idle and every invariant must hold. */
 export async function playGroup(isolated: IsolatedEnvironment, points: Point[]) {
   const failpoints: Failpoint[] = points.map((point) => ({ point, armed: false }))
   arm(isolated, failpoints)

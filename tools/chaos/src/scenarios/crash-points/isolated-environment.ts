@@ -10,25 +10,25 @@ import type { LinkName } from './links.ts'
 
 type Name = 'api' | 'worker'
 
-/** A world of which every way can be listened to, and whose services come back when they were killed. */
+/** An environment whose links can all be observed, and whose services restart after a kill. */
 export interface IsolatedEnvironment {
   environment: Environment
-  /** By way of a proxy of its own. */
+  /** Connects through a proxy of its own. */
   client: Client
   links: Partial<Record<LinkName, FaultProxy>>
-  /** Somebody new, with a picture. */
+  /** Creates a person with a picture. */
   person(): Promise<TestPerson>
-  /** Ends the connections to the mail server, as such servers do with idle ones: the next mail needs a new one. */
+  /** Ends the connections to the mail server, as such servers do with idle ones; the next mail needs a new connection. */
   hangUp(): void
-  /** How this address is to be treated by the mail server. */
+  /** Sets how the mail server responds to mails for this address. */
   respond(address: string, respond: Responder): void
-  /** Kills (-9) and starts again. */
+  /** Kills the service (-9) and starts it again. */
   kill(name: Name): void
-  /** The same, with something in between. */
+  /** The same, with a call in between. */
   restart(name: Name, between: () => void): Promise<void>
-  /** Waits until both services are there; throws when one ended that nobody killed. */
+  /** Waits until both services run; throws when one ended without being killed. */
   waitUntilRunning(): Promise<void>
-  /** Waits until nothing is left to be done, not even an archive to be removed. */
+  /** Waits until no work is left, not even an expired archive to remove. */
   waitUntilIdle(): Promise<void>
   close(): Promise<void>
 }
@@ -40,7 +40,7 @@ export async function openIsolatedEnvironment({
   full,
 }: Pick<ScenarioContext, 'openEnvironment' | 'full'>) {
   const gracePeriod = full ? 'PT2S' : 'PT1S'
-  // All that is limited or expires is played too.
+  // Rate limits and expiring archives are part of the scripts.
   const environment = await openEnvironment({
     gracePeriod,
     env: { RATE_LIMITS: 'on', EXPORT_TTL: gracePeriod },
@@ -87,7 +87,7 @@ export async function openIsolatedEnvironment({
     kill(name) {
       const dead = killed(name)
       back = Promise.all([back, dead.then(() => start(name))])
-      // Whoever waits for it is told.
+      // `waitUntilRunning` reports the failure.
       back.catch(() => {})
     },
     async restart(name, between) {
@@ -109,7 +109,7 @@ export async function openIsolatedEnvironment({
   return isolated
 }
 
-/** What is left to be done. */
+/** Lists the work that is left. */
 async function open({ db }: Environment): Promise<string[]> {
   const { rows } = await sql<{ open: string }>`
     select 'the mail ' || mail as open from public.outbox where status = 'pending'

@@ -2,19 +2,20 @@ import type { LinkName } from './links.ts'
 import type { Checkpoint, ScriptName } from './scripts.ts'
 
 /**
- * `kill`: the server has done it, and whoever asked is killed (-9) before they learn. `drop-before`: the connection ends
- * before the server sees it. `drop-after`: the server has done it, and the connection ends before anybody learns.
+ * `kill`: the server has acted, and the client process is killed (-9) before it learns. `drop-before`: the connection
+ * ends before the server sees the message. `drop-after`: the server has acted, and the connection ends before the
+ * client learns.
  */
 export type FaultKind = 'kill' | 'drop-before' | 'drop-after'
 
-/** A message of the system, and how a life leads to it. */
+/** A message between components, and the script that leads to it. */
 export interface Exchange {
   link: LinkName
   name: string
   script: ScriptName
-  /** The step of that life from which on it is waited for. */
+  /** The checkpoint of the script from which on the failpoint is armed. */
   checkpoint: Checkpoint
-  /** It was seen to find something to do, and counts only where it does. */
+  /** The message was observed to find work; the failpoint fires only when it does. */
   finds: boolean
 }
 
@@ -23,14 +24,14 @@ export interface Point extends Exchange {
   fault: FaultKind
 }
 
-/** What is said while a service starts is dropped only: it is no path of anybody's life, and killing there is like killing before. */
+/** Messages of a service start are only dropped: a kill there equals a kill before the start. */
 export function pointsOf(exchange: Exchange): Point[] {
   const faults: FaultKind[] = ['drop-before', 'drop-after']
   if (!startsService(exchange.script)) faults.push('kill')
   return faults.map((fault) => ({ ...exchange, fault }))
 }
 
-/** Of the lives in which a service is started. */
+/** Whether the script starts a service. */
 export function startsService(script: ScriptName): boolean {
   return script.endsWith('starts')
 }
@@ -39,12 +40,12 @@ export function formatPoint({ link, name, fault, script, checkpoint }: Point): s
   return `${fault} ${link} “${name}” (${script}, from ${checkpoint})`
 }
 
-/** Whose process is ended by a `kill`. */
+/** The service that a `kill` ends. */
 export function senderOf(link: LinkName): 'api' | 'worker' {
   return link === 'toApi' || link === 'apiToDatabase' ? 'api' : 'worker'
 }
 
-/** Of the answers that say of themselves that nothing was found: no row, no job. */
+/** Whether the answer says that nothing was found: no row, no job. */
 export function isEmpty(answer: string): boolean {
   return /(^| )([*$:]?0|_|[*$]-1)$/.test(answer)
 }
@@ -62,7 +63,7 @@ const paths = {
 }
 export type Path = keyof typeof paths | 'sweep' | 'start'
 
-/** Which of the paths it belongs to; the sweep has what is nobody's. */
+/** The path of the message; the sweep gets those that match no other. */
 export function pathOf({ link, name, script, checkpoint }: Exchange): Path {
   if (startsService(script)) return 'start'
   if (checkpoint === 'cancels') return 'cancel'
@@ -70,7 +71,7 @@ export function pathOf({ link, name, script, checkpoint }: Exchange): Path {
   return (found?.[0] as Path | undefined) ?? 'sweep'
 }
 
-/** Whether nobody has to wait until something that is lent and was not begun is free again. */
+/** Whether the system recovers without waiting for a dispatched row to become free. */
 export function recoversSoon({ fault, link, name }: Point): boolean {
   if (fault === 'kill') return false
   return link === 'workerToDatabase' ? withinWork.test(name) : link !== 'toRedis'

@@ -7,27 +7,27 @@ import { untilClock } from '../../system/until-clock.ts'
 import { cancelUntilConfirmed, requestUntilConfirmed } from './certainty.ts'
 import type { IsolatedEnvironment } from './isolated-environment.ts'
 
-/** Where in a life a trap may be set. */
+/** Where in a script a failpoint may be armed. */
 export type Checkpoint = 'begins' | 'asks' | 'is due' | 'cancels'
 
-/** Leads through the system, in a few seconds; what is to come is at rest some time after. */
+/** Runs for a few seconds; the work that it causes ends some time later. */
 export type Script = (
   isolated: IsolatedEnvironment,
   at: (checkpoint: Checkpoint) => void,
 ) => Promise<void>
 
 const QUIET_MS = 8_000
-/** Longer than a lease goes unprolonged, and than BullMQ leaves a lock alone. */
+/** Longer than a lease lasts without renewal, and than BullMQ's lock. */
 const SLOW_MS = 6_500
 
 export const scripts = {
-  /** Nobody does anything: the sweep and the queue alone are at work. */
+  /** No requests: only the sweep and the queue work. */
   async quiet(_room, at) {
     at('begins')
     await wait(QUIET_MS)
   },
 
-  /** Asks, is reminded, gets the archive, and is erased; the archive expires. */
+  /** Requests the deletion, gets the reminder and the archive, and is erased; the archive expires. */
   async erased(isolated, at) {
     const person = await isolated.person()
     at('asks')
@@ -41,7 +41,7 @@ export const scripts = {
     at('is due')
   },
 
-  /** Cancels with the link, once the archive is there. */
+  /** Cancels with the link from the mail after the archive is made. */
   async cancelled(isolated, at) {
     const { person, id } = await postponedDeletion(isolated, at)
     const { rows } = await sql<{ nonce: Buffer }>`
@@ -53,7 +53,7 @@ export const scripts = {
     await cancelUntilConfirmed(isolated, id, () => isolated.client.cancel(person, id, token))
   },
 
-  /** Has lost the link. */
+  /** Cancels with the password instead of the link. */
   async 'cancelled by password'(isolated, at) {
     const { person, id } = await postponedDeletion(isolated, at)
     at('cancels')
@@ -64,7 +64,7 @@ export const scripts = {
     )
   },
 
-  /** Their mail server refuses one mail for now, and all that follow for good. */
+  /** The mail server refuses the first mail with a 4xx and all later ones with a 5xx. */
   async refused(isolated, at) {
     const person = await isolated.person()
     let offered = 0
@@ -76,7 +76,7 @@ export const scripts = {
     await requestUntilConfirmed(isolated, person)
   },
 
-  /** Mail, archive and erasure take long enough for their leases to be prolonged. */
+  /** Mail, archive and erasure take long enough that their leases must be renewed. */
   async slow(isolated, at) {
     const person = await isolated.person()
     let offered = 0
@@ -91,7 +91,7 @@ export const scripts = {
     await lockAvatars(isolated)
   },
 
-  /** It is started anew, and serves somebody. */
+  /** The service restarts and serves a request. */
   'the api starts': (isolated, at) => restartAndRequest(isolated, 'api', at),
   'the worker starts': (isolated, at) => restartAndRequest(isolated, 'worker', at),
 } satisfies Record<string, Script>
@@ -107,7 +107,7 @@ async function restartAndRequest(
   await requestUntilConfirmed(isolated, await isolated.person())
 }
 
-/** Somebody who has time to cancel. */
+/** Requests a deletion and postpones its date, so that there is time to cancel. */
 async function postponedDeletion(
   isolated: IsolatedEnvironment,
   at: (checkpoint: Checkpoint) => void,
@@ -132,11 +132,11 @@ async function untilDue(isolated: IsolatedEnvironment, id: string): Promise<void
     select erase_after as "eraseAfter" from public.deletions where id = ${id}`.execute(
     isolated.environment.db,
   )
-  // A little before, so that no sweep comes between.
+  // Slightly early, so that no sweep comes in between.
   await untilClock((rows[0]?.eraseAfter.getTime() ?? 0) - 50)
 }
 
-/** Whoever reads or erases pictures meanwhile has to wait. */
+/** Locks the table so that reads and erasures of pictures must wait. */
 async function lockAvatars(isolated: IsolatedEnvironment): Promise<void> {
   await isolated.environment.db.transaction().execute(async (tx) => {
     await sql`lock table public.avatars in access exclusive mode`.execute(tx)

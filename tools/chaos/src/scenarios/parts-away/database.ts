@@ -9,7 +9,7 @@ import type { TestPerson } from '../../system/people.ts'
 
 const ANSWERED_WITHIN_MS = 2_000
 const HEALED_WITHIN_MS = 10_000
-/** One for each kind of request: an answer may take nearly the whole outage. */
+/** One client for each kind of request, because an answer may take nearly the whole outage. */
 const USERS = 6
 
 interface Services {
@@ -17,7 +17,7 @@ interface Services {
   worker: Running
 }
 
-/** How PostgreSQL goes, and how it comes back. */
+/** How PostgreSQL fails and how it comes back. */
 interface Outage {
   name: string
   go(environment: Environment): Promise<unknown>
@@ -39,7 +39,7 @@ const outages: Outage[] = [
   },
 ]
 
-/** What was seen, over all outages. */
+/** Totals over all outages. */
 export interface Observed {
   outages: number
   refused: number
@@ -47,7 +47,9 @@ export interface Observed {
   slowestHealingMs: number
 }
 
-/** PostgreSQL goes in each way while people ask: a clean 503 in time, and all is well again soon after, by itself. */
+/**
+ * Takes PostgreSQL away in each way under load: the API answers a clean 503 in time, and recovers by itself soon after.
+ */
 export async function databaseAway(
   { full, random, print }: ScenarioContext,
   environment: Environment,
@@ -59,19 +61,24 @@ export async function databaseAway(
       const lastsMs = full ? random.between(2_000, 7_000) : 500
       const people = await environment.people(full ? 20 : 8, { pictureOf: 0, savedPasswords: 1 })
       const requests = await requestsOf(environment, people)
-      // What is under way when it happens may come to anything but a 500 or a hang.
+      // A request in flight may get any answer except a 500 or a hang.
       const underWay = people.splice(0, 5).map((person) => environment.client.delete(person))
       await outage.go(environment)
       const refused = await ask(environment, requests, lastsMs, observed)
       await claimAlive(services)
       await outage.comeBack(environment)
-      const back = performance.now()
+      const back = environment.mark()
       for (const reply of await Promise.all(underWay))
-        claimClean(environment, 'a deletion under way', reply, [202])
+        await claimClean(environment, 'a deletion under way', reply, [202])
       const healingMs = await waitUntilHealed(environment, services, back)
-      // They ask again, and a deletion that was done although nobody heard of it has ended their session.
+      // People retry; a deletion that was done although its answer was lost has ended their session.
       for (const person of people)
-        claimClean(environment, 'a second try', await environment.client.delete(person), [202, 401])
+        await claimClean(
+          environment,
+          'a second try',
+          await environment.client.delete(person),
+          [202, 401],
+        )
       observed.outages++
       observed.refused += refused
       observed.slowestHealingMs = Math.max(observed.slowestHealingMs, healingMs)
@@ -83,7 +90,7 @@ export async function databaseAway(
 
 type Request = { what: string; send(): Promise<Reply> }
 
-/** Every kind of request that needs the database, again and again, from one person after the other. */
+/** Every kind of request that needs the database, for one person after the other. */
 async function requestsOf(environment: Environment, people: TestPerson[]): Promise<Request[]> {
   const { client } = environment
   const [decoy] = await environment.people(1, { pictureOf: 0, savedPasswords: 0 })
@@ -112,7 +119,7 @@ async function tokenOf({ db, keys }: Environment, deletionId: string): Promise<s
   return deletionToken(keys, rows[0]?.nonce ?? Buffer.alloc(0))
 }
 
-/** Asks for as long as the database is away; every answer is a clean 503 in time. Returns how many there were. */
+/** Sends requests during the outage; every answer must be a clean 503 in time. Returns their number. */
 async function ask(
   environment: Environment,
   requests: Request[],
@@ -126,7 +133,7 @@ async function ask(
     while (performance.now() < end) {
       const { what, send } = requests[next++ % requests.length] as Request
       const reply = await send()
-      claimClean(environment, `${what} without a database`, reply, [])
+      await claimClean(environment, `${what} without a database`, reply, [])
       observed.slowestMs = Math.max(observed.slowestMs, reply.took)
       refused++
       await wait(20)
@@ -137,22 +144,25 @@ async function ask(
   return refused
 }
 
-function claimClean(
+async function claimClean(
   environment: Environment,
   what: string,
-  { status, failure, body, took }: Reply,
+  { status, failure, body, sentAt, took }: Reply,
   others: number[],
-): void {
+): Promise<void> {
   const clean = status === 503 && body.type === '/problems/unavailable'
   claim(
     clean || others.includes(status ?? 0),
     `${what} was answered with ${status ?? failure} ${JSON.stringify(body)}`,
   )
-  // What is done takes as long as the machine is busy; that it cannot be done is said in time.
-  if (clean) environment.claimWithin(`the 503 to ${what}`, took, ANSWERED_WITHIN_MS)
+  // Only a 503 has a bound: a served request takes as long as the machine is busy.
+  if (!clean) return
+  const begin = environment.mark(sentAt)
+  const span = { begin, end: begin + took }
+  await environment.claimWithin(`the 503 to ${what}`, took, ANSWERED_WITHIN_MS, span)
 }
 
-/** Both services live, and say that they cannot work. */
+/** Checks that both services live and report that they are not ready. */
 async function claimAlive({ api, worker }: Services): Promise<void> {
   for (const { name, url } of [api, worker]) {
     const [alive, ready] = await Promise.all([fetch(`${url}/healthz`), fetch(`${url}/readyz`)])
@@ -161,7 +171,7 @@ async function claimAlive({ api, worker }: Services): Promise<void> {
   }
 }
 
-/** Waits until a new deletion is taken and its mail has come, from the processes of before; returns how long it took. */
+/** Waits until the same processes accept a new deletion and its mail has come; returns how long that took. */
 async function waitUntilHealed(
   environment: Environment,
   { api, worker }: Services,
@@ -179,12 +189,14 @@ async function waitUntilHealed(
     )
   const ended = await Promise.race([api.ended, worker.ended, 'running'])
   claim(ended === 'running', 'a service ended')
-  const healingMs = performance.now() - back
-  environment.claimWithin('healing', healingMs, HEALED_WITHIN_MS)
+  const healed = environment.mark()
+  const healingMs = healed - back
+  const span = { begin: back, end: healed }
+  await environment.claimWithin('healing', healingMs, HEALED_WITHIN_MS, span)
   return healingMs
 }
 
-/** Every connection is ended by the server, many times, while people ask: 202 or a clean 503, and nothing else. */
+/** Ends every connection from the server, many times, under load: only a 202 or a clean 503 is allowed. */
 async function backendsKilled(
   environment: Environment,
   services: Services,
@@ -200,12 +212,12 @@ async function backendsKilled(
       where datname = current_database() and pid <> pg_backend_pid()`.execute(environment.db)
     killed += rows[0]?.killed ?? 0
     for (const reply of await Promise.all(asked))
-      claimClean(environment, 'a deletion', reply, [202])
+      await claimClean(environment, 'a deletion', reply, [202])
   }
   claim(killed >= times, `only ${killed} connections were there to be killed`)
   observed.outages += times
   observed.slowestHealingMs = Math.max(
     observed.slowestHealingMs,
-    await waitUntilHealed(environment, services, performance.now()),
+    await waitUntilHealed(environment, services, environment.mark()),
   )
 }

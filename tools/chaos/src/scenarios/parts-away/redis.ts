@@ -9,15 +9,15 @@ const P99_AT_MOST = 1.2
 
 export interface Traffic {
   deletions: number
-  /** Milliseconds: the median of the windows' 99th percentiles. */
+  /** Milliseconds: the median over the windows' 99th percentiles. */
   usualP99: number
   awayP99: number
   back: Date
 }
 
 /**
- * Ten minutes of deletions at two a second, sent as fast as a few people can, in windows: Redis is there in every other
- * one, and in the rest it is refusing or silent. What a busy machine does hits both kinds alike.
+ * Sends ten minutes' worth of deletions at two a second, as fast as a few clients can, in windows: Redis is available
+ * in every other one and refusing or silent in the rest. Load from elsewhere hits both kinds alike.
  */
 export async function redisAway(
   { full, print }: ScenarioContext,
@@ -28,6 +28,7 @@ export async function redisAway(
   const usual: number[] = []
   const away: number[] = []
   const busy = { usual: 0, away: 0 }
+  const begin = environment.mark()
   let back = new Date()
   for (let window = 0; window < windows; window++) {
     usual.push(p99(await ask(environment, size, () => busy.usual++)))
@@ -41,16 +42,25 @@ export async function redisAway(
   }
   const [usualP99, awayP99] = [median(usual), median(away)]
   const observed = `${awayP99.toFixed(0)} ms without Redis and ${usualP99.toFixed(0)} ms with it`
-  // So few as the short form asks have no 99th percentile worth the name.
-  environment.claimUnlessSlow(
+  // The short form has too few requests for a 99th percentile.
+  const span = { begin, end: environment.mark() }
+  await environment.claimUnlessSlow(
     busy.away <= busy.usual + 2,
     `without Redis ${busy.away} DELETEs were answered with 503`,
+    span,
   )
-  environment.claimUnlessSlow(!full || awayP99 <= P99_AT_MOST * usualP99, `p99 is ${observed}`)
+  await environment.claimUnlessSlow(
+    !full || awayP99 <= P99_AT_MOST * usualP99,
+    `p99 is ${observed}`,
+    span,
+  )
   return { deletions: windows * size, usualP99, awayP99, back }
 }
 
-/** So many ask; each gets a 202, if not at once because PostgreSQL is too busy. Returns how long each waited. */
+/**
+ * Requests `count` deletions; each gets a 202, possibly after a 503 from an overloaded PostgreSQL. Returns how long
+ * each took.
+ */
 async function ask(environment: Environment, count: number, onBusy: () => void): Promise<number[]> {
   const people = await environment.people(count, { pictureOf: 0, savedPasswords: 1 })
   const took: number[] = []

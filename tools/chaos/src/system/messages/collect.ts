@@ -1,4 +1,4 @@
-/** Cuts what TCP brings in chunks; `next` reads what stands at the beginning, or nothing as long as it is not whole. */
+/** Splits a stream into messages. `next` parses the first message, or returns undefined while it is incomplete. */
 export function collect<T extends { bytes: Buffer }>(
   next: (bytes: Buffer) => T | undefined,
 ): (chunk: Buffer) => T[] {

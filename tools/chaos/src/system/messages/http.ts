@@ -1,7 +1,7 @@
 import { collect } from './collect.ts'
 import type { Conversation } from './conversation.ts'
 
-/** A message is a request; both sides tell the length of their bodies. */
+/** A message is a request. Both sides must send Content-Length. */
 export function httpConversation(): Conversation {
   return {
     said: collect((bytes) => {
@@ -17,7 +17,7 @@ export function httpConversation(): Conversation {
   }
 }
 
-/** The words of the first line, and all up to the end of the body. */
+/** The words of the first line, and all bytes up to the end of the body. */
 function wholeIn(bytes: Buffer): { words: string[]; bytes: Buffer } | undefined {
   const body = bytes.indexOf('\r\n\r\n') + 4
   if (body < 4) return undefined

@@ -3,8 +3,8 @@ import type { Conversation, Message, Piece } from './conversation.ts'
 import { shorten } from './shorten.ts'
 
 /**
- * A message is a statement with all that goes with it (Parse, Bind, Describe, Execute, up to Sync), or a simple query.
- * Its answer ends with ReadyForQuery.
+ * A message is a simple query, or a statement with all its parts (Parse, Bind, Describe, Execute, up to Sync). Its
+ * answer ends with ReadyForQuery.
  */
 export function postgresConversation(): Conversation {
   const nameOf = statementNames()
@@ -12,7 +12,7 @@ export function postgresConversation(): Conversation {
   return {
     said: collect((bytes) => {
       if (connected) return statementIn(bytes, nameOf)
-      // The first packet has no type; the log-in that follows belongs to it.
+      // The first packet has no type byte; authentication belongs to the same message.
       const size = bytes.length < 4 ? Number.POSITIVE_INFINITY : bytes.readUInt32BE(0)
       if (bytes.length < size) return undefined
       connected = true
@@ -22,7 +22,7 @@ export function postgresConversation(): Conversation {
   }
 }
 
-/** A type of one byte and a length that counts itself stand before the body. */
+/** A frame is a type byte, a length that includes itself, and the body. */
 function frameAt(bytes: Buffer, at: number) {
   if (bytes.length < at + 5) return undefined
   const end = at + 1 + bytes.readUInt32BE(at + 1)
@@ -31,11 +31,11 @@ function frameAt(bytes: Buffer, at: number) {
 }
 
 interface Statement {
-  /** SQL, by Parse or Query. */
+  /** The SQL of Parse or Query. */
   text?: string
-  /** Of a prepared statement: given by Parse, used by Bind. */
+  /** The name of a prepared statement: set by Parse, used by Bind. */
   prepared?: string
-  /** The queue of BullMQ's that its values name. */
+  /** The BullMQ queue that its values name. */
   queue?: string
 }
 
@@ -49,7 +49,7 @@ function statementIn(bytes: Buffer, nameOf: (said: Statement) => string): Messag
     if (type === 'Q') said.text = first
     const all = bytes.subarray(0, end)
     if (type === 'Q' || type === 'S') return { name: nameOf(said), bytes: all }
-    // Log-in and farewell.
+    // Authentication and Terminate.
     if (type === 'p' || type === 'X') return { bytes: all }
   }
   return undefined
@@ -60,7 +60,7 @@ function queueIn(values: Buffer): Pick<Statement, 'queue'> {
   return queue === undefined ? {} : { queue }
 }
 
-// They say nothing without the one before them.
+// These mean nothing without the statement before them.
 const dependent = /^(commit|rollback|fetch|close)\b/i
 
 function statementNames(): (said: Statement) => string {
@@ -75,7 +75,7 @@ function statementNames(): (said: Statement) => string {
   }
 }
 
-/** Without the schema that every statement names. */
+/** Removes the schema, which every statement names. */
 const named = (text: string) => text.replaceAll(/(?:"public"|\bpublic)\./g, '')
 
 function answerReader(): (bytes: Buffer) => Piece | undefined {
@@ -100,7 +100,7 @@ function answerReader(): (bytes: Buffer) => Piece | undefined {
   }
 }
 
-/** A notification, or a question within the log-in, which waits for what the client says to it. */
+/** A notification, or an authentication request, which waits for the client. */
 function isAside(type: string, body: Buffer): boolean {
   return type === 'A' || (type === 'R' && body.readUInt32BE(0) !== 0)
 }

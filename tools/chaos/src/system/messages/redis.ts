@@ -3,7 +3,7 @@ import { collect } from './collect.ts'
 import type { Conversation, Message, Piece } from './conversation.ts'
 import { shorten } from './shorten.ts'
 
-/** A message is a command, also where many are sent at once; its answer is one reply, of RESP2 or RESP3. */
+/** A message is one command, even in a pipeline; its answer is one reply in RESP2 or RESP3. */
 export function redisConversation(): Conversation {
   const nameOf = commandNames()
   return {
@@ -15,7 +15,7 @@ export function redisConversation(): Conversation {
   }
 }
 
-/** An array of strings, each with its length in front. */
+/** Parses an array of length-prefixed strings. */
 function commandIn(bytes: Buffer): (Message & { words: string[] }) | undefined {
   const head = lineAt(bytes, 0)
   if (!head) return undefined
@@ -32,10 +32,10 @@ function commandIn(bytes: Buffer): (Message & { words: string[] }) | undefined {
   return { words, bytes: bytes.subarray(0, at) }
 }
 
-/** The first words of each script, by its digest: it is sent whole once to each server, then by its digest alone. */
+/** The first words of each script by its digest: clients send a script once to each server, then only its digest. */
 const scripts = new Map<string, string>()
 
-/** The command and its first key, or the script and the key that it works on; EXEC takes along what it carries out. */
+/** Names a command by its first key, and a script by its key; EXEC includes what it runs. */
 function commandNames(): (words: string[]) => string {
   let last = ''
   return ([command = '', first = '', , key = '']) => {

@@ -1,4 +1,4 @@
-/** Without what is another at each time, and not too long to be read. */
+/** Removes the parts that vary between runs, and limits the length. */
 export function shorten(text: string): string {
   return text
     .replace(/--[^\n]*\n/g, ' ')

@@ -3,7 +3,7 @@ import type { Conversation, Message, Piece } from './conversation.ts'
 
 const END_OF_MAIL = '\r\n.\r\n'
 
-/** A message is a line; after the server's 354 it is a mail, up to the line with a single dot. */
+/** A message is one line; after the server's 354 it is a mail, up to the line with a single dot. */
 export function smtpConversation(): Conversation {
   let mail = false
   return {
@@ -35,7 +35,7 @@ function mailIn(bytes: Buffer): Message {
   return { name: `the message: ${subject.replace(/\d.*/, '').trim()}`, bytes }
 }
 
-/** The last line of an answer has a space behind its code, the others a hyphen. */
+/** The last line of an answer has a space after its code, the others a hyphen. */
 function answerLine(bytes: Buffer): Piece | undefined {
   const end = bytes.indexOf('\r\n') + 2
   if (end < 2) return undefined
