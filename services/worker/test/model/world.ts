@@ -146,7 +146,7 @@ export function emptyWorld(): World {
 }
 
 /** The index of the account with this address that is not erased, active or not. */
-export function findActiveAccount(world: World, email: string): number | undefined {
+export function findAccount(world: World, email: string): number | undefined {
   const index = world.people.findIndex(
     (person) => !person.erased && person.email.toLowerCase() === email.toLowerCase(),
   )
@@ -155,7 +155,7 @@ export function findActiveAccount(world: World, email: string): number | undefin
 
 /** The password of the account with this address. */
 export function passwordOf(world: World, email: string): string | undefined {
-  const index = findActiveAccount(world, email)
+  const index = findAccount(world, email)
   return index === undefined ? undefined : personOf(world, index).password
 }
 

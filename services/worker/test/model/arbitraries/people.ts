@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { changeRole, logIn, signUp } from '../commands/people.ts'
-import { findActiveAccount, passwordOf } from '../world.ts'
+import { findAccount, passwordOf } from '../world.ts'
 import { anySelection, createTemplate, mostlyTrue, select, toText } from './arbitrary.ts'
 import { addresses, anyAddress, anyPassword, wrongPassword } from './names.ts'
 
@@ -8,10 +8,10 @@ const anySessionKind = fc.constantFrom('cookie' as const, 'refresh' as const)
 
 export const anySignUp = fc
   .tuple(anyAddress, anyPassword, mostlyTrue)
-  .map(([email, secret, prefersErased]) =>
-    createTemplate(`sign up ${email}${prefersErased ? ' or an erased account' : ''}`, (world) => {
-      const erased = addresses.find((other) => findActiveAccount(world, other) === undefined)
-      return signUp((prefersErased && erased) || email, secret)
+  .map(([email, secret, prefersFree]) =>
+    createTemplate(`sign up ${email}${prefersFree ? ' or a free address' : ''}`, (world) => {
+      const freeAddress = addresses.find((other) => findAccount(world, other) === undefined)
+      return signUp((prefersFree && freeAddress) || email, secret)
     }),
   )
 
@@ -25,9 +25,9 @@ export const anyLogIn = fc
 
 export const anyRoleChange = fc
   .tuple(anyAddress, mostlyTrue)
-  .map(([email, up]) =>
-    createTemplate(`promote ${email} ${up}`, () =>
-      changeRole(email, up ? 'administrator' : 'member'),
+  .map(([email, isPromotion]) =>
+    createTemplate(`${isPromotion ? 'promote' : 'demote'} ${email}`, () =>
+      changeRole(email, isPromotion ? 'administrator' : 'member'),
     ),
   )
 

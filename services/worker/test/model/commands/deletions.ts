@@ -5,7 +5,7 @@ import { DAY, type Duration, reauthenticationWindow } from '../durations.ts'
 import {
   type Deletion,
   deletionOf,
-  findActiveAccount,
+  findAccount,
   latestDeletion,
   type ModelSession,
   personOf,
@@ -146,7 +146,7 @@ export function cancelByToken(world: World, number: number | undefined): Command
 export function cancelByPassword(email: string, password: string): Command {
   return {
     modelSteps: atomically((world) => {
-      const index = findActiveAccount(world, email)
+      const index = findAccount(world, email)
       if (index === undefined || personOf(world, index).password !== password)
         return refusal('wrong-credentials')
       const number = world.deletions.findLastIndex(({ person }) => person === index)

@@ -25,8 +25,8 @@ export function dispatch(name: JobName): Command {
 export function dispatchInModel(world: World, name: JobName): number {
   const free = findFreeRows(world, name)
   const batch = free.filter((row) => isBatched(name, row))
-  const individually = free.filter((row) => !batch.includes(row)).map((row) => [row])
-  const batches = batch.length > 0 ? [batch, ...individually] : individually
+  const individual = free.filter((row) => !batch.includes(row)).map((row) => [row])
+  const batches = batch.length > 0 ? [batch, ...individual] : individual
   for (const rows of batches) {
     const lease = createLease(world)
     world.jobs.push({ name, lease })

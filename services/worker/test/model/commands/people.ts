@@ -2,18 +2,12 @@ import { logIn as logInFor, setRole, signUp as signUpFor } from '@lethe/accounts
 import type { Role } from '@lethe/db'
 import { atomically, type Command, refusal, withTimesInMs } from '../command.ts'
 import { sessionTtl } from '../durations.ts'
-import {
-  findActiveAccount,
-  latestDeletion,
-  type ModelSession,
-  personOf,
-  type World,
-} from '../world.ts'
+import { findAccount, latestDeletion, type ModelSession, personOf, type World } from '../world.ts'
 
 export function signUp(email: string, password: string): Command {
   return {
     modelSteps: atomically((world) => {
-      if (findActiveAccount(world, email) !== undefined) return refusal('address-taken')
+      if (findAccount(world, email) !== undefined) return refusal('address-taken')
       world.people.push({
         id: undefined,
         email: toStoredAddress(email),
@@ -38,7 +32,7 @@ export function logIn(email: string, password: string, kind: ModelSession['kind'
   return {
     *modelSteps(world) {
       yield
-      const index = findActiveAccount(world, email)
+      const index = findAccount(world, email)
       if (index === undefined) return refusal('wrong-credentials')
       const person = personOf(world, index)
       if (person.password !== password) return refusal('wrong-credentials')
@@ -85,7 +79,7 @@ function isOf(world: World, person: number, userId: number): boolean {
 export function changeRole(email: string, role: Role): Command {
   return {
     modelSteps: atomically((world) => {
-      const index = findActiveAccount(world, email)
+      const index = findAccount(world, email)
       const person = index === undefined ? undefined : personOf(world, index)
       if (person?.active) person.role = role
       return { done: person?.active === true }

@@ -65,7 +65,7 @@ export function sendTwice(world: World, number: number): Command {
         await setClock(db, instant)
         const [lease = ''] = await dispatchEach(db, 'outbox', sql<boolean>`d.id = ${id}`, 1)
         handled.push(handle({ lease }, deps))
-        await until('the server holds it', () => gate.held() === handled.length)
+        await until('the server holds the mail', () => gate.held() === handled.length)
       }
       gate.release()
       await Promise.all(handled)
@@ -86,9 +86,9 @@ async function raceWithCrash(
   handled: Promise<void>,
 ): Promise<Outcome> {
   handled.catch(() => {})
-  const dead = failingDb?.failed.then((): Outcome => ({ answer: crashed }))
+  const crash = failingDb?.failed.then((): Outcome => ({ answer: crashed }))
   const done = handled.then((): Outcome => ({ answer: {} }))
-  return Promise.race(dead ? [dead, done] : [done])
+  return Promise.race(crash ? [crash, done] : [done])
 }
 
 /** Null once the account is erased, unless the mail has a copy of the address. */
