@@ -6,14 +6,14 @@ import { AccountError } from './errors.ts'
 
 export type ImageType = 'image/png' | 'image/jpeg' | 'image/webp'
 
-const endings: Record<ImageType, string> = {
+const fileExtensions: Record<ImageType, string> = {
   'image/png': 'png',
   'image/jpeg': 'jpg',
   'image/webp': 'webp',
 }
 
 /** Detects the image type from the bytes, because a file name or a header may be wrong. */
-export function imageType(body: Buffer): ImageType | undefined {
+export function detectImageType(body: Buffer): ImageType | undefined {
   if (body.subarray(0, 8).equals(Buffer.from('89504e470d0a1a0a', 'hex'))) return 'image/png'
   if (body.subarray(0, 3).equals(Buffer.from('ffd8ff', 'hex'))) return 'image/jpeg'
   if (body.toString('latin1', 0, 4) === 'RIFF' && body.toString('latin1', 8, 12) === 'WEBP')
@@ -28,11 +28,11 @@ export async function putAvatar(
   userId: number,
   avatar: { type: ImageType; body: Buffer },
 ): Promise<void> {
-  const fileName = `${crypto.randomUUID()}.${endings[avatar.type]}`
+  const fileName = `${crypto.randomUUID()}.${fileExtensions[avatar.type]}`
   const folder = picturesFolder(uploadDir, userId)
   await db.transaction().execute(async (tx) => {
     if (!(await lockActive(tx, userId))) throw new AccountError('unauthenticated')
-    await writeWhole(folder, fileName, avatar.body)
+    await writeAtomically(folder, fileName, avatar.body)
     const row = { file_name: fileName, content_type: avatar.type, bytes: avatar.body.length }
     await tx
       .insertInto('avatars')
@@ -81,17 +81,17 @@ async function lockActive(tx: Tx, userId: number): Promise<boolean> {
   return user !== undefined
 }
 
-async function writeWhole(folder: string, fileName: string, body: Buffer): Promise<void> {
+async function writeAtomically(folder: string, fileName: string, body: Buffer): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const aside = path.join(folder, `${fileName}.part`)
-  const file = await open(aside, 'wx', 0o600)
+  const temporary = path.join(folder, `${fileName}.part`)
+  const file = await open(temporary, 'wx', 0o600)
   try {
     await file.writeFile(body)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(aside, path.join(folder, fileName))
+  await rename(temporary, path.join(folder, fileName))
 }
 
 /**

@@ -27,7 +27,7 @@ export async function createHasher({
 } = {}): Promise<Hasher> {
   const queue: (() => void)[] = []
   let running = 0
-  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
+  const runBounded = async <T>(work: () => Promise<T>): Promise<T> => {
     if (running < concurrency) running++
     else if (queue.length >= waiting) throw new AccountError('busy')
     else await new Promise<void>((resolve) => queue.push(resolve))
@@ -39,11 +39,11 @@ export async function createHasher({
       else running--
     }
   }
-  const nobodysHash = await hash('nobody has this password', parameters)
-  return normalizing({
-    hash: (password) => bounded(() => hash(password, parameters)),
+  const dummyHash = await hash('nobody has this password', parameters)
+  return withNormalization({
+    hash: (password) => runBounded(() => hash(password, parameters)),
     verify: (passwordHash, password) =>
-      bounded(async () => (await verify(passwordHash ?? nobodysHash, password)) && !!passwordHash),
+      runBounded(async () => (await verify(passwordHash ?? dummyHash, password)) && !!passwordHash),
   })
 }
 
@@ -51,7 +51,7 @@ export async function createHasher({
  * Hashes passwords in normalized form. An older hash may come from the password as typed, so that form is tried too
  * if it differs. Most passwords are already normalized and need one check.
  */
-export function normalizing({ hash, verify }: Hasher): Hasher {
+export function withNormalization({ hash, verify }: Hasher): Hasher {
   return {
     hash: (password) => hash(normalizePassword(password)),
     async verify(passwordHash, password) {

@@ -1,8 +1,8 @@
-export { findAvatar, imageType, putAvatar, removeAvatar } from './avatars.ts'
+export { detectImageType, findAvatar, putAvatar, removeAvatar } from './avatars.ts'
 export { cancelDeletionByPassword } from './cancel-deletion.ts'
 export { changePassword } from './change-password.ts'
 export { dataMap, lifecycleTables, picturesFolder } from './data-map.ts'
-export { hasMailableDomain, hasMailableLocalPart, storedAddress } from './email-address.ts'
+export { hasMailableDomain, hasMailableLocalPart, normalizeAddress } from './email-address.ts'
 export { AccountError, type AccountErrorCode } from './errors.ts'
 export { createHasher, type Hasher } from './hashing.ts'
 export { findExportOwner, openVault } from './open-vault.ts'
@@ -27,4 +27,4 @@ export {
   logIn,
   purgeExpiredSessions,
 } from './sessions.ts'
-export { addressOf, getUser, setRole, signUp, type User } from './users.ts'
+export { getAddress, getUser, setRole, signUp, type User } from './users.ts'

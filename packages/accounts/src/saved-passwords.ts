@@ -13,7 +13,7 @@ export interface SavedPassword {
 }
 
 // The list is returned whole, so its length is limited.
-const SAVED_AT_MOST = 2_000
+const MAX_SAVED_PASSWORDS = 2_000
 
 /** Each person has their own key: erasing it makes older copies of what it encrypted unreadable. */
 export async function createPersonKey(
@@ -53,20 +53,20 @@ export async function savePassword(
           sql.val(secret).as('secret'),
         ])
         .where('id', '=', userId)
-        .where(savedBy(userId), '<', SAVED_AT_MOST)
+        .where(countSavedPasswords(userId), '<', MAX_SAVED_PASSWORDS)
         .forShare(),
     )
     .returning('created_at as createdAt')
     .executeTakeFirst()
-  if (!saved) throw new AccountError(await whyNotSaved(db, userId))
+  if (!saved) throw new AccountError(await findSaveError(db, userId))
   return { id, ...entry, ...saved }
 }
 
-function savedBy(userId: number) {
+function countSavedPasswords(userId: number) {
   return sql<number>`(select count(*) from public.saved_passwords where user_id = ${userId})`
 }
 
-async function whyNotSaved(db: Db, userId: number) {
+async function findSaveError(db: Db, userId: number) {
   const user = await db
     .selectFrom('active_users')
     .select('id')

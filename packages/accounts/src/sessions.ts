@@ -2,7 +2,7 @@ import type { Db, Role } from '@lethe/db'
 import type { Keys } from '@lethe/lifecycle'
 import { findLatestDeletion, randomToken, tokenHash } from '@lethe/lifecycle'
 import { sql } from 'kysely'
-import { storedAddress } from './email-address.ts'
+import { normalizeAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import { newRefreshToken } from './refresh-token.ts'
@@ -74,7 +74,7 @@ export async function findByCredentials(
     .selectFrom('users')
     .select(['id', 'email', 'display_name as displayName', 'created_at as createdAt'])
     .select(['role', 'password_hash as passwordHash'])
-    .where(sql<string>`lower(email collate "C")`, '=', storedAddress(email).toLowerCase())
+    .where(sql<string>`lower(email collate "C")`, '=', normalizeAddress(email).toLowerCase())
     .executeTakeFirst()
   if (!(await hasher.verify(user?.passwordHash, password)) || !user)
     throw new AccountError('wrong-credentials')
@@ -91,7 +91,7 @@ export async function findSessionByToken(db: Db, token: string): Promise<Session
 
 /** Returns the session of an access and refresh token pair. */
 export async function findSession(db: Db, id: string): Promise<Session | undefined> {
-  return ofTokens(db, id).executeTakeFirst()
+  return findTokenSession(db, id).executeTakeFirst()
 }
 
 /**
@@ -102,7 +102,7 @@ export async function findSessionOfAccessToken(
   db: Db,
   { sid, exp }: { sid: string; exp: number },
 ): Promise<Session | undefined> {
-  return ofTokens(db, sid)
+  return findTokenSession(db, sid)
     .where(sql<Date>`to_timestamp(${exp})`, '>', sql<Date>`now()`)
     .executeTakeFirst()
 }
@@ -134,7 +134,7 @@ export async function purgeExpiredSessions(db: Db, limit = 1_000): Promise<numbe
   return Number(numAffectedRows)
 }
 
-function ofTokens(db: Db, id: string) {
+function findTokenSession(db: Db, id: string) {
   return liveSessions(db).where('sessions.id', '=', id).where('sessions.kind', '=', 'refresh')
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import type { Keys } from '@lethe/lifecycle'
 import { sql } from 'kysely'
-import { storedAddress } from './email-address.ts'
+import { normalizeAddress } from './email-address.ts'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import { createPersonKey } from './saved-passwords.ts'
@@ -31,7 +31,7 @@ export async function signUp(db: Db, keys: Keys, hasher: Hasher, wanted: SignUp)
     const user = await tx
       .insertInto('users')
       .values({
-        email: storedAddress(wanted.email),
+        email: normalizeAddress(wanted.email),
         display_name: wanted.displayName ?? null,
         password_hash: passwordHash,
       })
@@ -55,7 +55,7 @@ export async function getUser(db: Db, id: number): Promise<User> {
 }
 
 /** Returns the caller's address. Throws `unauthenticated` if a deletion has begun meanwhile. */
-export async function addressOf(db: Db, session: Session): Promise<string> {
+export async function getAddress(db: Db, session: Session): Promise<string> {
   const user = await db
     .selectFrom('active_users')
     .select('email')
@@ -77,7 +77,7 @@ export async function setRole(
   const { numUpdatedRows } = await db
     .updateTable('users')
     .set({ role })
-    .where(sql<string>`lower(email collate "C")`, '=', storedAddress(email).toLowerCase())
+    .where(sql<string>`lower(email collate "C")`, '=', normalizeAddress(email).toLowerCase())
     .where('active', '=', true)
     .executeTakeFirst()
   return numUpdatedRows > 0n

@@ -6,8 +6,8 @@ import {
   beginRelease,
   cancelDeletionByToken,
   claimDeletions,
+  findOpenTrips,
   finishErasure,
-  openTrips,
   readHeldDeletions,
   releaseBatch,
   type Trip,
@@ -34,7 +34,7 @@ t.test('both bounds are needed, and to reach them is not to exceed them', async 
   ] as const) {
     const { db } = await testDb(t)
     const story = `${due} due of ${users} users`
-    await people(db, users)
+    await insertDeletions(db, users)
     await makeDue(db, due)
     t.equal((await claim(db)).length, stops ? 0 : due, `${story}: claimed`)
     t.equal((await tripBreaker(db, limits)).length > 0, stops, `${story}: tripped`)
@@ -43,7 +43,7 @@ t.test('both bounds are needed, and to reach them is not to exceed them', async 
 
 t.test('a share of nothing leaves the floor alone to decide, one of all lets all go', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 10)
+  await insertDeletions(db, 10)
   await makeDue(db, 10)
   t.equal(await trip(db, { floor: 10, share: 0 }), undefined)
   t.equal(await trip(db, { floor: 0, share: 1 }), undefined)
@@ -54,7 +54,7 @@ t.test(
   'records a trip once, and tells one worker of it, however many see it at once',
   async (t) => {
     const { db } = await testDb(t)
-    await people(db, 8)
+    await insertDeletions(db, 8)
     await makeDue(db, 6)
     const told = await Promise.all([1, 2, 3].map(() => tripBreaker(db, limits)))
     t.match(told.flat(), [{ atOnce: 6, users: 8, ...limits, passed: 4, trippedAt: Date }])
@@ -65,9 +65,9 @@ t.test(
 
 t.test('a job that was lent before claims nothing, tripped or not yet', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 2)
-  const lent = await lend(db)
+  const lent = await leaseDue(db)
   await makeDue(db, 6)
   t.strictSame((await claimDeletions(db, lent, limits)).deletions, [], 'too many are due')
   await trip(db, limits)
@@ -79,19 +79,19 @@ t.test('a job that was lent before claims nothing, tripped or not yet', async (t
 
 t.test('what was claimed before is finished, tripped or not', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 2)
-  await claimDeletions(db, await lend(db), limits)
+  await claimDeletions(db, await leaseDue(db), limits)
   await makeDue(db, 8)
   await trip(db, limits)
-  const again = await claimDeletions(db, await lend(db), limits)
+  const again = await claimDeletions(db, await leaseDue(db), limits)
   t.equal((await finishErasure(db, await planErasure(db), again)).length, 4, 'and two passed')
   t.strictSame(await statuses(db), { erased: 4, pending: 4 })
 })
 
 t.test('a trickle within an hour is stopped as a flood is', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 10)
+  await insertDeletions(db, 10)
   const erased = async () => {
     await makeDue(db, 1)
     return (await eraseDue(db)).length
@@ -109,7 +109,7 @@ t.test('claims of another hour do not count', async (t) => {
     ['61 minutes', false], // A clock was wrong.
   ] as const) {
     const { db } = await testDb(t)
-    await people(db, 7)
+    await insertDeletions(db, 7)
     await makeDue(db, 3)
     await claim(db)
     await sql`update public.deletions set requested_at = now() - interval '1 day', erase_after = now() - interval '1 day',
@@ -121,7 +121,7 @@ t.test('claims of another hour do not count', async (t) => {
 
 t.test('once tripped it stays so, though fewer are due', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 6)
   await trip(db, limits)
   await sql`update public.deletions set erase_after = now() + interval '1 day' where user_id not in (select min(user_id) from public.deletions)`.execute(
@@ -133,7 +133,7 @@ t.test('once tripped it stays so, though fewer are due', async (t) => {
 
 t.test('a release takes the number that is held, and covers those alone', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 12)
+  await insertDeletions(db, 12)
   await makeDue(db, 7)
   await trip(db, strict)
   await makeDue(db, 9)
@@ -158,7 +158,7 @@ t.test('a release takes the number that is held, and covers those alone', async 
 
 t.test('of two operators at once one releases', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 8)
   await trip(db, limits)
   await Promise.all([release(db, 4), release(db, 4)])
@@ -169,7 +169,7 @@ t.test('of two operators at once one releases', async (t) => {
 
 t.test('the date of a released deletion stays what it was when they looked', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 8)
   await trip(db, limits)
   await release(db, 4)
@@ -181,7 +181,7 @@ t.test('the date of a released deletion stays what it was when they looked', asy
 
 t.test('what was claimed before a release does not count after it', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 7)
+  await insertDeletions(db, 7)
   await makeDue(db, 3)
   await eraseDue(db)
   await makeDue(db, 1)
@@ -198,7 +198,7 @@ t.test(
   'a clock that was wrong and is right again leaves nothing to release, and no gap',
   async (t) => {
     const { db } = await testDb(t)
-    await people(db, 7)
+    await insertDeletions(db, 7)
     await makeDue(db, 7)
     await trip(db, limits)
     await sql`update public.deletions set erase_after = now() + interval '26 days'`.execute(db)
@@ -236,7 +236,7 @@ t.test('a person who is held back can cancel, and is not released for the next t
 
 t.test('a bad UPDATE after any statement lets nobody through whom it made due', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8)
+  await insertDeletions(db, 8)
   await makeDue(db, 2)
   const lease = randomUUID()
   await sql`update public.deletions set lease = ${lease}`.execute(db)
@@ -255,7 +255,7 @@ t.test(
   'whatever comes due beside any number of claims and trips, as many are claimed as the limits allow',
   async (t) => {
     const { db } = await testDb(t)
-    await people(db, 60)
+    await insertDeletions(db, 60)
     const trickle = async (from: number) => {
       for (let i = from; i < from + 10; i++)
         await sql`update public.deletions set erase_after = now() where id =
@@ -263,12 +263,12 @@ t.test(
     }
     const twenty = { floor: 20, share: 0 }
     await makeDue(db, 5)
-    await claimDeletions(db, await lend(db), twenty)
+    await claimDeletions(db, await leaseDue(db), twenty)
     const trickling = Promise.all([10, 20, 30, 40].map(trickle))
     const over = new AbortController()
     const workers = [1, 2, 3, 4].map(async (number) => {
       while (!over.signal.aborted) {
-        await claimDeletions(db, await lend(db, 2), twenty)
+        await claimDeletions(db, await leaseDue(db, 2), twenty)
         if (number > 2) await tripBreaker(db, twenty)
       }
     })
@@ -276,15 +276,15 @@ t.test(
     over.abort()
     await Promise.all(workers)
     await tripBreaker(db, twenty)
-    await claimDeletions(db, await lend(db), twenty)
+    await claimDeletions(db, await leaseDue(db), twenty)
     t.strictSame(await statuses(db), { erasing: 20, pending: 40 })
-    t.equal((await openTrips(db)).length, 1)
+    t.equal((await findOpenTrips(db)).length, 1)
   },
 )
 
 t.test('lets the oldest requests go on, and holds the rest', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 9)
+  await insertDeletions(db, 9)
   await makeDue(db, 9)
   await trip(db, limits)
   const claimed = await claim(db)
@@ -299,9 +299,9 @@ t.test(
   'a claim under way as the breaker trips is counted, and nobody passes in its place',
   async (t) => {
     const { db } = await testDb(t)
-    await people(db, 8)
+    await insertDeletions(db, 8)
     await makeDue(db, 3)
-    const lent = await lend(db)
+    const lent = await leaseDue(db)
     const claiming = await db.startTransaction().execute()
     t.equal((await claimDeletions(claiming, lent, limits)).deletions.length, 3)
     await sql`update public.deletions set erase_after = now() where lease is null`.execute(db)
@@ -317,7 +317,7 @@ t.test(
   'what comes due after a trip goes on an hour later, unless it is too much as well',
   async (t) => {
     const { db } = await testDb(t)
-    await people(db, 20)
+    await insertDeletions(db, 20)
     const tight = { floor: 3, share: 0 }
     await makeDue(db, 6)
     await trip(db, tight)
@@ -325,13 +325,13 @@ t.test(
     await makeDue(db, 5)
     t.equal(await trip(db, tight), undefined)
     t.equal((await claim(db, tight)).length, 3, 'the same: this hour takes no more')
-    await anHourLater(db)
+    await backdateClaims(db)
     t.equal((await claim(db, tight)).length, 5, 'two more')
     t.match(await readHeldDeletions(db), [{ held: 3, since: 0 }])
 
     await makeDue(db, 15)
     t.match(await trip(db, tight), { passed: 4 }, 'one more has passed')
-    t.equal((await openTrips(db)).length, 1)
+    t.equal((await findOpenTrips(db)).length, 1)
     await claim(db, tight)
     const { pending = 0 } = await statuses(db)
     const [{ held } = { held: 0 }] = await readHeldDeletions(db)
@@ -341,8 +341,8 @@ t.test(
 
 t.test('counts and holds deletions of new accounts apart', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 8, true)
-  await people(db, 4)
+  await insertDeletions(db, 8, true)
+  await insertDeletions(db, 4)
   await makeDue(db, 12)
   t.match(await tripBreaker(db, { floor: 5, share: 0 }), [
     { newAccounts: true, atOnce: 8, passed: 5 },
@@ -359,13 +359,13 @@ t.test('200 new accounts that are deleted at once do not delay an established on
       select from public.deletions where not new_account and status = 'erasing'`.execute(db)
     return rows.length
   }
-  await people(db, 200, true)
-  await people(db, 1)
+  await insertDeletions(db, 200, true)
+  await insertDeletions(db, 1)
   await makeDue(db, 201)
   await claim(db, usual)
   t.equal(await established(), 1, 'not even before the trip')
   t.match(await tripBreaker(db, usual), [{ newAccounts: true, atOnce: 200, passed: 20 }])
-  await people(db, 1)
+  await insertDeletions(db, 1)
   await makeDue(db, 202)
   await claim(db, usual)
   t.equal(await established(), 2, 'nor after it')
@@ -397,7 +397,7 @@ t.test(
 
 t.test('a release that was cut off between two batches goes on where it stopped', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 10)
+  await insertDeletions(db, 10)
   await makeDue(db, 10)
   const made = await trip(db, { floor: 2, share: 0 })
   t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
@@ -421,7 +421,7 @@ t.test('a release that was cut off between two batches goes on where it stopped'
 
 t.test('a release never marks more than its number, nor what a cancel holds', async (t) => {
   const { db } = await testDb(t)
-  await people(db, 10)
+  await insertDeletions(db, 10)
   await makeDue(db, 8)
   const made = await trip(db, { floor: 2, share: 0 })
   const cancelling = await db.startTransaction().execute()
@@ -444,7 +444,7 @@ t.test('a release never marks more than its number, nor what a cancel holds', as
 })
 
 /** Users, each with a pending deletion whose date is to come; the later they signed up, the earlier they asked. */
-async function people(db: Db, users: number, newAccounts = false): Promise<void> {
+async function insertDeletions(db: Db, users: number, newAccounts = false): Promise<void> {
   await sql`
     with made as (
       insert into public.users (email, password_hash, active)
@@ -468,7 +468,7 @@ async function makeDue(db: Db, deletions: number): Promise<void> {
 }
 
 /** A lease on the first of those that are due or claimed, as the sweep would give it without the breaker. */
-async function lend(db: Db, limit = 1_000): Promise<string> {
+async function leaseDue(db: Db, limit = 1_000): Promise<string> {
   const lease = randomUUID()
   await sql`
     with free as (
@@ -480,12 +480,16 @@ async function lend(db: Db, limit = 1_000): Promise<string> {
 }
 
 async function claim(db: Db, by: BreakerLimits = limits): Promise<string[]> {
-  const { deletions } = await claimDeletions(db, await lend(db), by)
+  const { deletions } = await claimDeletions(db, await leaseDue(db), by)
   return deletions.map(({ id }) => id)
 }
 
 async function eraseDue(db: Db): Promise<string[]> {
-  return finishErasure(db, await planErasure(db), await claimDeletions(db, await lend(db), limits))
+  return finishErasure(
+    db,
+    await planErasure(db),
+    await claimDeletions(db, await leaseDue(db), limits),
+  )
 }
 
 async function statuses(db: Db): Promise<Record<string, number>> {
@@ -502,7 +506,7 @@ async function trip(db: Db, by: BreakerLimits): Promise<Trip | undefined> {
 
 /** As the command does. The number that is held; undefined where nothing is. */
 async function release(db: Db, expected: number): Promise<number | undefined> {
-  const [open] = await openTrips(db)
+  const [open] = await findOpenTrips(db)
   const release = open && (await beginRelease(db, open.id, expected))
   if (!release?.begun) return release?.held
   await until('the release is done', async () => !(await releaseBatch(db)))
@@ -510,7 +514,7 @@ async function release(db: Db, expected: number): Promise<number | undefined> {
 }
 
 /** What was claimed, was so more than an hour ago. */
-async function anHourLater(db: Db): Promise<void> {
+async function backdateClaims(db: Db): Promise<void> {
   await sql`update public.deletions set requested_at = requested_at - interval '2 hours',
     erase_after = erase_after - interval '2 hours', claimed_at = claimed_at - interval '2 hours'
     where claimed_at is not null`.execute(db)

@@ -1,7 +1,7 @@
 import { testDb } from '@lethe/db/testing'
 import { hash } from '@node-rs/argon2'
 import t from 'tap'
-import { createHasher, normalizing } from '../src/hashing.ts'
+import { createHasher, withNormalization } from '../src/hashing.ts'
 import { logIn, signUp } from '../src/index.ts'
 import { normalizePassword } from '../src/normalize-password.ts'
 import { createTestContext } from '../testing/index.ts'
@@ -47,7 +47,7 @@ t.test('a hash from before, of the password as it was typed, stays valid', async
 
 t.test('a password in its normal form costs one look', async (t) => {
   let looks = 0
-  const counting = normalizing({
+  const counting = withNormalization({
     hash: async (password) => password,
     verify: async () => {
       looks++

@@ -47,12 +47,12 @@ for (const [name, write] of Object.entries(writes)) {
     // Both wait for the user's row: the deletion first in line, the write behind it.
     const line = await holdRow(db, ada.user.id)
     const deleted = f.requestFor(asking, ada.user.id)
-    await waiting(db, 1)
+    await waitForQueuedLocks(db, 1)
     const under = write(f, ada, dir).then(
       () => 'written',
       (error) => error.code,
     )
-    await waiting(db, 2)
+    await waitForQueuedLocks(db, 2)
     await line.release()
     await deleted
 
@@ -170,7 +170,7 @@ async function holdRow(db: Db, userId: number) {
 }
 
 /** Until this many connections wait for a lock. */
-async function waiting(db: Db, connections: number): Promise<void> {
+async function waitForQueuedLocks(db: Db, connections: number): Promise<void> {
   await until(`${connections} connections wait for a lock`, async () => {
     const { rows } = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(

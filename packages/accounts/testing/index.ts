@@ -3,7 +3,7 @@ import type { Db } from '@lethe/db'
 import type { BreakerLimits, Deletion } from '@lethe/lifecycle'
 import { deletionToken, deriveKeys, type Keys, publishArchives } from '@lethe/lifecycle'
 import { hash, verify } from '@node-rs/argon2'
-import { type Hasher, normalizing } from '../src/hashing.ts'
+import { type Hasher, withNormalization } from '../src/hashing.ts'
 import {
   type DeletionRequest,
   type DeletionRules,
@@ -13,7 +13,7 @@ import type { Session } from '../src/session.ts'
 import { logIn } from '../src/sessions.ts'
 import { signUp, type User } from '../src/users.ts'
 
-export { makeManyDue } from './make-many-due.ts'
+export { insertDueDeletions } from './make-many-due.ts'
 
 export const password = 'correct horse battery staple'
 
@@ -24,7 +24,7 @@ export const breakerLimits: BreakerLimits = { floor: 1_000, share: 0.1 }
  * Argon2id with its minimum cost, because tests hash thousands of times. It verifies passwords but does not protect
  * them.
  */
-export const cheapHasher: Hasher = normalizing({
+export const cheapHasher: Hasher = withNormalization({
   hash: (secret) => hash(secret, { memoryCost: 8, timeCost: 1, parallelism: 1 }),
   verify: async (passwordHash, secret) => !!passwordHash && verify(passwordHash, secret),
 })
@@ -82,7 +82,7 @@ export async function createTestContext(db: Db, gracePeriod = 'P27D'): Promise<T
     request: (who, wish, grace) => requestFor(who, who.user.id, wish, grace),
     requestFor,
     cancelToken: (deletionId) => cancelToken(db, keys, deletionId),
-    offerArchive: (deletionId) => offerArchive(db, deletionId),
+    offerArchive: (deletionId) => publishArchive(db, deletionId),
   }
 }
 
@@ -96,7 +96,7 @@ async function cancelToken(db: Db, keys: Keys, deletionId: string): Promise<stri
   return deletionToken(keys, token_nonce)
 }
 
-async function offerArchive(db: Db, deletionId: string): Promise<void> {
+async function publishArchive(db: Db, deletionId: string): Promise<void> {
   const lease = randomUUID()
   const { id } = await db
     .updateTable('exports')

@@ -5,7 +5,7 @@ import { sql } from 'kysely'
  * Inserts due, pending deletions of established accounts with one statement, without their users. Runs VACUUM, as
  * autovacuum would.
  */
-export async function makeManyDue(databaseUrl: string, deletions: number): Promise<void> {
+export async function insertDueDeletions(databaseUrl: string, deletions: number): Promise<void> {
   // This connection has no statement timeout.
   const db = connect(databaseUrl, { max: 1 })
   try {

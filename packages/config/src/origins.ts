@@ -1,9 +1,9 @@
 import { ConfigError } from './error.ts'
-import { list } from './text.ts'
+import { splitList } from './text.ts'
 
 /** Reads web origins as browsers write them (RFC 6454). */
 export function origins(env: NodeJS.ProcessEnv, name: string): string[] {
-  const entries = list(env, name)
+  const entries = splitList(env, name)
   for (const entry of entries) {
     if (!/^https?:/.test(entry) || URL.parse(entry)?.origin !== entry)
       throw new ConfigError(

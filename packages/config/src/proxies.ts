@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
 import { ConfigError, quoted } from './error.ts'
-import { list } from './text.ts'
+import { splitList } from './text.ts'
 
 /** Reads addresses, ranges and the names that Fastify's `trustProxy` accepts. */
 export function proxies(env: NodeJS.ProcessEnv, name: string): string[] {
-  const entries = list(env, name)
+  const entries = splitList(env, name)
   for (const entry of entries) {
     const [address = '', bits = '0', ...rest] = entry.split('/')
     const longest = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1

@@ -31,7 +31,7 @@ interface Fault {
 }
 
 /** Reads a value in which `faultOf` finds no fault. The error shows the fault, but not the value. */
-export function faultless(
+export function validated(
   env: NodeJS.ProcessEnv,
   name: string,
   faultOf: (value: string) => Fault | undefined,
@@ -43,6 +43,6 @@ export function faultless(
 }
 
 /** Splits a value at commas and spaces, and drops empty parts. */
-export function list(env: NodeJS.ProcessEnv, name: string): string[] {
+export function splitList(env: NodeJS.ProcessEnv, name: string): string[] {
   return (optional(env, name) ?? '').split(/[\s,]+/).filter((part) => part !== '')
 }

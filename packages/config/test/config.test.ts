@@ -2,7 +2,6 @@ import t from 'tap'
 import {
   ConfigError,
   duration,
-  list,
   oneOf,
   optional,
   port,
@@ -11,6 +10,7 @@ import {
   secretKey,
   sender,
   share,
+  splitList,
   url,
   wholeNumber,
 } from '../src/index.ts'
@@ -52,7 +52,7 @@ t.test('an empty value counts as absent', (t) => {
   t.equal(wholeNumber({ A: '' }, 'A', 1000), 1000)
   t.equal(share({ A: '' }, 'A', 0.1), 0.1)
   t.equal(duration({ A: '' }, 'A', 'P1D').iso, 'P1D')
-  t.strictSame(list({ A: '' }, 'A'), [])
+  t.strictSame(splitList({ A: '' }, 'A'), [])
   t.throws(() => required({ A: '' }, 'A', 'a name'), { message: 'A is not set; it takes a name' })
   t.end()
 })
@@ -69,7 +69,7 @@ t.test('right values come through', (t) => {
     ['1.0', 1],
   ] as const)
     t.equal(share({ A: text }, 'A', 0.5), value)
-  t.strictSame(list({ A: ' a, b,,c ' }, 'A'), ['a', 'b', 'c'])
+  t.strictSame(splitList({ A: ' a, b,,c ' }, 'A'), ['a', 'b', 'c'])
   t.equal(
     requiredUrl({ A: 'postgres:///db?host=/run' }, 'A', ['postgres:']),
     'postgres:///db?host=/run',

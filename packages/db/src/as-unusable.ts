@@ -15,7 +15,7 @@ export function asUnusable(error: unknown): UnusableDatabaseError | undefined {
       'DATABASE_URL leads through a connection pooler that refuses its ?options=',
       'give the address of the PostgreSQL server itself',
     )
-  if (untrusted.has(code))
+  if (untrustedCertificateCodes.has(code))
     return new UnusableDatabaseError(
       `The certificate of the database server is not signed by an authority that this machine knows (${code})`,
       'add sslrootcert=/path/to/ca.pem to DATABASE_URL, or name that file in NODE_EXTRA_CA_CERTS',
@@ -33,7 +33,7 @@ export function asUnusable(error: unknown): UnusableDatabaseError | undefined {
   return undefined
 }
 
-const untrusted = new Set([
+const untrustedCertificateCodes = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { destroyConnection } from './destroy-connection.ts'
 
 /** A timer that fires later than this was delayed by its own process. */
-const HELD_UP_MS = 100
+const MAX_TIMER_DELAY_MS = 100
 
 /**
  * Destroys all connections of a pool once its database stops responding, so that no caller waits on them and none is
@@ -10,26 +10,26 @@ const HELD_UP_MS = 100
  * it is. Therefore, while a connection is in use, the watchdog opens a new one every third of `timeoutMs`; it must
  * answer within the other two thirds.
  */
-export function watchConnection(pool: pg.Pool, silentAfter: number): void {
-  const open = new Set<pg.PoolClient>()
-  const watches = new Map<pg.PoolClient, NodeJS.Timeout>()
-  let asking: Promise<boolean> | undefined
+export function watchConnection(pool: pg.Pool, timeoutMs: number): void {
+  const clients = new Set<pg.PoolClient>()
+  const timers = new Map<pg.PoolClient, NodeJS.Timeout>()
+  let checking: Promise<boolean> | undefined
 
-  const look = async () => {
-    asking ??= isSilent(pool, (silentAfter * 2) / 3).finally(() => {
-      asking = undefined
+  const checkServer = async () => {
+    checking ??= isSilent(pool, (timeoutMs * 2) / 3).finally(() => {
+      checking = undefined
     })
-    if (await asking)
-      for (const client of open) destroyConnection(client, new DatabaseTimeoutError())
+    if (await checking)
+      for (const client of clients) destroyConnection(client, new DatabaseTimeoutError())
   }
-  pool.on('connect', (client) => open.add(client))
-  pool.on('remove', (client) => open.delete(client))
+  pool.on('connect', (client) => clients.add(client))
+  pool.on('remove', (client) => clients.delete(client))
   pool.on('acquire', (client) => {
-    watches.set(client, setInterval(() => void look(), silentAfter / 3).unref())
+    timers.set(client, setInterval(() => void checkServer(), timeoutMs / 3).unref())
   })
   pool.on('release', (_error, client) => {
-    clearInterval(watches.get(client))
-    watches.delete(client)
+    clearInterval(timers.get(client))
+    timers.delete(client)
   })
 }
 
@@ -37,12 +37,15 @@ export function watchConnection(pool: pg.Pool, silentAfter: number): void {
  * Whether a new connection gets no answer within `timeoutMs`. A rejected connection counts as an answer. If the timer
  * itself fires late, this process was blocked and could not have seen an answer, so the result is false.
  */
-async function isSilent({ options }: pg.Pool, patience: number): Promise<boolean> {
+async function isSilent({ options }: pg.Pool, timeoutMs: number): Promise<boolean> {
   const client = new pg.Client({ ...options, connectionTimeoutMillis: 0 })
   client.on('error', () => {})
   const late = Promise.withResolvers<boolean>()
-  const due = performance.now() + patience
-  const timer = setTimeout(() => late.resolve(performance.now() < due + HELD_UP_MS), patience)
+  const due = performance.now() + timeoutMs
+  const timer = setTimeout(
+    () => late.resolve(performance.now() < due + MAX_TIMER_DELAY_MS),
+    timeoutMs,
+  )
   const asked = client.connect().then(() => client.query('select 1'))
   const answered = asked.then(
     () => false,

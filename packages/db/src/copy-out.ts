@@ -1,6 +1,6 @@
 import { type Duplex, Readable } from 'node:stream'
 import type pg from 'pg'
-import { byMessages, endOf, HEAD } from './messages.ts'
+import { endOfMessage, HEADER_SIZE, splitMessages } from './messages.ts'
 
 // Each row of a COPY is a message of its own. Creating an object for each, as the driver does, takes as long as all
 // other work on the rows. While copies run, this code reads the socket itself and passes only other messages to the
@@ -21,36 +21,36 @@ export interface CopyOut {
  */
 export function copyOut(client: pg.PoolClient, text: string, count: number): CopyOut {
   let socket: Duplex | undefined
-  let toDriver = (_messages: Buffer) => {}
+  let passToDriver = (_messages: Buffer) => {}
   const { promise: over, resolve, reject } = Promise.withResolvers<void>()
   over.catch(() => {})
   const read = () => void socket?.resume()
   // The listener keeps an error of a copy that no reader has reached yet from ending the process.
   const copies = Array.from({ length: count }, () => new Readable({ read }).on('error', () => {}))
-  const waiting = copies.values()
-  let current = waiting.next().value
+  const remaining = copies.values()
+  let current = remaining.next().value
 
-  const receive = byMessages((messages) => {
+  const receive = splitMessages((messages) => {
     let [from, to] = [0, 0]
     const passOn = () => {
       if (from < to && current?.push(messages.subarray(from, to)) === false) socket?.pause()
       from = to
     }
     for (let [at, end] = [0, 0]; at < messages.length; at = end) {
-      end = endOf(messages, at)
+      end = endOfMessage(messages, at)
       if (messages[at] === ROW) {
         // Closes the gaps that the headers leave between the rows.
-        to += messages.copy(messages, to, at + HEAD, end)
+        to += messages.copy(messages, to, at + HEADER_SIZE, end)
         continue
       }
       if (messages[at] === DONE) {
         passOn()
         current?.push(null)
-        current = waiting.next().value
+        current = remaining.next().value
         // A stream that has ended requests no more data, so the socket resumes here for the next copy.
         socket?.resume()
       }
-      toDriver(messages.subarray(at, end))
+      passToDriver(messages.subarray(at, end))
     }
     passOn()
   })
@@ -58,8 +58,8 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
   const statements: Statements = {
     submit(connection) {
       socket = connection.stream
-      const [driver] = socket.listeners('data') as [typeof toDriver]
-      toDriver = driver
+      const [driver] = socket.listeners('data') as [typeof passToDriver]
+      passToDriver = driver
       socket.off('data', driver).on('data', receive)
       connection.query(text)
     },
@@ -70,7 +70,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
     },
     handleCommandComplete() {},
     handleReadyForQuery() {
-      socket?.off('data', receive).on('data', toDriver)
+      socket?.off('data', receive).on('data', passToDriver)
       resolve()
     },
   }

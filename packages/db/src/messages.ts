@@ -1,9 +1,9 @@
 // A message of PostgreSQL's protocol is one byte for its type, four for its length (which excludes the type), and a
 // body.
 
-export const HEAD = 5
+export const HEADER_SIZE = 5
 
-export function endOf(messages: Buffer, at: number): number {
+export function endOfMessage(messages: Buffer, at: number): number {
   return at + 1 + messages.readUInt32BE(at + 1)
 }
 
@@ -11,15 +11,16 @@ export function endOf(messages: Buffer, at: number): number {
  * Splits the incoming bytes between messages and passes on as many whole messages as there are. An incomplete message
  * gets only the bytes that it lacks, because copying each chunk would cost more than reading it.
  */
-export function byMessages(pass: (messages: Buffer) => void): (chunk: Buffer) => void {
+export function splitMessages(pass: (messages: Buffer) => void): (chunk: Buffer) => void {
   let begun: Buffer[] = []
   let [has, needs] = [0, 0]
   const passWhole = (bytes: Buffer) => {
     let at = 0
-    while (bytes.length - at >= HEAD && endOf(bytes, at) <= bytes.length) at = endOf(bytes, at)
+    while (bytes.length - at >= HEADER_SIZE && endOfMessage(bytes, at) <= bytes.length)
+      at = endOfMessage(bytes, at)
     has = bytes.length - at
     begun = has > 0 ? [bytes.subarray(at)] : []
-    needs = has < HEAD ? HEAD : endOf(bytes, at) - at
+    needs = has < HEADER_SIZE ? HEADER_SIZE : endOfMessage(bytes, at) - at
     if (at > 0) pass(bytes.subarray(0, at))
   }
   return (chunk) => {

@@ -1,6 +1,6 @@
 import type { Db } from './client.ts'
 import { checkRights } from './migrate/check-rights.ts'
-import { type Migration, migrationNames, readMigrations } from './migrate/files.ts'
+import { listMigrationNames, type Migration, readMigrations } from './migrate/files.ts'
 import { appliedMigrations, ensureHistory } from './migrate/history.ts'
 import { withMigrationLock } from './migrate/migration-lock.ts'
 import { runMigration, type Waiting } from './migrate/run-migration.ts'
@@ -30,7 +30,7 @@ export async function migrate(
 /** Returns the names of the migrations that this code has and the database does not. */
 export async function pendingMigrations(db: Db): Promise<string[]> {
   const applied = await appliedMigrations(db)
-  return (await migrationNames()).filter((name) => !applied.has(name))
+  return (await listMigrationNames()).filter((name) => !applied.has(name))
 }
 
 export async function applyMigrations(

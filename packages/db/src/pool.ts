@@ -20,11 +20,11 @@ export function openPool(
   options: ConnectOptions & Pick<pg.PoolConfig, 'types'>,
 ): pg.Pool {
   const { max = 10, patience, onError = () => {}, types } = options
-  const connectWithin = patience ?? CONNECT_TIMEOUT_MS
+  const connectTimeoutMs = patience ?? CONNECT_TIMEOUT_MS
   const pool = new pg.Pool({
-    ...connectionConfig(connectionString, connectWithin),
+    ...connectionConfig(connectionString, connectTimeoutMs),
     max,
-    onConnect: (client) => prepareSession(client, options, connectWithin),
+    onConnect: (client) => prepareSession(client, options, connectTimeoutMs),
     ...(types && { types }),
   })
   // The pool replaces a dropped connection on next use, and its user learns of the loss from the rejected query. An
@@ -52,7 +52,7 @@ const CONNECT_TIMEOUT_MS = 2_000
 
 function connectionConfig(connectionString: string, connectionTimeoutMillis: number) {
   return {
-    connectionString: verifyingCertificates(connectionString),
+    connectionString: requireVerifiedCertificates(connectionString),
     connectionTimeoutMillis,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -63,7 +63,7 @@ function connectionConfig(connectionString: string, connectionTimeoutMillis: num
  * In this driver `sslmode=require` verifies the certificate and its name. A later version follows libpq, where it
  * verifies nothing. `verify-full` keeps the meaning and stops the driver from warning of the change at every start.
  */
-function verifyingCertificates(connectionString: string): string {
+function requireVerifiedCertificates(connectionString: string): string {
   if (/[?&]uselibpqcompat=true(&|$)/.test(connectionString)) return connectionString
   return connectionString.replace(
     /([?&]sslmode=)(?:prefer|require|verify-ca)(?=&|$)/,

@@ -11,9 +11,9 @@ export function serializeError(error: unknown): ErrorLine {
   const { code, schema, table, column, constraint } = error as Error & Facts
   return {
     type: error.name,
-    message: messageOf(error),
+    message: buildMessage(error),
     ...{ code, schema, table, column, constraint },
-    stack: stackOf(error),
+    stack: readStackFrames(error),
     ...(error instanceof AggregateError && { errors: error.errors.map(serializeError) }),
     ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
   }
@@ -35,18 +35,25 @@ interface Facts {
 }
 
 /** Builds a message from the facts if the error's own message quotes data. */
-function messageOf(error: Error & Facts): string {
-  if (error.severity !== undefined) return ofPostgres(error)
+function buildMessage(error: Error & Facts): string {
+  if (error.severity !== undefined) return describePostgresError(error)
   // The message of the JSON parser quotes its input.
   if (error instanceof SyntaxError) return ''
   const { path, dest, syscall, code, info } = error
   const quotesPath = [path, dest, info?.path, info?.dest].some((one) => one !== undefined)
   if (quotesPath) return [code ?? info?.code, syscall ?? info?.syscall].filter(Boolean).join(': ')
-  return withoutPaths(error.message)
+  return removePaths(error.message)
 }
 
 /** `23503 on public.orders, constraint orders_user_id_fkey` */
-function ofPostgres({ code, schema, table, column, dataType, constraint }: Facts): string {
+function describePostgresError({
+  code,
+  schema,
+  table,
+  column,
+  dataType,
+  constraint,
+}: Facts): string {
   const relation = [schema, table, column].filter(Boolean).join('.')
   return [
     relation ? `${code} on ${relation}` : code,
@@ -56,14 +63,14 @@ function ofPostgres({ code, schema, table, column, dataType, constraint }: Facts
 }
 
 /** Node quotes a path in the message of an invalid argument, and libraries do so in their own messages. */
-function withoutPaths(message: string): string {
+function removePaths(message: string): string {
   return message
     .replaceAll(/(['"`])(?=[^'"`]*[/\\])(?!\w+:\/\/)[^'"`]*\1/g, '$1…$1')
     .replaceAll(/(?<![\w:/.}])\.{0,2}\/[^\s'"`,;:)]+/g, '…')
 }
 
 /** Keeps only the stack frames: a line of a multi-line message could look like one. */
-function stackOf({ stack = '', message }: Error): string {
+function readStackFrames({ stack = '', message }: Error): string {
   const place = stack.indexOf(message)
   const lines = place < 0 ? stack : stack.slice(place + message.length)
   return lines.match(/^\s+at .*$/gm)?.join('\n') ?? ''

@@ -15,7 +15,7 @@ export interface SessionOptions {
  * statement means, what it returns, or whether it ends: `P27D` in a zone with daylight saving time is not 27 times 24
  * hours, and the driver cannot parse `German` dates.
  */
-function settingsOf(
+function buildSettings(
   { searchPath = '', statementTimeout = 0, settings }: SessionOptions,
   version: number,
 ) {
@@ -56,9 +56,9 @@ export async function prepareSession(
   timeoutMs: number,
 ): Promise<void> {
   try {
-    const server = await askServer(client, timeoutMs)
+    const server = await inspectServer(client, timeoutMs)
     checkServer(client, server)
-    await setSession(client, settingsOf(options, server.version), timeoutMs)
+    await setSession(client, buildSettings(options, server.version), timeoutMs)
   } catch (error) {
     destroyConnection(client)
     throw error
@@ -74,9 +74,9 @@ interface Server {
 }
 
 /** Every name is qualified, because the session still has foreign settings. */
-async function askServer(client: pg.ClientBase, timeoutMs: number): Promise<Server> {
+async function inspectServer(client: pg.ClientBase, timeoutMs: number): Promise<Server> {
   const { rows } = await client.query<Server>(
-    within(
+    withQueryTimeout(
       timeoutMs,
       `select pg_catalog.pg_backend_pid() as pid,
         pg_catalog.current_setting('server_version_num')::pg_catalog.int4 as version,
@@ -95,12 +95,12 @@ function checkServer(client: pg.ClientBase, server: Server): void {
       'DATABASE_URL leads through a connection pooler (PgBouncer or the like), where the settings of our sessions would leak to its other clients',
       'give the address of the PostgreSQL server itself',
     )
-  const fault = serverFault(server)
+  const fault = findServerFault(server)
   if (fault) throw fault
 }
 
 /** Returns an error if this server, or the role on it, cannot be used. */
-export function serverFault(server: Omit<Server, 'pid'>): Error | undefined {
+export function findServerFault(server: Omit<Server, 'pid'>): Error | undefined {
   const { version, encoding, replicationRole, readOnly } = server
   if (version < 150_000)
     return new UnusableDatabaseError(
@@ -128,11 +128,11 @@ async function setSession(
   const names = Object.keys(settings)
   const values = Object.values(settings)
   const { rows: set } = await client.query<Record<'name' | 'value', string>>({
-    ...within(timeoutMs, SET),
+    ...withQueryTimeout(timeoutMs, SET),
     values: [names, values],
   })
   const { rows: kept } = await client.query<Record<'name' | 'value', string>>({
-    ...within(timeoutMs, READ),
+    ...withQueryTimeout(timeoutMs, READ),
     values: [names],
   })
   const now = new Map(kept.map(({ name, value }) => [name, value]))
@@ -149,7 +149,7 @@ const SET = `select name, pg_catalog.set_config(name, value, false) as value
   from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted (name, value)`
 const READ = `select name, pg_catalog.current_setting(name) as value from pg_catalog.unnest($1::pg_catalog.text[]) as name`
 
-function within(timeoutMs: number, text: string) {
+function withQueryTimeout(timeoutMs: number, text: string) {
   return { text, query_timeout: timeoutMs }
 }
 

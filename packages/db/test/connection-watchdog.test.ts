@@ -3,14 +3,14 @@ import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { connect, type Db, isUnavailable } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
-import { silenceable } from './silenceable.ts'
+import { startSilenceableProxy } from './silenceable.ts'
 
 const PATIENCE_MS = 900
 const SLACK_MS = 500
 
 t.test('whoever asks a database that is silent is told so in time, however many ask', async (t) => {
   const { url } = await testDb(t)
-  const way = await silenceable(t, url)
+  const way = await startSilenceableProxy(t, url)
   const db = connect(way.url, { max: 3, patience: PATIENCE_MS })
   t.teardown(() => db.destroy())
   const inTransaction = Promise.withResolvers<void>()
@@ -32,7 +32,7 @@ t.test('whoever asks a database that is silent is told so in time, however many 
 
 t.test('once it speaks again no silent connection is used again', async (t) => {
   const { url } = await testDb(t)
-  const way = await silenceable(t, url)
+  const way = await startSilenceableProxy(t, url)
   const db = connect(way.url, { max: 5, patience: PATIENCE_MS })
   t.teardown(() => db.destroy())
   // Five open ones, of which one is used while the server is silent.

@@ -25,7 +25,7 @@ t.test('finishes once the reader in its way ends, and names that process', async
   t.match(lines.at(-1), String(reader.pid))
   t.notMatch(lines.join(), /select/i, 'no query text')
 
-  await until('no request for the lock is queued', async () => (await queued(db)) === 0)
+  await until('no request for the lock is queued', async () => (await countWaitingLocks(db)) === 0)
   for (let round = 0; round < 20; round++)
     await db.updateTable('users').set({ display_name: 'x' }).execute()
   t.notOk(isDone)
@@ -42,7 +42,7 @@ t.test('gives up on what never ends, with a line that says what to end', async (
   const error = await failure(applyMigrations(db, [...ours, addColumn], waiting))
   t.match(error.message, /^Gave up on migration 9001_column, which waits for process \d+ \(/)
   t.match(error.message, String(reader.pid))
-  t.equal(await queued(db), 0)
+  t.equal(await countWaitingLocks(db), 0)
 })
 
 t.test('goes on where a crash between two migrations left it', async (t) => {
@@ -125,7 +125,7 @@ t.test('all tables go to public, whatever the search_path of the database says',
 
 t.test('refuses with the statement that puts it right, and changes nothing', async (t) => {
   const { db, url } = await emptyDb(t)
-  const { role, asRole } = await ordinaryRole(t, url)
+  const { role, asRole } = await createOrdinaryRole(t, url)
   const all = (await readMigrations()).map(({ name }) => name)
   for (const line of [
     new RegExp(`may not create tables in the schema public: (grant .* to ${role})\\.$`),
@@ -142,7 +142,7 @@ t.test('refuses with the statement that puts it right, and changes nothing', asy
 
 t.test('a role that does not own the tables is told who does', async (t) => {
   const { url } = await testDb(t)
-  const { role, asRole, operator: db } = await ordinaryRole(t, url)
+  const { role, asRole, operator: db } = await createOrdinaryRole(t, url)
   await sql`delete from public.kysely_migration where name like '0011%'`.execute(db)
   await sql`grant select on public.kysely_migration to ${sql.id(role)}`.execute(db)
   const { message } = await failure(migrate(asRole))
@@ -188,7 +188,7 @@ t.test(
   'a role that may not look into other sessions still learns which process it is',
   async (t) => {
     const { url } = await testDb(t)
-    const { role, asRole, operator: db } = await ordinaryRole(t, url)
+    const { role, asRole, operator: db } = await createOrdinaryRole(t, url)
     await sql`create table public.theirs (); grant select on public.theirs to public`.execute(db)
     await sql`alter table public.theirs owner to ${sql.id(role)}`.execute(db)
     await sql`alter table public.kysely_migration owner to ${sql.id(role)}`.execute(db)
@@ -237,7 +237,7 @@ async function openReader(t: Test, url: string, name: string, table = 'users') {
 }
 
 /** Requests for locks on relations that wait in this database. */
-async function queued(db: Db): Promise<number> {
+async function countWaitingLocks(db: Db): Promise<number> {
   const { rows } = await sql<{ n: number }>`
     select count(*) as n from pg_locks l join pg_database d on d.oid = l.database
     where d.datname = current_database() and not l.granted`.execute(db)
@@ -253,7 +253,7 @@ async function sleeping(db: Db): Promise<number[]> {
 }
 
 /** A role of the test's own, which has no rights but to connect. */
-async function ordinaryRole(t: Test, url: string) {
+async function createOrdinaryRole(t: Test, url: string) {
   const role = `ordinary_${randomBytes(6).toString('hex')}`
   const operator = asSuperuser(t, { url })
   await sql`create role ${sql.id(role)} login password 'x'`.execute(operator)

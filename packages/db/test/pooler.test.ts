@@ -14,7 +14,7 @@ for (const mode of ['transaction', 'session', 'statement'])
     async (t) => {
       const { url } = await testDb(t)
       const pooled = await startPgbouncer(t, url, { pool_mode: mode })
-      const neighbor = () => sessionOf(pooled)
+      const neighbor = () => readSession(pooled)
       const before = await neighbor()
       const db = connect(pooled, { max: 1 })
       const pool = openPool(pooled, { searchPath: 'bullmq' })
@@ -45,7 +45,7 @@ t.test('says what is wrong where a pooler refuses ?options=', withPgbouncer, asy
 })
 
 /** As another client finds it that sets nothing. */
-async function sessionOf(url: string): Promise<unknown[]> {
+async function readSession(url: string): Promise<unknown[]> {
   const client = new pg.Client(url)
   await client.connect()
   const shown = []

@@ -14,11 +14,11 @@ t.test('the table interfaces name every column of the live schema, and no other'
     db,
   )
   const live = Object.fromEntries(rows.map(({ table, columns }) => [table, byName(columns)]))
-  t.strictSame(await declared(), live)
+  t.strictSame(await readDeclaredColumns(), live)
 })
 
 /** Reads the interfaces as text: types are gone by the time the tests run. */
-async function declared(): Promise<Record<string, string[]>> {
+async function readDeclaredColumns(): Promise<Record<string, string[]>> {
   const source = await readFile(path.join(import.meta.dirname, '../src/schema.ts'), 'utf8')
   const [, body = ''] = source.split('export interface Schema {\n')
   const leased = columnsOf(/interface Leased \{\n(.*?)\n\}/s.exec(source)?.[1] ?? '', '  ')

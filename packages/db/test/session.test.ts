@@ -10,9 +10,9 @@ import {
   openSnapshotPool,
   UnusableDatabaseError,
 } from '../src/index.ts'
-import { serverFault } from '../src/session.ts'
+import { findServerFault } from '../src/session.ts'
 import { testDb } from '../testing/index.ts'
-import { wayTo } from './way-to.ts'
+import { startProxy } from './way-to.ts'
 
 /** Each as far from what we need as a role, a database or a URL can set it. */
 const hostile = {
@@ -114,14 +114,14 @@ t.test('names led elsewhere by the search path of a role are not followed', asyn
 
 t.test('says in one line what a server lacks', async (t) => {
   const fine = { version: 180_004, encoding: 'UTF8', replicationRole: 'origin', readOnly: 'off' }
-  t.equal(serverFault(fine), undefined)
+  t.equal(findServerFault(fine), undefined)
   for (const [lack, message] of [
     [{ version: 140_022 }, /^DATABASE_URL leads to PostgreSQL 14: upgrade it to PostgreSQL 15/],
     [{ encoding: 'LATIN1' }, /is encoded in LATIN1, .*: make one with: create database/],
     [{ replicationRole: 'replica' }, /no trigger fires: alter role/],
     [{ readOnly: 'on' }, /is read-only/],
   ] as const)
-    t.match(serverFault({ ...fine, ...lack })?.message, message)
+    t.match(findServerFault({ ...fine, ...lack })?.message, message)
 })
 
 t.test('refuses a database that is not UTF8, and one where no trigger fires', async (t) => {
@@ -167,7 +167,7 @@ t.test('takes no connection that is read-only, and works again once one is not',
 t.test('a server that falls silent as the session is set ends the wait', async (t) => {
   const { url } = await testDb(t)
   const ready = Buffer.from('Z\0\0\0\x05I', 'latin1')
-  const silent = await wayTo(t, url, (near, far) => {
+  const silent = await startProxy(t, url, (near, far) => {
     let loggedIn = false
     near.on('data', (chunk) => far.write(chunk))
     far.on('data', (chunk: Buffer) => {

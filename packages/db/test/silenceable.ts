@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Test } from 'tap'
-import { wayTo } from './way-to.ts'
+import { startProxy } from './way-to.ts'
 
 /** A way to a server on which it can fall silent: no connection ends, and nothing passes. */
-export async function silenceable(t: Pick<Test, 'teardown'>, target: string) {
+export async function startSilenceableProxy(t: Pick<Test, 'teardown'>, target: string) {
   const sockets = new Set<Socket>()
   let silent = false
-  const url = await wayTo(t, target, (near, far) => {
+  const url = await startProxy(t, target, (near, far) => {
     for (const [socket, other] of [
       [near, far],
       [far, near],

@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { openSnapshotPool } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
-import { wayTo } from './way-to.ts'
+import { startProxy } from './way-to.ts'
 
 const never = new AbortController().signal
 
@@ -25,7 +25,7 @@ t.test('rows of any length come whole, in pieces that end with a line', async (t
 
 t.test('so they do by a network that hands over a few bytes at a time', async (t) => {
   const { url } = await testDb(t)
-  const readers = openSnapshotPool(await dripping(t, url), { max: 1 })
+  const readers = openSnapshotPool(await startSlowProxy(t, url), { max: 1 })
   t.teardown(() => readers.end())
   const lengths = [0, 1, 2, 3, 40, 5, 200, 0, 0]
   for (let times = 0; times < 3; times++)
@@ -114,8 +114,8 @@ function around(size: number): number[] {
 }
 
 /** What the server says comes by one to seven bytes. */
-function dripping(t: Pick<Test, 'teardown'>, target: string): Promise<string> {
-  return wayTo(t, target, (near, far) => {
+function startSlowProxy(t: Pick<Test, 'teardown'>, target: string): Promise<string> {
+  return startProxy(t, target, (near, far) => {
     near.setNoDelay()
     near.pipe(far)
     void drip(far, near).catch(() => {})

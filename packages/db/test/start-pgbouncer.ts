@@ -13,7 +13,7 @@ const program = process.env.PGBOUNCER_PATH
 export const withPgbouncer = program ? {} : { skip: 'no pgbouncer on this machine' }
 
 /** PgBouncer refuses to run as root. */
-const NOBODY = 65_534
+const NOBODY_UID = 65_534
 const asRoot = process.getuid?.() === 0
 
 /** A pooler in front of this database with one connection for all clients; returns the URL that leads through it. */
@@ -26,7 +26,7 @@ export async function startPgbouncer(
   const { hostname, port, username, password, pathname } = new URL(target)
   // The folder of all tests is closed to another user.
   const folder = await mkdtemp(path.join(asRoot ? '/tmp' : tmpdir(), 'lethe-pgbouncer-'))
-  const at = await freePort()
+  const at = await findFreePort()
   const lines = {
     listen_addr: '127.0.0.1',
     listen_port: String(at),
@@ -44,10 +44,10 @@ export async function startPgbouncer(
     `[databases]\n${database}\n[pgbouncer]\n${own.join('\n')}\n`,
   )
   await chmod(folder, 0o755)
-  if (asRoot) await chown(folder, NOBODY, NOBODY)
+  if (asRoot) await chown(folder, NOBODY_UID, NOBODY_UID)
   const child = spawn(program, [path.join(folder, 'pgbouncer.ini')], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    ...(asRoot && { uid: NOBODY, gid: NOBODY }),
+    ...(asRoot && { uid: NOBODY_UID, gid: NOBODY_UID }),
   })
   t.teardown(async () => {
     if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit')
@@ -64,7 +64,7 @@ export async function startPgbouncer(
   return url.href
 }
 
-async function freePort(): Promise<number> {
+async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
-import { pair } from '../testing/index.ts'
+import { linkSockets } from '../testing/index.ts'
 
 /**
  * Another way to a server, and its URL: `join` is given both ends of each connection. What is left of them ends with the test.
  */
-export async function wayTo(
+export async function startProxy(
   t: Pick<Test, 'teardown'>,
   target: string,
   join: (near: Socket, far: Socket) => void,
@@ -15,7 +15,7 @@ export async function wayTo(
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(Number(port), hostname)
-    pair(near, far, sockets)
+    linkSockets(near, far, sockets)
     join(near, far)
   })
   server.listen(0, '127.0.0.1')

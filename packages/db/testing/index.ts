@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { connect, type Db } from '../src/client.ts'
 import type { ConnectOptions } from '../src/pool.ts'
 
-export { pair } from './socket-pair.ts'
+export { linkSockets } from './socket-pair.ts'
 
 /**
  * The server that `pnpm test` started, with the migrated database `lethe_template`. The first URL has the role of the
@@ -13,7 +13,7 @@ export { pair } from './socket-pair.ts'
 const { TEST_DATABASE_URL: server, TEST_ADMIN_URL: adminServer = server } = process.env
 
 /** A machine that runs many tests at once may need more time than a service would allow. */
-const PATIENCE_MS = 60_000
+const DATABASE_TIMEOUT_MS = 60_000
 
 export interface TestDb {
   db: Db
@@ -40,14 +40,14 @@ async function makeDb(
   if (!server || !adminServer)
     throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(adminServer, { max: 1, patience: PATIENCE_MS })
+  const admin = connect(adminServer, { max: 1, patience: DATABASE_TIMEOUT_MS })
   // Copying the files takes a quarter of the time of a copy through the write-ahead log.
   await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
     admin,
   )
-  if (adminServer !== server) await giveTo(new URL(server).username, name, admin)
+  if (adminServer !== server) await transferDatabase(new URL(server).username, name, admin)
   const url = Object.assign(new URL(server), { pathname: name }).href
-  const db = connect(url, { patience: PATIENCE_MS, ...options })
+  const db = connect(url, { patience: DATABASE_TIMEOUT_MS, ...options })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
@@ -57,7 +57,7 @@ async function makeDb(
 }
 
 /** Sets what a copy does not inherit from its template: the owner, and the settings of `alter database … set …`. */
-async function giveTo(role: string, name: string, admin: Db): Promise<void> {
+async function transferDatabase(role: string, name: string, admin: Db): Promise<void> {
   await sql`alter database ${sql.id(name)} owner to ${sql.id(role)}`.execute(admin)
   await sql`
     insert into pg_catalog.pg_db_role_setting (setdatabase, setrole, setconfig)

@@ -41,7 +41,7 @@ export interface HeldDeletions {
 /**
  * Each kind has its own breaker: a stranger can create any number of new accounts, and these must not hold up others.
  */
-const kinds = [false, true] as const
+const newAccountKinds = [false, true] as const
 
 /** Takes a column with the creation time of an account. Without such a time an account counts as established. */
 export function isNewAccount(createdAt: RawBuilder<Date>): RawBuilder<boolean> {
@@ -52,20 +52,20 @@ export function isNewAccount(createdAt: RawBuilder<Date>): RawBuilder<boolean> {
 export const isDue = sql<boolean>`d.erase_after <= now()`
 
 // These conditions are exactly those of the indexes in migrations/0014_size.sql.
-const mayGo = sql`(d.released_at is not null or (d.passed_at >= d.erase_after) is true)`
-export const notReleased = sql`
+const mayProceed = sql`(d.released_at is not null or (d.passed_at >= d.erase_after) is true)`
+export const isUnreleased = sql`
   d.status = 'pending' and d.released_at is null and (d.passed_at >= d.erase_after) is not true`
 
-const openTripOf = (newAccounts: boolean) => sql`
+const openTrip = (newAccounts: boolean) => sql`
   public.breaker_trips t where t.released_at is null and t.new_accounts = ${sql.lit(newAccounts)}`
 
 /** The open trip holds whatever is due by this date and has not passed; counting begins after it. */
 const heldUntil = (newAccounts: boolean) => sql`
-  coalesce((select t.held_until from ${openTripOf(newAccounts)}), '-infinity')`
+  coalesce((select t.held_until from ${openTrip(newAccounts)}), '-infinity')`
 
 /** Deletions that are due and that no trip holds. */
-const dueOf = (newAccounts: boolean) => sql`
-  public.deletions d where ${notReleased} and d.new_account = ${sql.lit(newAccounts)}
+const dueDeletions = (newAccounts: boolean) => sql`
+  public.deletions d where ${isUnreleased} and d.new_account = ${sql.lit(newAccounts)}
     and d.erase_after > ${heldUntil(newAccounts)} and ${isDue}`
 
 /**
@@ -73,7 +73,7 @@ const dueOf = (newAccounts: boolean) => sql`
  * counts like a flood, or passed and not claimed yet. Excludes claims before the last release. A wrong clock may have
  * left claims and releases in the future; these count for no hour.
  */
-const ofThisHour = (newAccounts: boolean) => sql`(
+const deletionsOfThisHour = (newAccounts: boolean) => sql`(
   select d.status from public.deletions d
   where d.claimed_at is not null and d.released_at is null and d.new_account = ${sql.lit(newAccounts)}
     and d.claimed_at > greatest(now() - interval '1 hour', (
@@ -86,13 +86,13 @@ const ofThisHour = (newAccounts: boolean) => sql`(
     and d.new_account = ${sql.lit(newAccounts)}
 ) as of_hour`
 
-const countsOf = (newAccounts: boolean) => sql`(
-  select (select count(*) from ${dueOf(newAccounts)}) as due, h.hour, h.erased
-  from (select count(*) as hour, count(*) filter (where status = 'erased') as erased from ${ofThisHour(newAccounts)}) as h
+const countDeletions = (newAccounts: boolean) => sql`(
+  select (select count(*) from ${dueDeletions(newAccounts)}) as due, h.hour, h.erased
+  from (select count(*) as hour, count(*) filter (where status = 'erased') as erased from ${deletionsOfThisHour(newAccounts)}) as h
 ) as n`
 
 /** Counts users only if the floor is exceeded, and only as many as the comparison needs. */
-function exceeds({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>) {
+function exceedsLimits({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>) {
   if (share >= 1) return sql<boolean>`false`
   const enough = sql`select from lethe.people limit coalesce(ceil(${deletions} / nullif(${share}::numeric, 0)), 0)`
   return sql<boolean>`(
@@ -103,7 +103,7 @@ function exceeds({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>
 /** Whether more deletions are due, or count for this hour, than may continue without a release. */
 function isExceeded(limits: BreakerLimits, newAccounts: boolean): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
-  return sql`(select ${exceeds(limits, sql`(n.due + n.hour)`)} from ${countsOf(newAccounts)})`
+  return sql`(select ${exceedsLimits(limits, sql`(n.due + n.hour)`)} from ${countDeletions(newAccounts)})`
 }
 
 /**
@@ -116,11 +116,11 @@ function isExceeded(limits: BreakerLimits, newAccounts: boolean): RawBuilder<boo
  * computes it once per statement, and only if a row needs it. Deletions that a trip holds are not counted again.
  */
 export function isErasureBlocked(limits: BreakerLimits): RawBuilder<boolean> {
-  const [established, fresh] = kinds.map(
+  const [established, fresh] = newAccountKinds.map(
     (newAccounts) => sql`
       d.erase_after <= (select ${heldUntil(newAccounts)}) or (select ${isExceeded(limits, newAccounts)})`,
   )
-  return sql`(not ${mayGo} and case when d.new_account then ${fresh} else ${established} end)`
+  return sql`(not ${mayProceed} and case when d.new_account then ${fresh} else ${established} end)`
 }
 
 /**
@@ -133,13 +133,13 @@ export function claimableIds(
   limit: number,
 ) {
   const free = sql`d.next_attempt_at <= now() and ${mayBeClaimed}`
-  const unheld = kinds.map(
+  const unheld = newAccountKinds.map(
     (newAccounts) => sql`
-      select d.id from ${dueOf(newAccounts)} and not (select ${isExceeded(limits, newAccounts)}) and ${free} limit ${limit}`,
+      select d.id from ${dueDeletions(newAccounts)} and not (select ${isExceeded(limits, newAccounts)}) and ${free} limit ${limit}`,
   )
   return sql`(
     (select d.id from public.deletions d
-      where (d.status = 'erasing' or d.status = 'pending' and ${mayGo}) and ${free} order by d.next_attempt_at limit ${limit})
+      where (d.status = 'erasing' or d.status = 'pending' and ${mayProceed}) and ${free} order by d.next_attempt_at limit ${limit})
     union all (${sql.join(unheld, sql`) union all (`)})
   )`
 }
@@ -148,16 +148,16 @@ export function claimableIds(
  * The breaker has already tripped, and more deletions have come due since than the limits allow: these are held too.
  */
 const mustHold = (limits: BreakerLimits, newAccounts: boolean) => sql<boolean>`
-  case when exists (select from ${openTripOf(newAccounts)}) then ${exceeds(limits, sql`n.due`)}
-    else n.due > 0 and ${exceeds(limits, sql`(n.due + n.hour)`)} end`
+  case when exists (select from ${openTrip(newAccounts)}) then ${exceedsLimits(limits, sql`n.due`)}
+    else n.due > 0 and ${exceedsLimits(limits, sql`(n.due + n.hour)`)} end`
 
 /** Whether a breaker must trip. */
 export function mustTrip(limits: BreakerLimits): RawBuilder<boolean> {
   if (limits.share >= 1) return sql`false`
-  const each = kinds.map(
+  const each = newAccountKinds.map(
     (newAccounts) => sql`(
-      exists (select from ${dueOf(newAccounts)})
-      and (select ${mustHold(limits, newAccounts)} from ${countsOf(newAccounts)}))`,
+      exists (select from ${dueDeletions(newAccounts)})
+      and (select ${mustHold(limits, newAccounts)} from ${countDeletions(newAccounts)}))`,
   )
   return sql`(${sql.join(each, sql` or `)})`
 }
@@ -180,8 +180,9 @@ export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]
       await sql`set local lock_timeout = ${sql.lit(CLAIM_TIMEOUT_MS)}`.execute(tx)
       await sql`lock table public.breaker_trips in exclusive mode`.execute(tx)
       const trips: Trip[] = []
-      for (const newAccounts of kinds)
-        if (await hold(tx, limits, newAccounts)) trips.push(await letOldestPass(tx, newAccounts))
+      for (const newAccounts of newAccountKinds)
+        if (await holdDueDeletions(tx, limits, newAccounts))
+          trips.push(await passOldest(tx, newAccounts))
       return trips
     })
   } catch (error) {
@@ -192,12 +193,16 @@ export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]
 }
 
 /** Holds all due deletions of this kind, by a new trip or by the open one. */
-async function hold(tx: Tx, limits: BreakerLimits, newAccounts: boolean): Promise<boolean> {
+async function holdDueDeletions(
+  tx: Tx,
+  limits: BreakerLimits,
+  newAccounts: boolean,
+): Promise<boolean> {
   const { rows } = await sql`
     insert into public.breaker_trips as t (new_accounts, at_once, users, floor, share)
     select ${newAccounts}::boolean, n.due + n.hour, n.erased + (select count(*) from lethe.people),
       ${limits.floor}, ${limits.share}
-    from ${countsOf(newAccounts)} where ${mustHold(limits, newAccounts)}
+    from ${countDeletions(newAccounts)} where ${mustHold(limits, newAccounts)}
     on conflict (new_accounts) where released_at is null do update
     set at_once = greatest(t.at_once, excluded.at_once), users = excluded.users, floor = excluded.floor,
       share = excluded.share, held_from = t.held_until, held_until = now()
@@ -206,15 +211,15 @@ async function hold(tx: Tx, limits: BreakerLimits, newAccounts: boolean): Promis
 }
 
 /** Passes the oldest of the deletions just held: as many as this hour still allows. */
-async function letOldestPass(tx: Tx, newAccounts: boolean): Promise<Trip> {
+async function passOldest(tx: Tx, newAccounts: boolean): Promise<Trip> {
   const { rows } = await sql<Trip>`
     with trip as (
       select t.*, greatest(t.floor, floor(t.share * t.users))
-        - (select count(*) from ${ofThisHour(newAccounts)}) as room
-      from ${openTripOf(newAccounts)}
+        - (select count(*) from ${deletionsOfThisHour(newAccounts)}) as room
+      from ${openTrip(newAccounts)}
     ), oldest as (
       select d.id from public.deletions d
-      where ${notReleased} and d.new_account = ${sql.lit(newAccounts)}
+      where ${isUnreleased} and d.new_account = ${sql.lit(newAccounts)}
         and d.erase_after > (select held_from from trip) and d.erase_after <= (select held_until from trip)
       order by d.requested_at, d.id limit (select greatest(room, 0) from trip) for update
     ), passed as (
@@ -222,25 +227,25 @@ async function letOldestPass(tx: Tx, newAccounts: boolean): Promise<Trip> {
     )
     update public.breaker_trips t set passed = t.passed + (select count(*) from passed)
     from trip where t.id = trip.id
-    returning ${facts}`.execute(tx)
+    returning ${tripColumns}`.execute(tx)
   return rows[0] as Trip
 }
 
-const facts = sql`t.id, t.new_accounts as "newAccounts", t.tripped_at as "trippedAt", t.at_once as "atOnce",
+const tripColumns = sql`t.id, t.new_accounts as "newAccounts", t.tripped_at as "trippedAt", t.at_once as "atOnce",
   t.users, t.floor, t.share::float8, t.passed, t.released`
 
 /** Whether any erasure is held. */
-export const isStopped: RawBuilder<boolean> = sql`exists (select from public.breaker_trips where released_at is null)`
+export const isErasureStopped: RawBuilder<boolean> = sql`exists (select from public.breaker_trips where released_at is null)`
 
 /** Counts the deletions of this kind that are due or count for this hour, plus those that an open trip holds. */
 export function countedAtOnce(newAccounts: boolean): RawBuilder<number> {
-  return sql`(select n.due + n.hour from ${countsOf(newAccounts)})`
+  return sql`(select n.due + n.hour from ${countDeletions(newAccounts)})`
 }
 
 /** Returns the trips that hold erasures. */
-export async function openTrips(db: Db): Promise<Trip[]> {
+export async function findOpenTrips(db: Db): Promise<Trip[]> {
   const { rows } = await sql<Trip>`
-    select ${facts} from public.breaker_trips t where t.released_at is null order by t.new_accounts`.execute(
+    select ${tripColumns} from public.breaker_trips t where t.released_at is null order by t.new_accounts`.execute(
     db,
   )
   return rows
@@ -268,15 +273,15 @@ export function describeKind({ newAccounts }: Pick<Trip, 'newAccounts'>): string
  * later are not included.
  */
 export const isHeld = sql`(
-  ${notReleased} and d.new_account = t.new_accounts and d.erase_after <= least(t.held_until, now()))`
+  ${isUnreleased} and d.new_account = t.new_accounts and d.erase_after <= least(t.held_until, now()))`
 
 export async function readHeldDeletions(db: Db): Promise<HeldDeletions[]> {
-  const trips = await openTrips(db)
+  const trips = await findOpenTrips(db)
   return Promise.all(
     trips.map(async (trip) => {
       const { rows } = await sql<Omit<HeldDeletions, 'trip'>>`
         select (select count(*) from public.deletions d where ${isHeld}) as held,
-          (select count(*) from ${dueOf(trip.newAccounts)}) as since
+          (select count(*) from ${dueDeletions(trip.newAccounts)}) as since
         from public.breaker_trips t where t.id = ${trip.id}`.execute(db)
       return { trip, ...(rows[0] ?? { held: 0, since: 0 }) }
     }),

@@ -9,11 +9,11 @@ export {
   describeKind,
   describeLimits,
   describeTrip,
+  findOpenTrips,
   type HeldDeletions,
+  isErasureStopped,
   isNewAccount,
-  isStopped,
   mustTrip,
-  openTrips,
   readHeldDeletions,
   type Trip,
   tripBreaker,
@@ -24,7 +24,7 @@ export {
   readCountedDeletions,
   summarizeHeldDeletions,
 } from './circuit-breaker-report.ts'
-export { databaseTime } from './database-time.ts'
+export { readDatabaseTime } from './database-time.ts'
 export { type Cancelled, cancelDeletion, cancelDeletionByToken } from './deletions/cancel.ts'
 export {
   type Claim,
@@ -52,7 +52,11 @@ export {
   postponeAttempt,
   recordAttempts,
 } from './exports/archive-attempts.ts'
-export { archiveMissing, archivesChecked, archivesToCheck } from './exports/check-archives.ts'
+export {
+  findArchivesToCheck,
+  handleMissingArchive,
+  recordCheckedArchives,
+} from './exports/check-archives.ts'
 export { dispatchExports, hasPendingExports } from './exports/dispatch.ts'
 export {
   destroyExport,
@@ -68,14 +72,14 @@ export {
   type StoredExport,
 } from './exports/publish.ts'
 export {
-  archiveRemoved,
-  archivesToRemove,
   expireExports,
+  findArchivesToRemove,
   hasArchivesToRemove,
   hasExportsToExpire,
+  recordRemovedArchive,
 } from './exports/remove-archives.ts'
 export { listExports, type OwnExport, requestOwnExport } from './exports/request.ts'
-export { adoptSecretKey, deriveKeys, fitsSecretKey, type Keys } from './keys.ts'
+export { adoptSecretKey, deriveKeys, type Keys, matchesSecretKey } from './keys.ts'
 export {
   type AcquiredLease,
   acquire,
@@ -95,6 +99,6 @@ export { purgeMails } from './outbox/purge-mails.ts'
 export { consumeMailLimit, countHit, purgeRateLimits } from './rate-limits.ts'
 export { type Alarms, readAlarms } from './read-alarms.ts'
 export { type BacklogCounts, MAX_COUNT, readCounts } from './read-counts.ts'
-export { foreignSecretKey, type Readiness, readiness, whyUnusable } from './readiness.ts'
+export { createReadinessCheck, foreignSecretKey, type Readiness, whyUnusable } from './readiness.ts'
 export { beginRelease, hasReleaseToFinish, type Release, releaseBatch } from './release-held.ts'
 export { archiveKey, deletionToken, exportToken, randomToken, tokenHash } from './tokens.ts'

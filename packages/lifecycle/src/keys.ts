@@ -35,11 +35,11 @@ export async function adoptSecretKey(db: Db, keys: Keys): Promise<boolean> {
     .values({ value: checkValue(keys) })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  return fitsSecretKey(db, keys)
+  return matchesSecretKey(db, keys)
 }
 
 /** Whether this SECRET_KEY is the recorded one, or none is recorded. Changes nothing. */
-export async function fitsSecretKey(db: Db, keys: Keys): Promise<boolean> {
+export async function matchesSecretKey(db: Db, keys: Keys): Promise<boolean> {
   const known = await db.selectFrom('secret_key_check').select('value').executeTakeFirst()
   return known === undefined || timingSafeEqual(checkValue(keys), known.value)
 }

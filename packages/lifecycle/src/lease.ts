@@ -7,7 +7,7 @@ import { type RawBuilder, sql } from 'kysely'
 
 /** The tables whose rows are leased. */
 type LeasedTable = 'deletions' | 'exports' | 'outbox'
-const rowsOf = (table: LeasedTable) => sql.table(`public.${table}`)
+const tableName = (table: LeasedTable) => sql.table(`public.${table}`)
 
 export interface AcquiredLease {
   lease: string
@@ -50,7 +50,7 @@ export function hasUnleased(table: LeasedTable, where: RawBuilder<boolean>): Raw
 }
 
 function unleasedRows(table: LeasedTable, where: RawBuilder<boolean>) {
-  return sql`${rowsOf(table)} as d where d.next_attempt_at <= now() and (${where})`
+  return sql`${tableName(table)} as d where d.next_attempt_at <= now() and (${where})`
 }
 
 async function dispatch(
@@ -67,7 +67,7 @@ async function dispatch(
       select d.id from ${unleasedRows(table, where)}
       order by d.next_attempt_at limit ${limit} for update skip locked
     )
-    update ${rowsOf(table)} as t set lease = ${lease}, next_attempt_at = ${leaseEnd}
+    update ${tableName(table)} as t set lease = ${lease}, next_attempt_at = ${leaseEnd}
     from free where t.id = free.id
     returning t.lease`.execute(db)
   return rows
@@ -82,7 +82,7 @@ export async function acquire(
   table: LeasedTable,
   lease: string,
 ): Promise<AcquiredLease | undefined> {
-  const [taken] = await acquireUnder(db, table, [lease])
+  const [taken] = await acquireLeases(db, table, [lease])
   return taken
 }
 
@@ -95,10 +95,10 @@ export function acquireEach(
   table: LeasedTable,
   leases: string[],
 ): Promise<(AcquiredLease | undefined)[]> {
-  return acquireUnder(db, table, leases, sql`skip locked`)
+  return acquireLeases(db, table, leases, sql`skip locked`)
 }
 
-async function acquireUnder(
+async function acquireLeases(
   db: Db,
   table: LeasedTable,
   leases: string[],
@@ -110,9 +110,9 @@ async function acquireUnder(
   >`/* take ${sql.raw(table)} */
     with lent as materialized (
       select t.id, job.mine from unnest(${leases}::uuid[], ${mine}::uuid[]) as job (lease, mine)
-      join ${rowsOf(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
+      join ${tableName(table)} t on t.lease = job.lease order by t.id for update of t ${locked}
     )
-    update ${rowsOf(table)} t set lease = lent.mine, next_attempt_at = ${leaseEnd}, attempts = attempts + 1
+    update ${tableName(table)} t set lease = lent.mine, next_attempt_at = ${leaseEnd}, attempts = attempts + 1
     from lent where t.id = lent.id
     returning t.id, attempts, t.lease`.execute(db)
   return mine.map((lease) => {
@@ -124,7 +124,7 @@ async function acquireUnder(
 /** Renews a lease, and returns how many rows are still under it. */
 export async function renew(db: Db, table: LeasedTable, lease: string): Promise<number> {
   const { numAffectedRows } = await sql`
-    update ${rowsOf(table)} set next_attempt_at = ${leaseEnd} where lease = ${lease}`.execute(db)
+    update ${tableName(table)} set next_attempt_at = ${leaseEnd} where lease = ${lease}`.execute(db)
   return Number(numAffectedRows)
 }
 
@@ -142,7 +142,7 @@ export async function release(
   const these = ids ? sql`and id = any(${ids}::uuid[])` : sql``
   const seconds = sql`(${delays}::float8[])[least(greatest(attempts, 1), ${delays.length}::integer)]`
   await sql`
-    update ${rowsOf(table)}
+    update ${tableName(table)}
     set lease = null, next_attempt_at = now() + make_interval(secs => ${seconds})
     where lease = ${lease} ${these}`.execute(db)
 }
@@ -164,30 +164,30 @@ export async function withLease<T>(
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', onAbort)
-  const letGo = startRenewing(db, table, lease, () => lost.abort(new LeaseLostError()))
+  const stopRenewing = startRenewing(db, table, lease, () => lost.abort(new LeaseLostError()))
   try {
     signal.throwIfAborted()
     return await Promise.race([work(signal), aborted])
   } finally {
-    letGo()
+    stopRenewing()
     signal.removeEventListener('abort', onAbort)
   }
 }
 
 /** Renews the lease until the returned function is called. */
 function startRenewing(db: Db, table: LeasedTable, lease: string, onLost: () => void): () => void {
-  let kept = performance.now()
+  let renewedAt = performance.now()
   let done = false
-  let timer = setTimeout(keepOn, RENEW_INTERVAL_MS)
-  async function keepOn() {
+  let timer = setTimeout(renewOnce, RENEW_INTERVAL_MS)
+  async function renewOnce() {
     const began = performance.now()
     // A database outage shorter than the lease changes nothing; a longer one may end the lease.
     const rows = await renew(db, table, lease).catch(() => undefined)
-    if (rows) kept = began
-    else if (rows === 0 || began - kept >= LEASE_MS - RENEW_INTERVAL_MS) onLost()
+    if (rows) renewedAt = began
+    else if (rows === 0 || began - renewedAt >= LEASE_MS - RENEW_INTERVAL_MS) onLost()
     if (done) return
     // The renewed lease runs from the start of the statement, so the time that it took is subtracted.
-    timer = setTimeout(keepOn, Math.max(0, RENEW_INTERVAL_MS - (performance.now() - began)))
+    timer = setTimeout(renewOnce, Math.max(0, RENEW_INTERVAL_MS - (performance.now() - began)))
   }
   return () => {
     done = true

@@ -1,6 +1,6 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
-import { isStopped } from './circuit-breaker.ts'
+import { isErasureStopped } from './circuit-breaker.ts'
 
 export interface Alarms {
   stopped: boolean
@@ -24,7 +24,7 @@ export async function readAlarms(db: Db): Promise<Alarms> {
       await sql`set local statement_timeout = ${sql.lit(TIMEOUT_MS)}`.execute(tx)
       const { rows } = await sql<Alarms>`
         select
-          ${isStopped} as stopped,
+          ${isErasureStopped} as stopped,
           (select coalesce(greatest(extract(epoch from now() - min(erase_after)), 0), 0)::float8
             from public.deletions where status in ('pending', 'erasing')) as "oldestOverdue",
           (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8

@@ -6,25 +6,25 @@ import {
   withTimeout,
 } from '@lethe/db'
 import { sql } from 'kysely'
-import { adoptSecretKey, fitsSecretKey, type Keys } from './keys.ts'
+import { adoptSecretKey, type Keys, matchesSecretKey } from './keys.ts'
 
 const READINESS_TIMEOUT_MS = 1_000
 
 /** Returns a sentence on why the database cannot be used, or undefined if it can. Takes one second at most. */
 export type Readiness = () => Promise<string | undefined>
 
-export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
+export function createReadinessCheck({ db, keys }: { db: Db; keys: Keys }): Readiness {
   // Migrations and the key do not change back while the process runs, so a check that succeeded is not repeated.
   let isSettled = false
-  let asking: Promise<string | undefined> | undefined
+  let checking: Promise<string | undefined> | undefined
   // Concurrent requests share one check, so they cannot use up the connections of the pool.
-  const askOnce = () => {
-    asking ??= ask().finally(() => {
-      asking = undefined
+  const checkOnce = () => {
+    checking ??= check().finally(() => {
+      checking = undefined
     })
-    return asking
+    return checking
   }
-  const ask = async () => {
+  const check = async () => {
     // A database can become read-only while connections to it are open.
     const { rows } = await sql<{ readOnly: string }>`
       select current_setting('transaction_read_only') as "readOnly"`.execute(db)
@@ -32,13 +32,13 @@ export function readiness({ db, keys }: { db: Db; keys: Keys }): Readiness {
     if (isSettled) return undefined
     const pending = await pendingMigrations(db)
     if (pending.length > 0) return 'The database is not migrated: run `pnpm migrate`.'
-    if (!(await fitsSecretKey(db, keys))) return foreignSecretKey
+    if (!(await matchesSecretKey(db, keys))) return foreignSecretKey
     isSettled = true
     return undefined
   }
   return async () => {
     try {
-      return await withTimeout(askOnce(), READINESS_TIMEOUT_MS, 'The database does not answer.')
+      return await withTimeout(checkOnce(), READINESS_TIMEOUT_MS, 'The database does not answer.')
     } catch (error) {
       if (error instanceof DatabaseReadOnlyError) return error.message
       return asUnusable(error)?.message ?? 'The database cannot be reached.'

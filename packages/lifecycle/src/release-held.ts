@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Db } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
-import { isDue, isHeld, notReleased } from './circuit-breaker.ts'
+import { isDue, isHeld, isUnreleased } from './circuit-breaker.ts'
 
 /** A cancel waits for one batch at most. */
 const BATCH_SIZE = 1_000
@@ -51,7 +51,7 @@ export const hasReleaseToFinish: RawBuilder<boolean> = sql`
 // The row comparison matches only the index of unreleased deletions. The other indexes still list marked ones, so
 // each batch would scan more of them.
 const ofTrip = sql`
-  public.deletions d where ${notReleased} and ${isDue}
+  public.deletions d where ${isUnreleased} and ${isDue}
     and (d.new_account, d.erase_after) >= ((select new_accounts from trip), timestamptz '-infinity')
     and (d.new_account, d.erase_after) <= ((select new_accounts from trip), (select release_until from trip))`
 

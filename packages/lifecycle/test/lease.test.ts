@@ -21,7 +21,7 @@ t.test('a lent row is not lent again until its lease runs out', async (t) => {
   const db = await withMails(t, 3)
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 0)
-  await expire(db)
+  await expireLeases(db)
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
 })
 
@@ -72,7 +72,7 @@ t.test('a duplicate of a job finds nothing to do', async (t) => {
 t.test('a lease that has run out is taken over, and the late job finds nothing', async (t) => {
   const db = await withMails(t, 1)
   const [late = ''] = await dispatchEach(db, 'outbox', pending, 1)
-  await expire(db)
+  await expireLeases(db)
   const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
   t.equal(await acquire(db, 'outbox', late), undefined)
   t.match(await acquire(db, 'outbox', lease), { rows: [{ attempts: 1 }] })
@@ -83,7 +83,7 @@ t.test('work begun by a worker that died is lent again', async (t) => {
   const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
   await acquire(db, 'outbox', lease)
   t.strictSame(await dispatchEach(db, 'outbox', pending, 1), [], 'not while it may be alive')
-  await expire(db)
+  await expireLeases(db)
   const [again = ''] = await dispatchEach(db, 'outbox', pending, 1)
   t.match(await acquire(db, 'outbox', again), { rows: [{ attempts: 2 }] })
 })
@@ -114,7 +114,7 @@ t.test(
         .where('lease', 'is', null)
         .executeTakeFirstOrThrow()
       waits.push(Math.round(row.seconds))
-      await expire(db)
+      await expireLeases(db)
     }
     t.strictSame(waits, [5, 30, 120, 120])
   },
@@ -133,7 +133,7 @@ t.test('a lease is kept for as long as the work runs, and not longer', async (t)
   const lease = await takeOne(db)
   const end = Promise.withResolvers<string>()
   const working = withLease(db, 'outbox', lease, () => end.promise)
-  await expire(db)
+  await expireLeases(db)
   await kept(db)
   end.resolve('done')
   t.equal(await working, 'done')
@@ -206,7 +206,7 @@ async function takeOne(db: Db): Promise<string> {
 }
 
 /** As if more time had passed than any lease lasts. */
-async function expire(db: Db): Promise<void> {
+async function expireLeases(db: Db): Promise<void> {
   await sql`update public.outbox set next_attempt_at = now() - interval '1 second'`.execute(db)
 }
 

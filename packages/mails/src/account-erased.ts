@@ -1,6 +1,6 @@
 import type { Counts } from '@lethe/db'
 import { compose, type Mail } from './compose.ts'
-import { bytesInWords, dateInWords } from './words.ts'
+import { formatBytes, formatDate } from './words.ts'
 
 interface AccountErased {
   counts: Counts
@@ -13,10 +13,10 @@ interface AccountErased {
 export function accountErased({ counts, exportExpiresAt, exportFailed }: AccountErased): Mail {
   return compose('Your account has been erased', [
     'Your account has been erased, with everything in it:',
-    { items: erased(counts) },
+    { items: listErasedRows(counts) },
     ...(exportExpiresAt
       ? [
-          `The archive of your data can still be fetched until ${dateInWords(exportExpiresAt)}, with the link that came in a mail of its own.`,
+          `The archive of your data can still be fetched until ${formatDate(exportExpiresAt)}, with the link that came in a mail of its own.`,
         ]
       : []),
     ...(exportFailed
@@ -26,15 +26,15 @@ export function accountErased({ counts, exportExpiresAt, exportFailed }: Account
   ])
 }
 
-function erased({ tables, files, bytes }: Counts): string[] {
+function listErasedRows({ tables, files, bytes }: Counts): string[] {
   const rows = Object.entries(tables)
     .filter(([, count]) => count > 0)
-    .map(([table, count]) => `${nameOf(table)}: ${count}`)
-  return files > 0 ? [...rows, `files: ${files} (${bytesInWords(bytes)})`] : rows
+    .map(([table, count]) => `${tableLabel(table)}: ${count}`)
+  return files > 0 ? [...rows, `files: ${files} (${formatBytes(bytes)})`] : rows
 }
 
 /** Turns `saved_passwords` into "saved passwords", so that a new table needs no entry here. */
-function nameOf(table: string): string {
+function tableLabel(table: string): string {
   return names[table] ?? table.replace(/^.*\./, '').replaceAll('_', ' ')
 }
 

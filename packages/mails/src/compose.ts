@@ -1,7 +1,7 @@
 import type { Block } from './block.ts'
 import { layout } from './layout.ts'
 import { plainText } from './plain-text.ts'
-import { joint } from './words.ts'
+import { NO_BREAK_SPACE } from './words.ts'
 
 export interface Mail {
   subject: string
@@ -13,7 +13,7 @@ export interface Mail {
 export function compose(subject: string, blocks: Block[]): Mail {
   return {
     subject,
-    text: plainText(blocks).replaceAll(joint, ' '),
-    html: layout(subject, blocks).replaceAll(joint, ' '),
+    text: plainText(blocks).replaceAll(NO_BREAK_SPACE, ' '),
+    html: layout(subject, blocks).replaceAll(NO_BREAK_SPACE, ' '),
   }
 }

@@ -1,6 +1,6 @@
 import { compose, type Mail } from './compose.ts'
 import { cancelLink, yourAccount } from './links.ts'
-import { dateInWords, dayInWords } from './words.ts'
+import { formatDate, formatDay } from './words.ts'
 
 interface DeletionReminder {
   publicUrl: string
@@ -9,8 +9,8 @@ interface DeletionReminder {
 }
 
 export function deletionReminder({ publicUrl, token, eraseAfter }: DeletionReminder): Mail {
-  return compose(`Reminder: your account will be erased on ${dayInWords(eraseAfter)}`, [
-    `The deletion of ${yourAccount(publicUrl)} is near: after ${dateInWords(eraseAfter)} it will be erased for good, with everything in it.`,
+  return compose(`Reminder: your account will be erased on ${formatDay(eraseAfter)}`, [
+    `The deletion of ${yourAccount(publicUrl)} is near: after ${formatDate(eraseAfter)} it will be erased for good, with everything in it.`,
     'If you would rather stay, this link keeps your account as it was. It works until the erasure begins.',
     { label: 'Keep my account', href: cancelLink(publicUrl, token) },
     'If you still want to leave, there is nothing to do.',

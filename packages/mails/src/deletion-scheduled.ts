@@ -1,6 +1,6 @@
 import { compose, type Mail } from './compose.ts'
 import { cancelLink, yourAccount } from './links.ts'
-import { dateInWords, dayInWords } from './words.ts'
+import { formatDate, formatDay } from './words.ts'
 
 interface DeletionScheduled {
   publicUrl: string
@@ -12,9 +12,9 @@ interface DeletionScheduled {
 export function deletionScheduled(facts: DeletionScheduled): Mail {
   const { publicUrl, token, eraseAfter, requestedBy } = facts
   const { asked, notYou } = words[requestedBy]
-  return compose(`Your account will be erased on ${dayInWords(eraseAfter)}`, [
+  return compose(`Your account will be erased on ${formatDay(eraseAfter)}`, [
     `${asked} that ${yourAccount(publicUrl)} be deleted.`,
-    `It is deactivated now, and all its sessions have ended, on every device. After ${dateInWords(eraseAfter)} it will be erased for good: your profile, your saved passwords, your picture and everything else in it.`,
+    `It is deactivated now, and all its sessions have ended, on every device. After ${formatDate(eraseAfter)} it will be erased for good: your profile, your saved passwords, your picture and everything else in it.`,
     'If you would rather stay, this link keeps your account as it was. It works until the erasure begins.',
     { label: 'Keep my account', href: cancelLink(publicUrl, token) },
     notYou,

@@ -1,6 +1,6 @@
 import { compose, type Mail } from './compose.ts'
 import { exportLink, yourAccount } from './links.ts'
-import { bytesInWords, dateInWords } from './words.ts'
+import { formatBytes, formatDate } from './words.ts'
 
 interface ExportReady {
   publicUrl: string
@@ -13,7 +13,7 @@ interface ExportReady {
 
 export function exportReady({ publicUrl, token, expiresAt, bytes, isOwn }: ExportReady): Mail {
   return compose('Your data is ready to download', [
-    `The archive of the data in ${yourAccount(publicUrl)} is made (${bytesInWords(bytes)}). It can be fetched until ${dateInWords(expiresAt)}.`,
+    `The archive of the data in ${yourAccount(publicUrl)} is made (${formatBytes(bytes)}). It can be fetched until ${formatDate(expiresAt)}.`,
     { label: 'Open my archive', href: exportLink(publicUrl, token) },
     'This link alone opens the archive, without a password: pass it on to nobody. The page behind it tells how often the archive was fetched, and can destroy it.',
     isOwn

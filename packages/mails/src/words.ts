@@ -1,5 +1,5 @@
 /** Joins the words of a date or a size, so that no line breaks inside one; `compose` replaces it with a space. */
-export const joint = '\u00a0'
+export const NO_BREAK_SPACE = '\u00a0'
 
 const day = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
@@ -24,21 +24,21 @@ const sizes = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map(
 )
 
 /** "27 December 2026", in UTC, for a subject line. */
-export function dayInWords(date: Date): string {
+export function formatDay(date: Date): string {
   return day.format(date)
 }
 
 /** "27 December 2026, 14:05 UTC". Drops the seconds, so that a deadline never appears later than it is. */
-export function dateInWords(date: Date): string {
-  return joined(`${day.format(date)}, ${time.format(date)} UTC`)
+export function formatDate(date: Date): string {
+  return joinWords(`${day.format(date)}, ${time.format(date)} UTC`)
 }
 
 /** "3.44 MB", with decimal units (powers of 1,000). */
-export function bytesInWords(bytes: number): string {
+export function formatBytes(bytes: number): string {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), sizes.length - 1)
-  return joined(sizes[power]?.format(bytes / 1000 ** power) ?? '')
+  return joinWords(sizes[power]?.format(bytes / 1000 ** power) ?? '')
 }
 
-function joined(words: string): string {
-  return words.replaceAll(' ', joint)
+function joinWords(words: string): string {
+  return words.replaceAll(' ', NO_BREAK_SPACE)
 }

@@ -16,7 +16,7 @@ export interface RedisConnectionOptions {
 }
 
 // A dead host answers nothing: after this time the client asks the next Sentinel.
-const REACHED_WITHIN_MS = 3_000
+const CONNECT_TIMEOUT_MS = 3_000
 
 /**
  * Connects to the server of a REDIS_URL, and reconnects after a failover. TLS trusts the same authorities as Node.js,
@@ -27,14 +27,14 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
   const [first] = hosts
   const common = {
     ...options,
-    ...{ username, password, connectTimeout: REACHED_WITHIN_MS, reconnectOnError: isReplica },
+    ...{ username, password, connectTimeout: CONNECT_TIMEOUT_MS, reconnectOnError: isReplica },
     ...(tls && { tls: {} }),
   }
   if (form === 'server') return new Redis({ ...common, ...first, db })
   if (form === 'sentinel')
     return new Redis({
       ...{ ...common, ...sentinel, db, sentinels: hosts, name: master },
-      sentinelCommandTimeout: REACHED_WITHIN_MS,
+      sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
       sentinelRetryStrategy: options.retryStrategy,
       ...(tls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),
     })

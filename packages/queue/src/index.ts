@@ -1,5 +1,5 @@
 export { inspectRedis, type RedisServer } from './inspect-redis.ts'
 export { type Handlers, type JobName, jobNames, jobs, type Payload } from './jobs.ts'
 export { type FailedJob, type OpenQueue, openQueue } from './queue.ts'
-export { redisUrlFault } from './redis-url.ts'
+export { findRedisUrlFault } from './redis-url.ts'
 export type { OpenWorker } from './run-jobs.ts'

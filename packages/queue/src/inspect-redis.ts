@@ -1,7 +1,7 @@
 import { Cluster, type Redis } from 'ioredis'
 import { connectRedis, type RedisConnection } from './connect-redis.ts'
 
-const ANSWER_WITHIN_MS = 3_000
+const COMMAND_TIMEOUT_MS = 3_000
 
 /** What a server reports about itself; what it does not report is absent. */
 export interface RedisServer {
@@ -21,12 +21,12 @@ export interface RedisServer {
  */
 export async function inspectRedis(url: string): Promise<RedisServer[]> {
   const connection = connectRedis(url, {
-    commandTimeout: ANSWER_WITHIN_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
   try {
-    await untilReady(connection)
+    await waitUntilReady(connection)
     return connection instanceof Cluster
       ? await Promise.all(connection.nodes('all').map((node) => inspect(node, true)))
       : [await inspect(connection, false)]
@@ -36,7 +36,7 @@ export async function inspectRedis(url: string): Promise<RedisServer[]> {
 }
 
 /** Rejects with the server's last error if the connection fails. */
-function untilReady(connection: RedisConnection): Promise<void> {
+function waitUntilReady(connection: RedisConnection): Promise<void> {
   return new Promise((resolve, reject) => {
     let last = new Error('the connection ended')
     connection.on('error', (error: Error & { lastNodeError?: Error }) => {
@@ -57,11 +57,11 @@ async function inspect(server: Redis, inCluster: boolean): Promise<RedisServer> 
     version: fact('redis_version'),
     policy: fact('maxmemory_policy'),
     appendOnly: aof === undefined ? undefined : aof === '1',
-    misplaced: inCluster ? undefined : misplaced(fact('role'), fact('cluster_enabled')),
+    misplaced: inCluster ? undefined : findMisplacement(fact('role'), fact('cluster_enabled')),
   }
 }
 
-function misplaced(role?: string, clusterEnabled?: string): RedisServer['misplaced'] {
+function findMisplacement(role?: string, clusterEnabled?: string): RedisServer['misplaced'] {
   if (clusterEnabled === '1') return 'node of a cluster'
   return role === 'slave' ? 'replica' : undefined
 }

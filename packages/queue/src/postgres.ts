@@ -5,7 +5,7 @@ import type { Backend } from './backend.ts'
 import { ClosableWorker } from './closable-worker.ts'
 
 const SCHEMA = 'bullmq'
-const LOOK_EVERY_SECONDS = 5
+const POLL_INTERVAL_SECONDS = 5
 
 /** BullMQ on PostgreSQL, in its own schema, which BullMQ creates and migrates. */
 export async function postgresBackend(
@@ -29,7 +29,7 @@ export async function postgresBackend(
         name,
         run,
         { ...options, connection, autorun: false },
-        watchfulBackend,
+        createPollingBackend,
       )
       // A worker whose first query fails never queries again.
       await worker.waitUntilReady()
@@ -46,9 +46,9 @@ export async function postgresBackend(
  * After an error BullMQ's worker waits for a notification for as long as its backend allows, which is an hour. It
  * would miss a notification that was sent before it listened again.
  */
-const watchfulBackend: typeof createPostgresBackend = (...args) =>
+const createPollingBackend: typeof createPostgresBackend = (...args) =>
   Object.defineProperty(createPostgresBackend(...args), 'maximumBlockTimeout', {
-    value: LOOK_EVERY_SECONDS,
+    value: POLL_INTERVAL_SECONDS,
   })
 
 async function migrate(pool: pg.Pool): Promise<void> {

@@ -53,7 +53,7 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
     ? await redisBackend(redisUrl, onError)
     : await postgresBackend(databaseUrl, onError)
   const nameOf = (name: JobName) => `${prefix}-${name}`
-  const queues = byName((name) => reopening(backend, nameOf(name), onError))
+  const queues = forEachName((name) => createReopeningQueue(backend, nameOf(name), onError))
 
   return {
     async publish(name, leases) {
@@ -102,12 +102,12 @@ export async function openQueue(settings: QueueSettings): Promise<OpenQueue> {
 // On PostgreSQL, jobs of a paused queue count only as `paused`, a state that BullMQ's types omit.
 const states = ['waiting', 'active', 'failed', 'paused' as 'waiting'] as const
 
-function byName<T>(make: (name: JobName) => T): Record<JobName, T> {
+function forEachName<T>(make: (name: JobName) => T): Record<JobName, T> {
   return Object.fromEntries(jobNames.map((name) => [name, make(name)])) as Record<JobName, T>
 }
 
 /** BullMQ remembers forever that a queue could not be opened, so the next call opens it again. */
-function reopening(backend: Backend, name: string, onError: (error: Error) => void) {
+function createReopeningQueue(backend: Backend, name: string, onError: (error: Error) => void) {
   let opened: JobQueue | undefined
   return {
     async open(): Promise<JobQueue> {

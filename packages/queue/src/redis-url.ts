@@ -22,27 +22,27 @@ const takes =
   'redis://user:password@host:port/database, redis+sentinel://host:port,host:port/master or redis+cluster://host:port,host:port, each with rediss for TLS'
 
 /** Returns what is wrong with a Redis URL. The text contains no part of the URL but its protocol. */
-export function redisUrlFault(url: string): Fault | undefined {
+export function findRedisUrlFault(url: string): Fault | undefined {
   try {
     parseRedisUrl(url)
     return undefined
   } catch (error) {
-    if (error instanceof WrongRedisUrl) return { got: error.message, takes }
+    if (error instanceof InvalidRedisUrlError) return { got: error.message, takes }
     throw error
   }
 }
 
 // Splits a URL that may have several hosts, because the standard parser allows no commas between ports.
-const parts =
+const urlParts =
   /^([a-z][a-z0-9+.-]*):\/\/(?:([^/?#\s]*)@)?([^/?#@\s]*)(?:\/([^?#\s]*))?(?:\?([^#\s]*))?$/i
 const schemes = /^(redis)(s?)(?:[+-](sentinel|cluster))?$/
 
 /** Throws `InvalidRedisUrlError`, whose message contains no secret. */
 export function parseRedisUrl(url: string): RedisAddress {
-  const [, scheme = '', user, hosts = '', path = '', query = ''] = parts.exec(url) ?? []
-  if (scheme === '') throw new WrongRedisUrl('is not a URL')
+  const [, scheme = '', user, hosts = '', path = '', query = ''] = urlParts.exec(url) ?? []
+  if (scheme === '') throw new InvalidRedisUrlError('is not a URL')
   const known = schemes.exec(scheme.toLowerCase())
-  if (!known) throw new WrongRedisUrl(`begins with ${JSON.stringify(`${scheme}:`)}`)
+  if (!known) throw new InvalidRedisUrlError(`begins with ${JSON.stringify(`${scheme}:`)}`)
   const form = (known[3] ?? 'server') as RedisAddress['form']
   const port = form === 'sentinel' ? 26_379 : 6_379
   const address = {
@@ -52,7 +52,7 @@ export function parseRedisUrl(url: string): RedisAddress {
     ...parseQuery(form, query),
   }
   if (form === 'server' && address.hosts.length > 1)
-    throw new WrongRedisUrl('names more than one server')
+    throw new InvalidRedisUrlError('names more than one server')
   return address
 }
 
@@ -65,26 +65,26 @@ function parseUser(text: string | undefined) {
       password: decodeURIComponent(password.join(':')),
     }
   } catch {
-    throw new WrongRedisUrl('has a user or a password that is not percent-encoded')
+    throw new InvalidRedisUrlError('has a user or a password that is not percent-encoded')
   }
 }
 
 function parseHost(text: string, port: number) {
   const url = URL.parse(`redis://${text}`)
-  if (!url?.hostname) throw new WrongRedisUrl('has a host or a port that cannot be')
+  if (!url?.hostname) throw new InvalidRedisUrlError('has a host or a port that cannot be')
   // The brackets belong to the URL, not to the IPv6 address.
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || port) }
 }
 
 function parsePath(form: RedisAddress['form'], path: string) {
   if (form === 'cluster') {
-    if (path !== '') throw new WrongRedisUrl('has a path, and a cluster has none')
+    if (path !== '') throw new InvalidRedisUrlError('has a path, and a cluster has none')
     return { db: 0 }
   }
   const [, master, db] =
     (form === 'sentinel' ? /^([\w.-]+)(?:\/(\d*))?$/ : /^()(\d*)$/).exec(path) ?? []
   if (master === undefined)
-    throw new WrongRedisUrl(
+    throw new InvalidRedisUrlError(
       form === 'sentinel'
         ? 'has no path that names a master'
         : 'has a path that is not the number of a database',
@@ -100,11 +100,11 @@ function parseQuery(form: RedisAddress['form'], query: string) {
   } = Object.fromEntries(new URLSearchParams(query))
   const known = form === 'sentinel' || (!sentinelUsername && !sentinelPassword)
   if (!known || Object.keys(others).length > 0)
-    throw new WrongRedisUrl('has options that are not known')
+    throw new InvalidRedisUrlError('has options that are not known')
   return { sentinelUsername, sentinelPassword }
 }
 
 /** A Redis URL that cannot be used. */
-class WrongRedisUrl extends Error {
+class InvalidRedisUrlError extends Error {
   override name = 'WrongRedisUrl'
 }

@@ -3,13 +3,13 @@ import type { Backend } from './backend.ts'
 import { ClosableWorker } from './closable-worker.ts'
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from './connect-redis.ts'
 
-const RETRY_AT_MOST_MS = 1_000
-const ANSWER_WITHIN_MS = 5_000
+const MAX_RETRY_INTERVAL_MS = 1_000
+const COMMAND_TIMEOUT_MS = 5_000
 // BullMQ's blocking wait for a job lasts five seconds, during which the server sends nothing.
-const SILENT_AT_MOST_MS = 7_000
+const CONSUMER_SOCKET_TIMEOUT_MS = 7_000
 // Waits so that the first call finds the server connected, if it is up.
-const CONNECTED_WITHIN_MS = 1_000
-const ENDED_WITHIN_MS = 1_500
+const INITIAL_CONNECT_TIMEOUT_MS = 1_000
+const END_TIMEOUT_MS = 1_500
 
 /**
  * BullMQ on Redis or Valkey. The server need not be up yet, and may go down, come back, or fail over to another
@@ -19,7 +19,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
   const connections: RedisConnection[] = []
   let closing = false
   const retryStrategy = (times: number) =>
-    closing ? null : Math.min(times * 100, RETRY_AT_MOST_MS)
+    closing ? null : Math.min(times * 100, MAX_RETRY_INTERVAL_MS)
   const connect = (options: Omit<RedisConnectionOptions, 'retryStrategy'>) => {
     const connection = connectRedis(url, { ...options, retryStrategy })
     // A failing Sentinel or node has its own event, which often has a better message than the overall error.
@@ -34,24 +34,24 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
   const producer = connect({
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: ANSWER_WITHIN_MS,
-    socketTimeout: ANSWER_WITHIN_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
   })
   // Workers wait for the server instead. BullMQ duplicates this connection for each worker, and loses track of the
   // duplicate if it is closed while the server is down. Creating the duplicate here allows ending it here.
-  const patience = { maxRetriesPerRequest: null, socketTimeout: SILENT_AT_MOST_MS }
-  const consumer = connect(patience)
-  consumer.duplicate = (): never => connect(patience) as never
-  await told(producer, 'ready', CONNECTED_WITHIN_MS)
+  const consumerOptions = { maxRetriesPerRequest: null, socketTimeout: CONSUMER_SOCKET_TIMEOUT_MS }
+  const consumer = connect(consumerOptions)
+  consumer.duplicate = (): never => connect(consumerOptions) as never
+  await waitForEvent(producer, 'ready', INITIAL_CONNECT_TIMEOUT_MS)
 
   return {
     queue(name, options) {
       // A queue created before its connection is ready would wait forever, or stay broken.
       if (producer.status !== 'ready') throw new Error('Redis is not reachable')
-      return new Queue(tagged(name), { ...options, connection: producer })
+      return new Queue(addHashTag(name), { ...options, connection: producer })
     },
     async worker(name, run, options) {
-      const worker = new ClosableWorker(tagged(name), run, {
+      const worker = new ClosableWorker(addHashTag(name), run, {
         ...{ ...options, connection: consumer },
         autorun: false,
       })
@@ -65,7 +65,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
     },
     async close() {
       closing = true
-      await Promise.all(connections.map(end))
+      await Promise.all(connections.map(endConnection))
     },
   }
 }
@@ -73,7 +73,7 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
 /**
  * A cluster stores all keys with the same text in braces on one node. Other servers treat braces as plain characters.
  */
-function tagged(name: string): string {
+function addHashTag(name: string): string {
   return `{${name}}`
 }
 
@@ -82,16 +82,16 @@ function tagged(name: string): string {
  * code would wait forever, with timers running. One last connection attempt emits it. A cluster may report the status
  * `closing` long after it has ended.
  */
-async function end(connection: RedisConnection): Promise<void> {
+async function endConnection(connection: RedisConnection): Promise<void> {
   if (connection.status === 'end') return
-  const tells = ['connecting', 'connect', 'ready'].includes(connection.status)
+  const emitsEnd = ['connecting', 'connect', 'ready'].includes(connection.status)
   connection.disconnect()
-  if (!tells) connection.connect().catch(() => {})
-  await told(connection, 'end', ENDED_WITHIN_MS)
+  if (!emitsEnd) connection.connect().catch(() => {})
+  await waitForEvent(connection, 'end', END_TIMEOUT_MS)
 }
 
 /** Waits for the event, `ms` milliseconds at most. */
-function told(connection: RedisConnection, event: string, ms: number): Promise<void> {
+function waitForEvent(connection: RedisConnection, event: string, ms: number): Promise<void> {
   return new Promise((resolve) => {
     const late = setTimeout(resolve, ms)
     connection.once(event, () => {

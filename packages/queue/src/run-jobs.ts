@@ -19,7 +19,7 @@ const options = {
 }
 
 // Time to report to the queue that the last job is finished.
-const LAST_WORD_MS = 1_000
+const COMPLETION_TIMEOUT_MS = 1_000
 
 export async function startWorkers(
   backend: Backend,
@@ -29,13 +29,13 @@ export async function startWorkers(
   onError: (error: Error) => void,
 ): Promise<OpenWorker> {
   const start = async (name: JobName) => {
-    const work = tracked(runWith(handlers, name, onError))
+    const work = trackJobs(createJobRunner(handlers, name, onError))
     const worker = await backend.worker(nameOf(name), work.run, {
       ...options,
       concurrency: concurrency[name],
     })
     worker.on('error', onError)
-    return () => closed(worker, work)
+    return () => closeWorker(worker, work)
   }
   const starts = await Promise.allSettled(jobNames.map(start))
   const closers = starts.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -51,7 +51,7 @@ export async function startWorkers(
   return { close }
 }
 
-function runWith<N extends JobName>(
+function createJobRunner<N extends JobName>(
   handlers: Handlers,
   expected: N,
   onError: (error: Error) => void,
@@ -64,7 +64,7 @@ function runWith<N extends JobName>(
   }
 }
 
-function tracked(run: RunJob) {
+function trackJobs(run: RunJob) {
   const running = new Set<Promise<void>>()
   return {
     run(job: Parameters<RunJob>[0]): Promise<void> {
@@ -78,11 +78,11 @@ function tracked(run: RunJob) {
 }
 
 /** BullMQ waits forever for a server that is down. Once no job is running, there is no reason to wait. */
-async function closed(worker: JobWorker, work: ReturnType<typeof tracked>): Promise<void> {
+async function closeWorker(worker: JobWorker, work: ReturnType<typeof trackJobs>): Promise<void> {
   const closing = worker.close()
   do {
     await work.idle()
-    await Promise.race([closing, setTimeout(LAST_WORD_MS)])
+    await Promise.race([closing, setTimeout(COMPLETION_TIMEOUT_MS)])
     // A job that was on its way when closing began has arrived by now.
   } while (!work.isIdle())
   await worker.stopRenewing()

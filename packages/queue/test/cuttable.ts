@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { pair } from '@lethe/db/testing'
+import { linkSockets } from '@lethe/db/testing'
 import type { Test } from 'tap'
 
 /** A way to a server that can be cut and mended: to whoever goes by it, the server is away or back. */
-export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
+export async function startCuttableProxy(t: Pick<Test, 'teardown'>, target: string) {
   let leadsTo = new URL(target)
   const sockets = new Set<Socket>()
   let server: Server | undefined
@@ -13,7 +13,7 @@ export async function cuttable(t: Pick<Test, 'teardown'>, target: string) {
     server = createServer((near) => {
       if (admitted-- <= 0) return near.destroy()
       const far = connect(Number(leadsTo.port), leadsTo.hostname)
-      pair(near, far, sockets)
+      linkSockets(near, far, sockets)
       near.pipe(far).pipe(near)
     })
     server.listen(on, '127.0.0.1')

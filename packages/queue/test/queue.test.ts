@@ -10,7 +10,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type Handlers, type JobName, type OpenQueue, openQueue } from '../src/index.ts'
 import { type RedisProcess, startRedis, withServers } from '../testing/index.ts'
-import { cuttable } from './cuttable.ts'
+import { startCuttableProxy } from './cuttable.ts'
 
 const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
@@ -184,7 +184,7 @@ t.test('on PostgreSQL, lost connections come back by themselves', async (t) => {
 
 t.test('on PostgreSQL, an outage before the first job is not remembered', async (t) => {
   const { url } = await testDb(t)
-  const way = await cuttable(t, url)
+  const way = await startCuttableProxy(t, url)
   const queue = await openQueue({ databaseUrl: way.url })
   t.teardown(() => queue.close())
   await way.cut()
@@ -198,7 +198,7 @@ t.test(
   'on PostgreSQL, a worker of which one part cannot start leaves no other at work',
   async (t) => {
     const { url } = await testDb(t)
-    const way = await cuttable(t, url)
+    const way = await startCuttableProxy(t, url)
     const open = async () => {
       const queue = await openQueue({ databaseUrl: way.url })
       t.teardown(() => queue.close())
@@ -251,7 +251,7 @@ t.test('on PostgreSQL, a job is found though its notice was lost after an outage
 })
 
 t.test('while Redis is away publishing fails at once; then work goes on', withRedis, async (t) => {
-  const way = await cuttable(t, redis ?? '')
+  const way = await startCuttableProxy(t, redis ?? '')
   await way.cut()
   const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
   t.teardown(() => queue.close())
@@ -270,7 +270,7 @@ t.test('while Redis is away publishing fails at once; then work goes on', withRe
 })
 
 t.test('a worker closes while Redis is away, for however long', withRedis, async (t) => {
-  const way = await cuttable(t, redis ?? '')
+  const way = await startCuttableProxy(t, redis ?? '')
   let refused = 0
   const onError = ({ code }: NodeJS.ErrnoException) => {
     if (code === 'ECONNREFUSED') refused++
@@ -290,7 +290,7 @@ t.test('a worker closes while Redis is away, for however long', withRedis, async
 t.test('a master that became a replica is left for the new one', withServers, async (t) => {
   const [first, second] = [await startRedis(t), await startRedis(t)]
   const at = ({ port }: RedisProcess) => `redis://127.0.0.1:${port}`
-  const way = await cuttable(t, at(first))
+  const way = await startCuttableProxy(t, at(first))
   const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
   t.teardown(() => queue.close())
   let done = 0

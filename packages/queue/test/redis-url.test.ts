@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseRedisUrl, redisUrlFault } from '../src/redis-url.ts'
+import { findRedisUrlFault, parseRedisUrl } from '../src/redis-url.ts'
 
 t.test('a server, with what its URL says of it', async (t) => {
   t.match(parseRedisUrl('redis://localhost'), {
@@ -64,9 +64,9 @@ t.test('what cannot be used is refused in words that hold no secret', async (t) 
     ['redis+sentinel://a:1/m/hunter2', 'has no path that names a master'],
     ['redis+cluster://:hunter2@a:1,b:2/0', 'has a path, and a cluster has none'],
   ] as const) {
-    const fault = redisUrlFault(url)
+    const fault = findRedisUrlFault(url)
     t.equal(fault?.got, got, got)
     t.notMatch(JSON.stringify(fault), /hunter2/)
   }
-  t.equal(redisUrlFault('redis://:hunter2@localhost/1'), undefined)
+  t.equal(findRedisUrlFault('redis://:hunter2@localhost/1'), undefined)
 })

@@ -1,7 +1,7 @@
 import { type Certificates, freePort, isPortFree } from '@lethe/dev-env'
 import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
-import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
+import { type RedisProcess, startRedis, waitForReplica } from './start-redis.ts'
 
 export interface RedisCluster {
   url: string
@@ -13,7 +13,7 @@ export interface RedisCluster {
 const MASTERS = 3
 const SLOTS = 16_384
 // The offset of the port on which nodes talk to each other.
-const BUS = 10_000
+const BUS_PORT_OFFSET = 10_000
 
 /** Starts three masters with a replica each. A failover takes about two seconds, longer on a slow machine. */
 export async function startCluster(
@@ -26,7 +26,7 @@ export async function startCluster(
   if (tls) settings.push('tls-cluster yes')
   const nodes: RedisProcess[] = []
   for (let i = 0; i < 2 * MASTERS; i++)
-    nodes.push(await startRedis(t, settings, { port: await portForTwo(), tls }))
+    nodes.push(await startRedis(t, settings, { port: await findClusterPort(), tls }))
   await join(nodes)
   return {
     url: `redis${tls ? 's' : ''}+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join()}`,
@@ -57,7 +57,7 @@ async function join(nodes: RedisProcess[]): Promise<void> {
   })
   const ids = await Promise.all(masters.map((node) => tell(node, 'myid')))
   await Promise.all(replicas.map((node, i) => tell(node, 'replicate', String(ids[i]))))
-  await Promise.all(replicas.map((node, i) => whenReplica(node, masters[i] ?? node)))
+  await Promise.all(replicas.map((node, i) => waitForReplica(node, masters[i] ?? node)))
   await until('each node sees the whole', async () => {
     const seen = await Promise.all(nodes.map((node) => tell(node, 'info')))
     return seen.every((info) => /cluster_state:ok[\s\S]*cluster_size:3\b/.test(String(info)))
@@ -77,9 +77,9 @@ async function masterPort(node: RedisProcess, key: string): Promise<number | und
 }
 
 /** Returns a free port whose bus port is free too. */
-async function portForTwo(): Promise<number> {
+async function findClusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort()
-    if (await isPortFree(port + BUS)) return port
+    if (await isPortFree(port + BUS_PORT_OFFSET)) return port
   }
 }

@@ -32,7 +32,7 @@ export async function startRedis(
 }
 
 /** Waits until the replica has all data of the master. */
-export async function whenReplica(replica: RedisProcess, master: RedisProcess): Promise<void> {
+export async function waitForReplica(replica: RedisProcess, master: RedisProcess): Promise<void> {
   await until('the replica is in step', async () => {
     const info = String(await master.command('info', 'replication'))
     return info.includes(`port=${replica.port},state=online`)

@@ -1,7 +1,7 @@
 import type { Certificates } from '@lethe/dev-env'
 import { measureSlowness, until } from '@lethe/machine-speed'
 import type { Test } from 'tap'
-import { type RedisProcess, startRedis, whenReplica } from './start-redis.ts'
+import { type RedisProcess, startRedis, waitForReplica } from './start-redis.ts'
 
 export interface Sentinels {
   url: string
@@ -23,7 +23,7 @@ export async function startSentinels(
   const master = await startRedis(t, [], { tls })
   const replica = await startRedis(t, [`replicaof 127.0.0.1 ${master.port}`], { tls })
   // A Sentinel asks the master for its replicas at once, and then not for ten seconds.
-  await whenReplica(replica, master)
+  await waitForReplica(replica, master)
   // A server must not count as down because a busy machine delays it.
   const downAfterMs = Math.round(500 * (await measureSlowness()))
   const sentinels = await Promise.all(

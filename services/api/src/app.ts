@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
-import { readiness } from '@lethe/lifecycle'
+import { createReadinessCheck } from '@lethe/lifecycle'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authentication } from './auth.ts'
 import { answerBadHttp, watchRequests } from './bad-http.ts'
@@ -72,7 +72,7 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   setHeaders(app, config)
   watchRequests(app)
   const isStopping = drainBeforeClosing(app, lingerMs)
-  const whyNotDatabase = readiness(deps)
+  const whyNotDatabase = createReadinessCheck(deps)
   const whyNotReady = async () => (await whyNotDatabase()) ?? (await deps.folders.whyNot())
   rejectUntilReady(app, whyNotReady, deps)
   refuseCrossSite(app, config.publicUrl)

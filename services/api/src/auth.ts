@@ -6,7 +6,7 @@ import {
   type Session,
 } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
-import { databaseTime, type Keys } from '@lethe/lifecycle'
+import { type Keys, readDatabaseTime } from '@lethe/lifecycle'
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import type { ApiConfig } from './config.ts'
 import { bearerToken } from './cross-site.ts'
@@ -72,7 +72,7 @@ export function authentication(
       settle(request, token === undefined ? undefined : await byAccessToken(token))
     },
     async signAccessToken({ id, userId }) {
-      return app.jwt.sign({ sid: id, sub: String(userId), iat: await databaseTime(db) })
+      return app.jwt.sign({ sid: id, sub: String(userId), iat: await readDatabaseTime(db) })
     },
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import jwt from '@fastify/jwt'
-import { databaseTime } from '@lethe/lifecycle'
+import { readDatabaseTime } from '@lethe/lifecycle'
 import type {
   FastifyInstance,
   FastifyReply,
@@ -48,7 +48,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
   }
   return {
     async issue(reply, { exportId, expiresAt }) {
-      const iat = await databaseTime(db)
+      const iat = await readDatabaseTime(db)
       const exp = Math.min(iat + MAX_SECONDS, Math.floor(expiresAt.getTime() / 1_000))
       const ticket = tickets().sign({ id: randomUUID(), exportId, iat, exp })
       reply.setCookie(TICKET_COOKIE, ticket, {
@@ -61,7 +61,7 @@ export function downloadTickets(app: FastifyInstance, { db, keys, config }: Deps
     },
     async require(request) {
       const ticket = read(request.cookies[TICKET_COOKIE] ?? '')
-      if (!ticket || ticket.exp <= (await databaseTime(db)))
+      if (!ticket || ticket.exp <= (await readDatabaseTime(db)))
         throw problem('unauthenticated', {
           detail:
             'Open the link in the mail first: it lets this browser fetch the archive for a day.',

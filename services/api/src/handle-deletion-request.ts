@@ -1,4 +1,4 @@
-import { AccountError, addressOf, requestDeletion } from '@lethe/accounts'
+import { AccountError, getAddress, requestDeletion } from '@lethe/accounts'
 import type { Deletion } from '@lethe/lifecycle'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sessionOf } from './auth.ts'
@@ -18,7 +18,7 @@ export async function handleDeletionRequest(
   if (!isOwn && session.role !== 'administrator') throw new AccountError('not-authorized')
   await consumeLimit(request, 'deletionPerAccount', asked.userId)
   if (asked.password !== undefined)
-    await consumePasswordLimit(request, await addressOf(db, session))
+    await consumePasswordLimit(request, await getAddress(db, session))
   const deletion = await requestDeletion(db, keys, hasher, session, asked, {
     gracePeriod: config.gracePeriod.iso,
     reauthenticationWindow: config.reauthenticationWindow.iso,

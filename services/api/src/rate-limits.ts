@@ -1,5 +1,5 @@
 import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
-import { storedAddress } from '@lethe/accounts'
+import { normalizeAddress } from '@lethe/accounts'
 import type { Db } from '@lethe/db'
 import { countHit, type Keys } from '@lethe/lifecycle'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -38,7 +38,7 @@ export type ConsumePasswordLimit = (request: FastifyRequest, email: string) => P
 export function passwordLimits(consumeLimit: ConsumeLimit): ConsumePasswordLimit {
   return async (request, email) => {
     await consumeLimit(request, 'passwordPerCaller')
-    await consumeLimit(request, 'passwordPerAccount', storedAddress(email).toLowerCase())
+    await consumeLimit(request, 'passwordPerAccount', normalizeAddress(email).toLowerCase())
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createTestContext, makeManyDue } from '@lethe/accounts/testing'
+import { createTestContext, insertDueDeletions } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
 import { testDb } from '@lethe/db/testing'
 import { cancelDeletionByToken, tripBreaker } from '@lethe/lifecycle'
@@ -23,7 +23,7 @@ t.test('with very many due', async (t) => {
   await sql`update public.deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '2 hours'`.execute(
     impatient,
   )
-  await makeManyDue(url, DUE)
+  await insertDueDeletions(url, DUE)
   const db = connect(url, { max: 4 })
   t.teardown(() => db.destroy())
   const lines: string[] = []

@@ -4,7 +4,6 @@ import {
   eraseAtOnceFloor,
   eraseAtOnceShare,
   exportDir,
-  faultless,
   logLevel,
   oneOf,
   optional,
@@ -13,8 +12,9 @@ import {
   requiredUrl,
   secretKey,
   sender,
+  validated,
 } from '@lethe/config'
-import { redisUrlFault } from '@lethe/queue'
+import { findRedisUrlFault } from '@lethe/queue'
 
 /** The worker's configuration from its environment. Throws `ConfigError` on an invalid value. */
 export function readConfig(env: NodeJS.ProcessEnv) {
@@ -22,7 +22,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     host: optional(env, 'WORKER_HOST') ?? '127.0.0.1',
     port: port(env, 'WORKER_PORT', 3001),
     databaseUrl: requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
-    redisUrl: faultless(env, 'REDIS_URL', redisUrlFault),
+    redisUrl: validated(env, 'REDIS_URL', findRedisUrlFault),
     smtpUrl: requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
     mailFrom: sender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
     secretKey: secretKey(env, 'SECRET_KEY'),

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { withTimeout } from '@lethe/db'
-import { describeTrip, openTrips, type Readiness, type Trip } from '@lethe/lifecycle'
+import { describeTrip, findOpenTrips, type Readiness, type Trip } from '@lethe/lifecycle'
 import type { OpenQueue } from '@lethe/queue'
 import type { Deps } from './deps.ts'
 import { metricsText, readMetrics } from './metrics.ts'
@@ -86,7 +86,7 @@ async function checkReadiness(
   if (!queue) return unavailable('The worker is starting or stopping.')
   const reached = await queue.counts('send-mail').catch(() => undefined)
   if (!reached) return unavailable('The queue cannot be reached.')
-  const trips = await openTrips(db)
+  const trips = await findOpenTrips(db)
   return trips.length > 0 ? erasureStopped(trips) : json(200, { status: 'ok' })
 }
 

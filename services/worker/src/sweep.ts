@@ -1,15 +1,13 @@
 import { removeOrphanedArchives } from '@lethe/archive'
 import type { Db } from '@lethe/db'
 import {
-  archiveMissing,
-  archiveRemoved,
-  archivesChecked,
-  archivesToCheck,
-  archivesToRemove,
   dispatchBatch,
   dispatchExports,
   expireExports,
+  findArchivesToCheck,
+  findArchivesToRemove,
   giveUpExports,
+  handleMissingArchive,
   hasArchivesToRemove,
   hasClaimable,
   hasDueReminders,
@@ -22,6 +20,8 @@ import {
   mustTrip,
   purgeMails,
   purgeRateLimits,
+  recordCheckedArchives,
+  recordRemovedArchive,
   releaseBatch,
   sealAuditEvents,
   stageReminders,
@@ -132,7 +132,7 @@ async function reportTrips({ db, breakerLimits, log }: Deps): Promise<void> {
 }
 
 async function removeArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
-  const archives = await archivesToRemove(db, ARCHIVE_BATCH_SIZE)
+  const archives = await findArchivesToRemove(db, ARCHIVE_BATCH_SIZE)
   if (archives.length === 0 || (await folders.whyNot())) return false
   for (const { exportId, fileName } of archives) {
     try {
@@ -141,7 +141,7 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
       log.error(storageFailure(exportId, error), 'archive.not-removed')
       continue
     }
-    await archiveRemoved(db, exportId)
+    await recordRemovedArchive(db, exportId)
   }
   return archives.length === ARCHIVE_BATCH_SIZE
 }
@@ -149,7 +149,7 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
 /** Checks nothing in the folder of another database, where every archive would seem to be missing. */
 async function checkArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
   if (await folders.whyNot()) return false
-  const archives = await archivesToCheck(db, ARCHIVE_BATCH_SIZE)
+  const archives = await findArchivesToCheck(db, ARCHIVE_BATCH_SIZE)
   const checked: string[] = []
   for (const { exportId, fileName } of archives) {
     try {
@@ -161,10 +161,10 @@ async function checkArchives({ db, storage, folders, log }: Deps): Promise<boole
       log.error(storageFailure(exportId, error), 'archive.not-checked')
       continue
     }
-    const isMadeAgain = await archiveMissing(db, exportId, fileName)
+    const isMadeAgain = await handleMissingArchive(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
   }
-  await archivesChecked(db, checked)
+  await recordCheckedArchives(db, checked)
   return archives.length === ARCHIVE_BATCH_SIZE
 }
 

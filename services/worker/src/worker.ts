@@ -1,10 +1,10 @@
 import { isUnavailable, withTimeout } from '@lethe/db'
 import {
   adoptSecretKey,
+  createReadinessCheck,
   foreignSecretKey,
   openOutbox,
   type Readiness,
-  readiness,
 } from '@lethe/lifecycle'
 import type { JobName, OpenQueue, OpenWorker } from '@lethe/queue'
 import { openQueue } from '@lethe/queue'
@@ -62,7 +62,7 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const dispatchAbort = new AbortController()
   const handlerAbort = new AbortController()
   let current: OpenQueue | undefined
-  const whyDatabaseNotReady = readiness(deps)
+  const whyDatabaseNotReady = createReadinessCheck(deps)
   const whyNotReady = async () =>
     (await whyDatabaseNotReady()) ??
     (await findMapProblems(deps))?.join('\n') ??

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { beginRelease, cancelDeletionByToken, openTrips } from '@lethe/lifecycle'
+import { beginRelease, cancelDeletionByToken, findOpenTrips } from '@lethe/lifecycle'
 import { until } from '@lethe/machine-speed'
 import { openQueue } from '@lethe/queue'
 import { sql } from 'kysely'
@@ -53,7 +53,7 @@ t.test(
     await until('cancels continue', () => ctx.sink.received.length === 10)
     t.equal((await users(ctx)).length, 4, 'no account is erased')
 
-    const [trip] = await openTrips(ctx.db)
+    const [trip] = await findOpenTrips(ctx.db)
     await beginRelease(ctx.db, trip?.id ?? 0, 2)
     await until(
       'the worker finishes the release and erases the others',
@@ -106,7 +106,7 @@ t.test(
     t.equal(await tasks['dispatch-deletions'].run(), true)
     t.equal(await countDispatched(ctx), 2)
     t.equal(await tasks['dispatch-deletions'].run(), false)
-    const [trip] = await openTrips(ctx.db)
+    const [trip] = await findOpenTrips(ctx.db)
     await beginRelease(ctx.db, trip?.id ?? 0, 3)
     t.equal(await tasks['finish-release'].run(), true)
     t.equal(await tasks['finish-release'].run(), false)

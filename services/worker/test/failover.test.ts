@@ -5,7 +5,7 @@ import {
   type RedisProcess,
   startCluster,
   startSentinels,
-  whenReplica,
+  waitForReplica,
   withServers,
 } from '@lethe/queue/testing'
 import { sql } from 'kysely'
@@ -26,7 +26,7 @@ t.test('deletions continue while Sentinels fail over and back', withServers, asy
         await first.start()
         // The Sentinels would do this some seconds later.
         await first.command('replicaof', '127.0.0.1', String(second.port))
-        await whenReplica(first, second)
+        await waitForReplica(first, second)
         // Frozen instead of killed: its clients get no notice that their connections are dead.
         second.freeze()
       },
@@ -46,7 +46,7 @@ t.test('deletions continue while a cluster fails over and back', withServers, as
     async (queueName) => {
       await first.start()
       const second = await masterOf(queueName)
-      await whenReplica(first, second)
+      await waitForReplica(first, second)
       await second.kill()
     },
   ])

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { makeManyDue } from '@lethe/accounts/testing'
+import { insertDueDeletions } from '@lethe/accounts/testing'
 import { connect } from '@lethe/db'
 import { readAlarms, tripBreaker } from '@lethe/lifecycle'
 import { holdsWithin, startStopwatch, until } from '@lethe/machine-speed'
@@ -17,7 +17,7 @@ const breakerLimits = { floor: 20, share: 0.01 }
 t.test('with a million due deletions', async (t) => {
   const ctx = await createWorkerContext(t)
   Object.assign(ctx.deps, { breakerLimits })
-  await makeManyDue(ctx.databaseUrl, MILLION)
+  await insertDueDeletions(ctx.databaseUrl, MILLION)
   const patient = connect(ctx.databaseUrl, { max: 1 })
   t.teardown(() => patient.destroy())
   const reference = await medianMs(3, () =>

@@ -53,7 +53,7 @@ export async function findBlockers(db: Db, pid: number): Promise<Blocker[]> {
 }
 
 /** Polls instead of waiting for a lock, so that requests do not queue behind it. */
-export async function untilGone(db: Db, blockers: Blocker[], deadline: number): Promise<void> {
+export async function waitUntilEnded(db: Db, blockers: Blocker[], deadline: number): Promise<void> {
   const transactions = blockers.flatMap(({ transaction }) => transaction ?? [])
   do await sleep(POLL_INTERVAL_MS)
   while (performance.now() < deadline && (await isAnyOpen(db, transactions)))

@@ -10,24 +10,24 @@ export interface Migration {
 }
 
 /** Returns the names of the files in `migrations/`, in the order in which they apply. */
-export async function migrationNames(): Promise<string[]> {
+export async function listMigrationNames(): Promise<string[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.sql'))
   return files.map((file) => path.basename(file, '.sql')).toSorted()
 }
 
 /** Migrations that create the built-in users have `users` in their names. */
-const ofUsers = /_users(_|$)/
+const usersMigration = /_users(_|$)/
 
 export async function readMigrations({ withoutUsers = false } = {}): Promise<Migration[]> {
-  const names = await migrationNames()
+  const names = await listMigrationNames()
   return Promise.all(
     names.map(async (name) => {
-      const isSkipped = withoutUsers && ofUsers.test(name)
-      return { name, statements: isSkipped ? undefined : await statementsOf(name) }
+      const isSkipped = withoutUsers && usersMigration.test(name)
+      return { name, statements: isSkipped ? undefined : await readStatements(name) }
     }),
   )
 }
 
-function statementsOf(name: string): Promise<string> {
+function readStatements(name: string): Promise<string> {
   return readFile(path.join(folder, `${name}.sql`), 'utf8')
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../client.ts'
 import { isContended } from '../errors.ts'
-import { describeBlockers, findBlockers, untilGone, watchBlockers } from './blockers.ts'
+import { describeBlockers, findBlockers, waitUntilEnded, watchBlockers } from './blockers.ts'
 import type { Migration } from './files.ts'
 import { recordMigration } from './history.ts'
 import { asMigrationError, MigrationError } from './migration-error.ts'
@@ -47,7 +47,7 @@ export async function runMigration({ db, session, migration, waiting }: Run): Pr
       )
     if (inTheWay !== announced) onWait(`Migration ${name} waits for ${inTheWay}`)
     announced = inTheWay
-    await untilGone(db, blockers, deadline)
+    await waitUntilEnded(db, blockers, deadline)
     lockTimeoutMs = Math.min(lockTimeoutMs * 2, MAX_LOCK_TIMEOUT_MS)
   }
 }
@@ -62,13 +62,13 @@ function applyOnce(
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (tx) => {
-      await setForTransaction(tx, lockTimeoutMs)
+      await applyTransactionSettings(tx, lockTimeoutMs)
       if (statements !== undefined) await sql.raw(statements).execute(tx)
       await recordMigration(tx, name)
     })
 }
 
-async function setForTransaction(tx: Tx, lockTimeoutMs: number): Promise<void> {
+async function applyTransactionSettings(tx: Tx, lockTimeoutMs: number): Promise<void> {
   await sql`
     select set_config('search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), true),
       set_config('lock_timeout', ${String(lockTimeoutMs)}, true),

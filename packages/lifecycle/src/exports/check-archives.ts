@@ -6,7 +6,7 @@ import { sql } from 'kysely'
  * not report as checked is returned again after a minute, so a failing storage or a dead worker delays the check no
  * longer.
  */
-export async function archivesToCheck(
+export async function findArchivesToCheck(
   db: Db,
   limit: number,
 ): Promise<{ exportId: string; fileName: string }[]> {
@@ -22,7 +22,7 @@ export async function archivesToCheck(
 }
 
 /** Records that these archives exist; they are checked again in a day. */
-export async function archivesChecked(db: Db, exportIds: string[]): Promise<void> {
+export async function recordCheckedArchives(db: Db, exportIds: string[]): Promise<void> {
   await sql`
     update public.exports set checked_at = now()
     where id = any(${exportIds}::uuid[]) and status = 'ready'`.execute(db)
@@ -33,7 +33,11 @@ export async function archivesChecked(db: Db, exportIds: string[]): Promise<void
  * again and opens with the same link: returns true. Otherwise it cannot be made again, and the row records since when
  * it is missing.
  */
-export async function archiveMissing(db: Db, exportId: string, fileName: string): Promise<boolean> {
+export async function handleMissingArchive(
+  db: Db,
+  exportId: string,
+  fileName: string,
+): Promise<boolean> {
   // The lock keeps a claim or a cancel from changing the deletion before the new status is set.
   const { numAffectedRows } = await sql`
     with promised as materialized (

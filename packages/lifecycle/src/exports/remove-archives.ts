@@ -23,7 +23,7 @@ export const hasArchivesToRemove: RawBuilder<boolean> = sql`exists (select from 
  * Returns up to `limit` archives that are closed but still stored. One that the caller does not report as removed is
  * returned again after a minute, behind the others, so it blocks none of them.
  */
-export async function archivesToRemove(
+export async function findArchivesToRemove(
   db: Db,
   limit: number,
 ): Promise<{ exportId: string; fileName: string }[]> {
@@ -37,7 +37,7 @@ export async function archivesToRemove(
   return rows
 }
 
-export async function archiveRemoved(db: Db, exportId: string): Promise<void> {
+export async function recordRemovedArchive(db: Db, exportId: string): Promise<void> {
   await db
     .updateTable('exports')
     .set({ file_name: null })

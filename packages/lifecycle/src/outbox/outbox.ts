@@ -25,16 +25,16 @@ interface Ended extends LeasedMail {
 
 export function openOutbox(db: Db): Outbox {
   // An erasure may hold a row locked for as long as it runs. Only the call for that row waits for it.
-  const takeFree = batchCalls((leases: string[]) => acquireEach(db, 'outbox', leases))
-  const finishFree = batchCalls((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
+  const acquireUnlocked = batchCalls((leases: string[]) => acquireEach(db, 'outbox', leases))
+  const finishUnlocked = batchCalls((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
   return {
     async take(lease) {
-      const taken = (await takeFree(lease)) ?? (await acquire(db, 'outbox', lease))
+      const taken = (await acquireUnlocked(lease)) ?? (await acquire(db, 'outbox', lease))
       const [row] = taken?.rows ?? []
       return taken && row && { ...row, lease: taken.lease }
     },
     read: batchCalls((ids) => readMails(db, ids)),
-    finish: async (ended) => (await finishFree(ended)) || finishMail(db, ended),
+    finish: async (ended) => (await finishUnlocked(ended)) || finishMail(db, ended),
   }
 }
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { AccountError, findAvatar, imageType, putAvatar, removeAvatar } from '@lethe/accounts'
+import { AccountError, detectImageType, findAvatar, putAvatar, removeAvatar } from '@lethe/accounts'
 import { Type } from 'typebox'
 import { ownId } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
@@ -62,7 +62,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
       const userId = ownId(request)
       const { body } = request
       if (!Buffer.isBuffer(body)) throw wrongType()
-      const type = imageType(body)
+      const type = detectImageType(body)
       if (type === undefined) throw wrongBytes()
       await putAvatar(db, config.uploadDir, userId, { type, body })
       return reply.code(204).send()

@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { findExportOwner, openVault } from '@lethe/accounts'
 import { ArchiveDamagedError, openArchive } from '@lethe/archive'
 import {
-  archiveMissing,
   destroyExport,
   findArchive,
+  handleMissingArchive,
   openExport,
   type ReadyArchive,
   recordDownload,
@@ -101,7 +101,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
   /** The file was lost. While the deletion is pending, the worker makes it again and the link stays good. */
   async function missing({ exportId, fileName }: ReadyArchive, log: FastifyBaseLogger) {
     if ((await deps.folders.whyNot()) !== undefined) return problem('unavailable')
-    const isMadeAgain = await archiveMissing(db, exportId, fileName)
+    const isMadeAgain = await handleMissingArchive(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
     return problem(isMadeAgain ? 'export-not-ready' : 'export-gone')
   }

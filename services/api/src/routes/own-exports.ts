@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { addressOf, requestExport } from '@lethe/accounts'
+import { getAddress, requestExport } from '@lethe/accounts'
 import { listExports } from '@lethe/lifecycle'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
@@ -43,7 +43,7 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
       ownId(request)
       const session = sessionOf(request)
       const password = request.body?.password
-      if (password !== undefined) await consumePasswordLimit(request, await addressOf(db, session))
+      if (password !== undefined) await consumePasswordLimit(request, await getAddress(db, session))
       const asked = await requestExport(db, keys, hasher, session, password, {
         reauthenticationWindow: config.reauthenticationWindow.iso,
         perDay: config.rateLimits ? EXPORTS_PER_DAY : Number.POSITIVE_INFINITY,

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { addressOf, changePassword, getUser, signUp } from '@lethe/accounts'
+import { changePassword, getAddress, getUser, signUp } from '@lethe/accounts'
 import { Type } from 'typebox'
 import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
@@ -54,7 +54,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     async (request, reply) => {
       ownId(request)
       const session = sessionOf(request)
-      await consumePasswordLimit(request, await addressOf(db, session))
+      await consumePasswordLimit(request, await getAddress(db, session))
       await changePassword(db, hasher, session, request.body)
       return reply.code(204).send()
     },

@@ -1,4 +1,4 @@
-import { beginRelease, describeKind, openTrips, releaseBatch } from '@lethe/lifecycle'
+import { beginRelease, describeKind, findOpenTrips, releaseBatch } from '@lethe/lifecycle'
 import type { Command } from '../command.ts'
 
 const kinds: Record<string, boolean> = { established: false, new: true }
@@ -10,7 +10,7 @@ export const releaseBreaker: Command = async ([number = '', kind], { db, print }
     )
     return 2
   }
-  const open = await openTrips(db)
+  const open = await findOpenTrips(db)
   const [other] = open
   if (!other) {
     print('The breaker is closed: nothing is held.')

@@ -1,5 +1,5 @@
 import type { Db } from '@lethe/db'
-import { deriveKeys, fitsSecretKey } from '@lethe/lifecycle'
+import { deriveKeys, matchesSecretKey } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { type Finding, ok, wrong } from './finding.ts'
 
@@ -30,7 +30,7 @@ export function weaknessOf(key: Buffer): string | undefined {
 export async function checkKeyAndDatabase({ db, secretKey }: { db: Db; secretKey: Buffer }) {
   const { rows } =
     await sql`select where to_regclass('public.secret_key_check') is not null`.execute(db)
-  if (rows.length === 0 || (await fitsSecretKey(db, deriveKeys(secretKey))))
+  if (rows.length === 0 || (await matchesSecretKey(db, deriveKeys(secretKey))))
     return [ok('the database was set up with no other')]
   return [
     wrong(

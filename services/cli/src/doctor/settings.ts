@@ -6,7 +6,6 @@ import {
   eraseAtOnceFloor,
   eraseAtOnceShare,
   exportDir,
-  faultless,
   logLevel,
   oneOf,
   optional,
@@ -17,9 +16,10 @@ import {
   requiredUrl,
   secretKey,
   sender,
+  validated,
 } from '@lethe/config'
 import { describeLimits } from '@lethe/lifecycle'
-import { redisUrlFault } from '@lethe/queue'
+import { findRedisUrlFault } from '@lethe/queue'
 import { type Finding, ok, wrong } from './finding.ts'
 
 type Env = NodeJS.ProcessEnv
@@ -28,7 +28,7 @@ type Env = NodeJS.ProcessEnv
 const readers = {
   publicUrl,
   databaseUrl: (env: Env) => requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
-  redisUrl: (env: Env) => faultless(env, 'REDIS_URL', redisUrlFault),
+  redisUrl: (env: Env) => validated(env, 'REDIS_URL', findRedisUrlFault),
   smtpUrl: (env: Env) => requiredUrl(env, 'SMTP_URL', ['smtp:', 'smtps:']),
   mailFrom: (env: Env) => sender(env, 'MAIL_FROM', 'Lethe <no-reply@localhost>'),
   secretKey: (env: Env) => secretKey(env, 'SECRET_KEY'),

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import { databaseTime, exportToken } from '@lethe/lifecycle'
+import { exportToken, readDatabaseTime } from '@lethe/lifecycle'
 import { claim } from '../scenario.ts'
 import { type Client, type Reply, requestDeletion, retryUnavailable } from '../system/client.ts'
 import type { Environment } from '../system/environment.ts'
@@ -33,7 +33,7 @@ export async function askEverywhere(
       `${what} was answered with ${got.join(', ')}, each by an API of another clock`,
     )
   }
-  const now = await databaseTime(environment.db)
+  const now = await readDatabaseTime(environment.db)
 
   await Promise.all(
     people.map(async (person, n) => {
