@@ -221,7 +221,7 @@ t.test('a person who is held back can cancel, and is not released for the next t
   const f = await createTestContext(db, 'PT0S')
   const ada = await f.person('ada@example.com')
   const { id } = await f.request(ada)
-  await f.offerArchive(id)
+  await f.publishArchive(id)
   await trip(db, { floor: 0, share: 0 })
   t.strictSame(await claim(db), [])
   await cancelDeletionByToken(db, await f.cancelToken(id))

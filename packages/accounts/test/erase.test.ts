@@ -51,7 +51,7 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
   await cancelDeletionByToken(f.db, oldToken)
   const deletion = await f.request(await f.logIn('ada@example.com'))
   const token = await f.cancelToken(deletion.id)
-  await f.offerArchive(deletion.id)
+  await f.publishArchive(deletion.id)
   const picture = { file_name: 'face.png', content_type: 'image/png' as const }
   await f.db
     .insertInto('avatars')
@@ -111,7 +111,7 @@ t.test(
     const cancelled = await f.request(ada)
     await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
     const { id } = await f.request(await f.logIn('ada@example.com'))
-    await f.offerArchive(id)
+    await f.publishArchive(id)
     await sql`update public.outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
       f.db,
     )
@@ -142,7 +142,7 @@ t.test(
 t.test('no row names an erased user any more', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
-  await f.offerArchive(id)
+  await f.publishArchive(id)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   await finishErasure(
     f.db,
@@ -170,7 +170,7 @@ t.test(
 t.test('a worker that lost its lease erases nothing', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
-  await f.offerArchive(id)
+  await f.publishArchive(id)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
   const lost = await claimDeletions(f.db, lease, breakerLimits)
   await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)

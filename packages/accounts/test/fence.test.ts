@@ -33,7 +33,9 @@ t.test(
       f.db
         .insertInto('sessions')
         .values({
-          ...{ user_id: ada.user.id, kind: 'cookie', token_hash: Buffer.alloc(32) },
+          user_id: ada.user.id,
+          kind: 'cookie',
+          token_hash: Buffer.alloc(32),
           expires_at: new Date(),
         })
         .execute(),
@@ -142,7 +144,7 @@ async function save(db: Db, userId: number): Promise<void> {
 
 async function due(f: Setup, person: Person) {
   const deletion = await f.request(person, {}, 'PT0S')
-  await f.offerArchive(deletion.id)
+  await f.publishArchive(deletion.id)
   return deletion
 }
 

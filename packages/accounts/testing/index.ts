@@ -13,7 +13,7 @@ import type { Session } from '../src/session.ts'
 import { logIn } from '../src/sessions.ts'
 import { signUp, type User } from '../src/users.ts'
 
-export { insertDueDeletions } from './make-many-due.ts'
+export { insertDueDeletions } from './insert-due-deletions.ts'
 
 export const password = 'correct horse battery staple'
 
@@ -48,7 +48,7 @@ export interface TestContext {
   /** Returns the token in the mail about this deletion. */
   cancelToken(deletionId: string): Promise<string>
   /** Makes the promised export ready, without a stored archive. */
-  offerArchive(deletionId: string): Promise<void>
+  publishArchive(deletionId: string): Promise<void>
 }
 
 type Wish = Pick<DeletionRequest, 'password' | 'eraseNow'>
@@ -82,7 +82,7 @@ export async function createTestContext(db: Db, gracePeriod = 'P27D'): Promise<T
     request: (who, wish, grace) => requestFor(who, who.user.id, wish, grace),
     requestFor,
     cancelToken: (deletionId) => cancelToken(db, keys, deletionId),
-    offerArchive: (deletionId) => publishArchive(db, deletionId),
+    publishArchive: (deletionId) => publishArchive(db, deletionId),
   }
 }
 

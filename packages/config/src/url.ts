@@ -9,7 +9,7 @@ export function url(
 ): string | undefined {
   const value = optional(env, name)
   if (value === undefined) return undefined
-  const protocol = protocolOf(value)
+  const protocol = readProtocol(value)
   if (protocol === undefined) throw new ConfigError(name, 'is not a URL', takes(protocols))
   if (!protocols.includes(protocol))
     throw new ConfigError(name, `begins with ${quoted(protocol)}`, takes(protocols))
@@ -27,7 +27,7 @@ export function requiredUrl(
 }
 
 /** Errors show only the protocol: a user name, a path or a query may contain a password. */
-function protocolOf(value: string): string | undefined {
+function readProtocol(value: string): string | undefined {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value) || /\s/.test(value)) return undefined
   return URL.parse(value)?.protocol
 }

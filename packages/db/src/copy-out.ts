@@ -12,7 +12,7 @@ export interface CopyOut {
   /** One stream per copy, one after the other. Each chunk holds whole lines and arrives as fast as it is read. */
   copies: Readable[]
   /** Settles when the server is ready for the next statement. */
-  over: Promise<void>
+  done: Promise<void>
 }
 
 /**
@@ -22,8 +22,8 @@ export interface CopyOut {
 export function copyOut(client: pg.PoolClient, text: string, count: number): CopyOut {
   let socket: Duplex | undefined
   let passToDriver = (_messages: Buffer) => {}
-  const { promise: over, resolve, reject } = Promise.withResolvers<void>()
-  over.catch(() => {})
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>()
+  done.catch(() => {})
   const read = () => void socket?.resume()
   // The listener keeps an error of a copy that no reader has reached yet from ending the process.
   const copies = Array.from({ length: count }, () => new Readable({ read }).on('error', () => {}))
@@ -75,7 +75,7 @@ export function copyOut(client: pg.PoolClient, text: string, count: number): Cop
     },
   }
   client.query(statements)
-  return { copies, over }
+  return { copies, done }
 }
 
 /** The callbacks that the driver calls for a statement whose rows it does not read. */

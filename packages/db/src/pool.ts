@@ -9,7 +9,7 @@ export interface ConnectOptions extends SessionOptions {
    * Maximum wait in milliseconds for a connection, and for an answer of a database that does not respond. Default:
    * two seconds for a connection, and no limit for an answer.
    */
-  patience?: number
+  timeoutMs?: number
   /** Called when a connection is lost. */
   onError?: (error: Error) => void
 }
@@ -19,8 +19,8 @@ export function openPool(
   connectionString: string,
   options: ConnectOptions & Pick<pg.PoolConfig, 'types'>,
 ): pg.Pool {
-  const { max = 10, patience, onError = () => {}, types } = options
-  const connectTimeoutMs = patience ?? CONNECT_TIMEOUT_MS
+  const { max = 10, timeoutMs, onError = () => {}, types } = options
+  const connectTimeoutMs = timeoutMs ?? CONNECT_TIMEOUT_MS
   const pool = new pg.Pool({
     ...connectionConfig(connectionString, connectTimeoutMs),
     max,
@@ -32,7 +32,7 @@ export function openPool(
   // use.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
-  if (patience !== undefined) watchConnection(pool, patience)
+  if (timeoutMs !== undefined) watchConnection(pool, timeoutMs)
   return pool
 }
 

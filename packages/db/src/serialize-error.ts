@@ -12,7 +12,11 @@ export function serializeError(error: unknown): ErrorLine {
   return {
     type: error.name,
     message: buildMessage(error),
-    ...{ code, schema, table, column, constraint },
+    code,
+    schema,
+    table,
+    column,
+    constraint,
     stack: readStackFrames(error),
     ...(error instanceof AggregateError && { errors: error.errors.map(serializeError) }),
     ...(error.cause !== undefined && { cause: serializeError(error.cause) }),

@@ -50,7 +50,7 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
         // One round trip: for small exports the round trips take the most time. The first statement takes the
         // snapshot.
         const statements = ['begin isolation level repeatable read read only', ...texts, 'commit']
-        const { copies, over } = copyOut(client, statements.join(';'), texts.length)
+        const { copies, done } = copyOut(client, statements.join(';'), texts.length)
         const waiting = copies.values()
         const next = () => {
           const { value } = waiting.next()
@@ -59,7 +59,7 @@ export function openSnapshotPool(connectionString: string, options: ConnectOptio
         }
         const takenAt = new Date(Number(await text(next())))
         const result = await read({ takenAt, next })
-        await over
+        await done
         client.release()
         return result
       } catch (error) {

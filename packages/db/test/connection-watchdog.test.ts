@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import t from 'tap'
 import { connect, type Db, isUnavailable } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
-import { startSilenceableProxy } from './silenceable.ts'
+import { startSilenceableProxy } from './silenceable-proxy.ts'
 
 const PATIENCE_MS = 900
 const SLACK_MS = 500
@@ -11,7 +11,7 @@ const SLACK_MS = 500
 t.test('whoever asks a database that is silent is told so in time, however many ask', async (t) => {
   const { url } = await testDb(t)
   const way = await startSilenceableProxy(t, url)
-  const db = connect(way.url, { max: 3, patience: PATIENCE_MS })
+  const db = connect(way.url, { max: 3, timeoutMs: PATIENCE_MS })
   t.teardown(() => db.destroy())
   const inTransaction = Promise.withResolvers<void>()
   const silence = Promise.withResolvers<void>()
@@ -33,7 +33,7 @@ t.test('whoever asks a database that is silent is told so in time, however many 
 t.test('once it speaks again no silent connection is used again', async (t) => {
   const { url } = await testDb(t)
   const way = await startSilenceableProxy(t, url)
-  const db = connect(way.url, { max: 5, patience: PATIENCE_MS })
+  const db = connect(way.url, { max: 5, timeoutMs: PATIENCE_MS })
   t.teardown(() => db.destroy())
   // Five open ones, of which one is used while the server is silent.
   await Promise.all(Array.from({ length: 5 }, () => sql`select pg_sleep(0.1)`.execute(db)))
@@ -46,7 +46,7 @@ t.test('once it speaks again no silent connection is used again', async (t) => {
 
 t.test('a statement that is slow is waited for', async (t) => {
   const { db, url } = await testDb(t)
-  const patient = connect(url, { max: 1, patience: PATIENCE_MS })
+  const patient = connect(url, { max: 1, timeoutMs: PATIENCE_MS })
   t.teardown(() => patient.destroy())
   const slow = sql`select pg_sleep(${(PATIENCE_MS * 2) / 1_000}), 1 as one`
   t.match(await slow.execute(patient), { rows: [{ one: 1 }] })

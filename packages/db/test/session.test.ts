@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts'
 import { findServerFault } from '../src/session.ts'
 import { testDb } from '../testing/index.ts'
-import { startProxy } from './way-to.ts'
+import { startProxy } from './start-proxy.ts'
 
 /** Each as far from what we need as a role, a database or a URL can set it. */
 const hostile = {
@@ -175,7 +175,7 @@ t.test('a server that falls silent as the session is set ends the wait', async (
       loggedIn ||= chunk.includes(ready)
     })
   })
-  const other = connect(silent, { max: 1, patience: 500 })
+  const other = connect(silent, { max: 1, timeoutMs: 500 })
   t.teardown(() => other.destroy())
   const error = await sql`select 1`.execute(other).then(
     () => undefined,

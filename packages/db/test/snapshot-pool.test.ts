@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { openSnapshotPool } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
-import { startProxy } from './way-to.ts'
+import { startProxy } from './start-proxy.ts'
 
 const never = new AbortController().signal
 

@@ -40,14 +40,14 @@ async function makeDb(
   if (!server || !adminServer)
     throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = connect(adminServer, { max: 1, patience: DATABASE_TIMEOUT_MS })
+  const admin = connect(adminServer, { max: 1, timeoutMs: DATABASE_TIMEOUT_MS })
   // Copying the files takes a quarter of the time of a copy through the write-ahead log.
   await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(
     admin,
   )
   if (adminServer !== server) await transferDatabase(new URL(server).username, name, admin)
   const url = Object.assign(new URL(server), { pathname: name }).href
-  const db = connect(url, { patience: DATABASE_TIMEOUT_MS, ...options })
+  const db = connect(url, { timeoutMs: DATABASE_TIMEOUT_MS, ...options })
   t.teardown(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
@@ -72,7 +72,7 @@ async function transferDatabase(role: string, name: string, admin: Db): Promise<
 export function asSuperuser(t: Pick<Test, 'teardown'>, { url }: Pick<TestDb, 'url'>): Db {
   if (!adminServer) throw new Error('TEST_DATABASE_URL is not set: run the tests with `pnpm test`')
   const { pathname } = new URL(url)
-  const db = connect(Object.assign(new URL(adminServer), { pathname }).href, { patience: 10_000 })
+  const db = connect(Object.assign(new URL(adminServer), { pathname }).href, { timeoutMs: 10_000 })
   t.teardown(() => db.destroy())
   return db
 }

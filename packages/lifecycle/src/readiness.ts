@@ -48,7 +48,7 @@ export function createReadinessCheck({ db, keys }: { db: Db; keys: Keys }): Read
 
 /**
  * Returns a line on why a process must not start with this database, or undefined. A database that is unreachable or not
- * migrated is no such reason: `readiness` reports it.
+ * migrated is no such reason: the readiness check reports it.
  */
 export async function whyUnusable(db: Db, keys: Keys): Promise<string | undefined> {
   try {

@@ -187,7 +187,9 @@ async function withMails(t: Parameters<typeof testDb>[0], count: number): Promis
   const { id } = await db
     .insertInto('deletions')
     .values({
-      ...{ user_id: 1, next_attempt_at: new Date(), token_hash: randomBytes(32) },
+      user_id: 1,
+      next_attempt_at: new Date(),
+      token_hash: randomBytes(32),
       erase_after: sql<Date>`now() + interval '27 days'` as never,
     })
     .returning('id')

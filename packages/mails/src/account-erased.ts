@@ -1,6 +1,6 @@
 import type { Counts } from '@lethe/db'
 import { compose, type Mail } from './compose.ts'
-import { formatBytes, formatDate } from './words.ts'
+import { formatBytes, formatDate } from './format.ts'
 
 interface AccountErased {
   counts: Counts

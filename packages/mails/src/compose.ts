@@ -1,7 +1,7 @@
 import type { Block } from './block.ts'
+import { NO_BREAK_SPACE } from './format.ts'
 import { layout } from './layout.ts'
 import { plainText } from './plain-text.ts'
-import { NO_BREAK_SPACE } from './words.ts'
 
 export interface Mail {
   subject: string

@@ -1,6 +1,6 @@
 import { compose, type Mail } from './compose.ts'
+import { formatDate, formatDay } from './format.ts'
 import { cancelLink, yourAccount } from './links.ts'
-import { formatDate, formatDay } from './words.ts'
 
 interface DeletionScheduled {
   publicUrl: string

@@ -1,6 +1,6 @@
 import { compose, type Mail } from './compose.ts'
+import { formatBytes, formatDate } from './format.ts'
 import { exportLink, yourAccount } from './links.ts'
-import { formatBytes, formatDate } from './words.ts'
 
 interface ExportReady {
   publicUrl: string

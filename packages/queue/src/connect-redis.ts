@@ -27,13 +27,20 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
   const [first] = hosts
   const common = {
     ...options,
-    ...{ username, password, connectTimeout: CONNECT_TIMEOUT_MS, reconnectOnError: isReplica },
+    username,
+    password,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    reconnectOnError: isReplica,
     ...(tls && { tls: {} }),
   }
   if (form === 'server') return new Redis({ ...common, ...first, db })
   if (form === 'sentinel')
     return new Redis({
-      ...{ ...common, ...sentinel, db, sentinels: hosts, name: master },
+      ...common,
+      ...sentinel,
+      db,
+      sentinels: hosts,
+      name: master,
       sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
       sentinelRetryStrategy: options.retryStrategy,
       ...(tls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),

@@ -46,7 +46,9 @@ export function parseRedisUrl(url: string): RedisAddress {
   const form = (known[3] ?? 'server') as RedisAddress['form']
   const port = form === 'sentinel' ? 26_379 : 6_379
   const address = {
-    ...{ form, tls: known[2] === 's', ...parseUser(user) },
+    form,
+    tls: known[2] === 's',
+    ...parseUser(user),
     hosts: hosts.split(',').map((host) => parseHost(host, port)),
     ...parsePath(form, path),
     ...parseQuery(form, query),
@@ -106,5 +108,5 @@ function parseQuery(form: RedisAddress['form'], query: string) {
 
 /** A Redis URL that cannot be used. */
 class InvalidRedisUrlError extends Error {
-  override name = 'WrongRedisUrl'
+  override name = 'InvalidRedisUrlError'
 }

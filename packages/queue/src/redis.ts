@@ -52,7 +52,8 @@ export async function redisBackend(url: string, onError: (error: Error) => void)
     },
     async worker(name, run, options) {
       const worker = new ClosableWorker(addHashTag(name), run, {
-        ...{ ...options, connection: consumer },
+        ...options,
+        connection: consumer,
         autorun: false,
       })
       // Does not wait, because Redis may not be up yet. The worker starts only after this check: a worker that may

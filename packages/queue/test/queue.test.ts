@@ -10,7 +10,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type Handlers, type JobName, type OpenQueue, openQueue } from '../src/index.ts'
 import { type RedisProcess, startRedis, withServers } from '../testing/index.ts'
-import { startCuttableProxy } from './cuttable.ts'
+import { startCuttableProxy } from './cuttable-proxy.ts'
 
 const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
@@ -396,7 +396,8 @@ async function postgres(t: Test): Promise<Opened> {
   const queue = await openQueue({ databaseUrl: url, onError: (error) => errors.push(error) })
   t.teardown(() => queue.close())
   return {
-    ...{ queue, errors },
+    queue,
+    errors,
     async raw(name, use) {
       const pool = new pg.Pool({ connectionString: url, options: '-c search_path=bullmq' })
       const bullmq = new Queue(
@@ -418,12 +419,15 @@ async function onRedis(t: Test): Promise<Opened> {
   const errors: Error[] = []
   const prefix = uniqueName()
   const queue = await openQueue({
-    ...{ redisUrl: redis, databaseUrl: '', name: prefix },
+    redisUrl: redis,
+    databaseUrl: '',
+    name: prefix,
     onError: (error) => errors.push(error),
   })
   t.teardown(() => queue.close())
   return {
-    ...{ queue, errors },
+    queue,
+    errors,
     async raw(name, use) {
       const connection = new Redis(redis ?? '')
       const bullmq = new Queue(`{${prefix}-${name}}`, { connection })

@@ -3,23 +3,37 @@ import { findRedisUrlFault, parseRedisUrl } from '../src/redis-url.ts'
 
 t.test('a server, with what its URL says of it', async (t) => {
   t.match(parseRedisUrl('redis://localhost'), {
-    ...{ form: 'server', tls: false, username: undefined, password: undefined, db: 0 },
+    form: 'server',
+    tls: false,
+    username: undefined,
+    password: undefined,
+    db: 0,
     hosts: [{ host: 'localhost', port: 6379 }],
   })
   t.match(parseRedisUrl('rediss://ada:p%40ss:word@redis.example:6380/7'), {
-    ...{ form: 'server', tls: true, username: 'ada', password: 'p@ss:word', db: 7 },
+    form: 'server',
+    tls: true,
+    username: 'ada',
+    password: 'p@ss:word',
+    db: 7,
     hosts: [{ host: 'redis.example', port: 6380 }],
   })
   t.match(parseRedisUrl('redis://:p@ss@[::1]/'), {
-    ...{ username: undefined, password: 'p@ss', db: 0 },
+    username: undefined,
+    password: 'p@ss',
+    db: 0,
     hosts: [{ host: '::1', port: 6379 }],
   })
 })
 
 t.test('the master of some Sentinels', async (t) => {
   t.match(parseRedisUrl('redis+sentinel://ada:secret@s1,s2:26380,[::1]:26381/the-master/3'), {
-    ...{ form: 'sentinel', tls: false, username: 'ada', password: 'secret' },
-    ...{ master: 'the-master', db: 3 },
+    form: 'sentinel',
+    tls: false,
+    username: 'ada',
+    password: 'secret',
+    master: 'the-master',
+    db: 3,
     hosts: [
       { host: 's1', port: 26379 },
       { host: 's2', port: 26380 },
@@ -35,7 +49,9 @@ t.test('the master of some Sentinels', async (t) => {
 
 t.test('a cluster, of which any nodes are named', async (t) => {
   t.match(parseRedisUrl('rediss+cluster://:secret@n1,n2:7000/'), {
-    ...{ form: 'cluster', tls: true, password: 'secret' },
+    form: 'cluster',
+    tls: true,
+    password: 'secret',
     hosts: [
       { host: 'n1', port: 6379 },
       { host: 'n2', port: 7000 },

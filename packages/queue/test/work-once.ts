@@ -7,7 +7,8 @@ import { jobNames, openQueue } from '../src/index.ts'
 
 const errors = new Set<string>()
 const queue = await openQueue({
-  ...{ redisUrl: process.env.REDIS_URL, databaseUrl: '' },
+  redisUrl: process.env.REDIS_URL,
+  databaseUrl: '',
   onError: ({ message }) => errors.add(message),
 })
 try {

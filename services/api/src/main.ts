@@ -12,7 +12,7 @@ const config = configOrExit(readConfig)
 const db = connect(config.databaseUrl, {
   statementTimeout: 10_000,
   // A 503 comes within two seconds.
-  patience: 1_500,
+  timeoutMs: 1_500,
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
 })
 const keys = deriveKeys(config.secretKey)

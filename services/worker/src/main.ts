@@ -15,7 +15,7 @@ const log = createLog(config.logLevel)
 const keys = deriveKeys(config.secretKey)
 const connecting = {
   // Running jobs can wait while the database stalls, but for less than the ten seconds of a lease.
-  patience: 5_000,
+  timeoutMs: 5_000,
   onError: throttleErrors((err) => log.warn({ err }, 'database.connection-lost')),
 }
 const db = connect(config.databaseUrl, { max: MAX_DATABASE_CONNECTIONS, ...connecting })

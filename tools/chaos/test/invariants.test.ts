@@ -272,7 +272,7 @@ async function history(t: Test): Promise<History> {
     recorder.note({ what: 'credential', userId: person.user.id, credential: 'old', sent: 0 })
     recorder.note({ ...answered(recorder, 'delete', person, 202), deletionId: id })
   }
-  await f.offerArchive(erased.id)
+  await f.publishArchive(erased.id)
   await sql`update public.exports set status = 'expired', file_name = null, token_nonce = null
     where deletion_id = ${erased.id}`.execute(db)
   await erase(f)

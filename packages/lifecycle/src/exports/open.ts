@@ -95,7 +95,15 @@ function readyArchive(keys: Keys, row: ExportRow | undefined): ReadyArchive {
   const { downloads, downloadedAt, opensVault } = row
   const key = archiveKey(keys, nonce)
   return {
-    ...{ exportId, fileName, key, bytes, sha256, createdAt, expiresAt },
-    ...{ downloads, downloadedAt, opensVault },
+    exportId,
+    fileName,
+    key,
+    bytes,
+    sha256,
+    createdAt,
+    expiresAt,
+    downloads,
+    downloadedAt,
+    opensVault,
   }
 }

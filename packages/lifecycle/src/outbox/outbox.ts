@@ -13,7 +13,7 @@ export interface LeasedMail {
 /** Mails that are sent at the same time share statements. */
 export interface Outbox {
   /** Returns undefined if the job is stale or a duplicate. */
-  take(lease: string): Promise<LeasedMail | undefined>
+  acquire(lease: string): Promise<LeasedMail | undefined>
   read(id: string): Promise<MailFacts>
   /** Returns false if the lease was lost before. */
   finish(ended: Ended): Promise<boolean>
@@ -28,7 +28,7 @@ export function openOutbox(db: Db): Outbox {
   const acquireUnlocked = batchCalls((leases: string[]) => acquireEach(db, 'outbox', leases))
   const finishUnlocked = batchCalls((ended: Ended[]) => finishEach(db, ended, sql`skip locked`))
   return {
-    async take(lease) {
+    async acquire(lease) {
       const taken = (await acquireUnlocked(lease)) ?? (await acquire(db, 'outbox', lease))
       const [row] = taken?.rows ?? []
       return taken && row && { ...row, lease: taken.lease }

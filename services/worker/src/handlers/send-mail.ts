@@ -18,7 +18,7 @@ import { writeMail } from '../write-mail.ts'
 
 export async function sendMail(job: Payload<'send-mail'>, deps: HandlerDeps): Promise<void> {
   const { outbox } = deps
-  const mail = await outbox.take(job.lease)
+  const mail = await outbox.acquire(job.lease)
   if (!mail) return
   const facts = await outbox.read(mail.id)
   const log = deps.log.child({ outbox: mail.id, deletion: facts.deletionId, mail: facts.mail })

@@ -261,15 +261,15 @@ async function startOwnRedis(folder: string): Promise<RedisProcess> {
 async function makeDatabase(server: string, stops: (() => unknown)[]) {
   const name = `chaos_${randomBytes(6).toString('hex')}`
   // The services must answer soon on a busy machine; these connections of the scenario need not.
-  const patience = 120_000
-  const admin = connect(server, { max: 1, patience })
+  const timeoutMs = 120_000
+  const admin = connect(server, { max: 1, timeoutMs })
   // Copying files takes a quarter of the time that copying through the log takes.
   await sql`create database ${sql.id(name)} template lethe_template strategy file_copy`.execute(
     admin,
   )
   const url = new URL(server)
   url.pathname = name
-  const db = connect(url.href, { max: 6, patience })
+  const db = connect(url.href, { max: 6, timeoutMs })
   stops.push(async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)

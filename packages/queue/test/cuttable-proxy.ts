@@ -33,7 +33,9 @@ export async function startCuttableProxy(t: Pick<Test, 'teardown'>, target: stri
   const url = new URL(target)
   url.host = `127.0.0.1:${own}`
   return {
-    ...{ url: url.href, cut, mend: () => listen(own) },
+    url: url.href,
+    cut,
+    mend: () => listen(own),
     /** So many more may connect; the others are refused. */
     admit(count: number) {
       admitted = count

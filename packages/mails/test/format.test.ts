@@ -1,5 +1,5 @@
 import t from 'tap'
-import { formatBytes, formatDate, formatDay, NO_BREAK_SPACE } from '../src/words.ts'
+import { formatBytes, formatDate, formatDay, NO_BREAK_SPACE } from '../src/format.ts'
 
 t.test('dates are in UTC and cut to the minute, wherever the server stands', async (t) => {
   t.equal(spaced(formatDate(new Date('2026-12-27T14:05:59.999Z'))), '27 December 2026, 14:05 UTC')

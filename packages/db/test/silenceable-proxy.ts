@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Test } from 'tap'
-import { startProxy } from './way-to.ts'
+import { startProxy } from './start-proxy.ts'
 
 /** A way to a server on which it can fall silent: no connection ends, and nothing passes. */
 export async function startSilenceableProxy(t: Pick<Test, 'teardown'>, target: string) {
