@@ -3,8 +3,8 @@ import path from 'node:path'
 import { runUntilAsked } from './start/run.ts'
 
 /**
- * `pnpm start`: everything, with an embedded part wherever no real one is named.
- * `pnpm start FOLDER` keeps its data there instead of in `.data`.
+ * `pnpm start [FOLDER]`: starts everything, with an embedded component for each server that the environment does not
+ * name. Stores its data in FOLDER, `.data` by default.
  */
 const root = path.join(import.meta.dirname, '../../..')
 const settingsFile = path.join(root, '.env')
@@ -14,7 +14,7 @@ const asked = new AbortController()
 const forced = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => (asked.signal.aborted ? forced : asked).abort())
-// A terminal that has gone must not keep us from stopping in order.
+// A closed terminal must not prevent an orderly stop.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 process.exit(
@@ -22,7 +22,7 @@ process.exit(
     env: process.env,
     dataDir: path.resolve(process.argv[2] ?? path.join(root, '.data')),
     print: (line) => process.stdout.write(`${line}\n`),
-    complain: (line) => process.stderr.write(`${line}\n`),
+    printError: (line) => process.stderr.write(`${line}\n`),
     asked: asked.signal,
     forced: forced.signal,
   }),

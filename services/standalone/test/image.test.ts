@@ -6,7 +6,7 @@ import { readCompose, readImage, root } from './shape/compose.ts'
 
 const secrets = { SECRET_KEY: 'x', POSTGRES_PASSWORD: 'x' }
 
-t.test('the image has what each of its programs imports', async (t) => {
+t.test('the image contains all imports of its programs', async (t) => {
   const { text, command } = await readImage()
   const services = [...(await readCompose(secrets)).values()]
   const ours = services.filter(({ environment }) => environment.SECRET_KEY)
@@ -22,7 +22,7 @@ t.test('the image has what each of its programs imports', async (t) => {
     t.strictSame(await missingImports(path.join(root, program), installed), [], program)
 })
 
-t.test('its user owns the folder under which the volume holds exports and uploads', async (t) => {
+t.test('the image user owns the folder of the volume with exports and uploads', async (t) => {
   const { text, env } = await readImage()
   const services = await readCompose(secrets)
   const [, user = '', folder = ''] = /chown (\w+):\w+ (\/\w+)/.exec(text) ?? []
@@ -36,14 +36,11 @@ t.test('its user owns the folder under which the volume holds exports and upload
   }
 })
 
-t.test(
-  'no secret, no data of the installation that builds it and no test code goes into the image',
-  async (t) => {
-    const ignored = (await readFile(path.join(root, '.dockerignore'), 'utf8')).split('\n')
-    const left = ['.env', '.data', '.git', '**/node_modules', '**/test', '**/testing', 'tools']
-    for (const name of left) t.ok(ignored.includes(name), name)
-  },
-)
+t.test('the image contains no secret, no local data and no test code', async (t) => {
+  const ignored = (await readFile(path.join(root, '.dockerignore'), 'utf8')).split('\n')
+  const left = ['.env', '.data', '.git', '**/node_modules', '**/test', '**/testing', 'tools']
+  for (const name of left) t.ok(ignored.includes(name), name)
+})
 
 interface Manifest {
   name: string
@@ -62,7 +59,7 @@ async function manifestOf(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) as Manifest
 }
 
-/** The packages of this workspace that `pnpm install --prod --filter NAME...` installs. */
+/** Returns the workspace packages that `pnpm install --prod --filter NAME...` installs. */
 async function withDependencies(name: string): Promise<string[]> {
   const { dependencies = {} } = await manifestOf(folderOf(name))
   const ours = Object.keys(dependencies).filter((one) => one.startsWith('@lethe/'))
@@ -72,7 +69,7 @@ async function withDependencies(name: string): Promise<string[]> {
 const imports =
   /(?:^|\n)\s*(?:import|export)\s+(?!type\b)(?:[\w*{][^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)/g
 
-/** What `--prod` leaves out of all that this file and the files it leads to import. */
+/** Returns what `--prod` leaves out of all imports of this file and of the files that it imports. */
 async function missingImports(main: string, installed: Set<string>): Promise<string[]> {
   const files = new Set([main])
   const missing: string[] = []

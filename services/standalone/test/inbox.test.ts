@@ -25,10 +25,10 @@ const mail = [
   '--b--',
 ].join('\r\n')
 
-t.test('a mail handed in is listed, decoded, and shown as text, HTML and source', async (t) => {
+t.test('lists a received mail decoded, and shows it as text, HTML and source', async (t) => {
   const inbox = await startInbox()
   t.teardown(() => inbox.close())
-  await handIn(inbox.smtpUrl)
+  await sendMails(inbox.smtpUrl)
   const listed = await (await fetch(`${inbox.webUrl}/api/mails`)).json()
   t.match(listed, [
     {
@@ -45,20 +45,17 @@ t.test('a mail handed in is listed, decoded, and shown as text, HTML and source'
   t.match(html.headers.get('content-security-policy'), /^sandbox .*default-src 'none'/)
 })
 
-t.test(
-  'the page and its parts are there; nothing else is, and nothing changes by asking',
-  async (t) => {
-    const inbox = await startInbox()
-    t.teardown(() => inbox.close())
-    for (const path of ['/', '/inbox.js', '/inbox.css'])
-      t.equal((await fetch(inbox.webUrl + path)).status, 200, path)
-    for (const path of ['/api/mails/1/source', '/../package.json', '/nothing'])
-      t.equal((await fetch(inbox.webUrl + path)).status, 404, path)
-    t.equal((await fetch(`${inbox.webUrl}/api/mails`, { method: 'DELETE' })).status, 405)
-  },
-)
+t.test('serves the page and its assets, nothing else, and only by GET', async (t) => {
+  const inbox = await startInbox()
+  t.teardown(() => inbox.close())
+  for (const path of ['/', '/inbox.js', '/inbox.css'])
+    t.equal((await fetch(inbox.webUrl + path)).status, 200, path)
+  for (const path of ['/api/mails/1/source', '/../package.json', '/nothing'])
+    t.equal((await fetch(inbox.webUrl + path)).status, 404, path)
+  t.equal((await fetch(`${inbox.webUrl}/api/mails`, { method: 'DELETE' })).status, 405)
+})
 
-t.test('a web site whose name leads to this machine reads nothing', async (t) => {
+t.test('a web site whose name resolves to this machine cannot read mails', async (t) => {
   const inbox = await startInbox()
   t.teardown(() => inbox.close())
   const { port } = new URL(inbox.webUrl)
@@ -74,17 +71,17 @@ t.test('a web site whose name leads to this machine reads nothing', async (t) =>
   }
 })
 
-t.test('two hundred mails are kept, the newest', async (t) => {
+t.test('keeps the newest two hundred mails', async (t) => {
   const inbox = await startInbox()
   t.teardown(() => inbox.close())
-  await handIn(inbox.smtpUrl, 201)
+  await sendMails(inbox.smtpUrl, 201)
   t.equal(inbox.mails().length, 200)
   t.equal(inbox.mails()[0]?.id, 201)
   t.equal((await fetch(`${inbox.webUrl}/api/mails/1/source`)).status, 404)
 })
 
-/** Speaks SMTP as a client would, so many mails in one conversation. */
-async function handIn(smtpUrl: string, times = 1): Promise<void> {
+/** Sends `count` mails over one SMTP connection. */
+async function sendMails(smtpUrl: string, times = 1): Promise<void> {
   const { hostname, port } = new URL(smtpUrl)
   const socket = connect(Number(port), hostname)
   const commands = ['EHLO x']

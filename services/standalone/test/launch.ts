@@ -13,7 +13,7 @@ export type Ports = {
   INBOX_PORT: number
 }
 
-/** `pnpm start`, as a process of its own, whatever `.env` says on this machine. */
+/** Runs `pnpm start` as a process, independent of this machine's `.env`. */
 export function launch(
   t: Pick<Test, 'teardown'>,
   dataDir: string,
@@ -54,13 +54,13 @@ export function launch(
   }
 }
 
-/** An empty variable counts as none, and keeps the one of `.env` out. */
+/** An empty variable counts as unset and overrides the one in `.env`. */
 const named = [
   ...['HOST', 'WORKER_HOST', 'PUBLIC_URL', 'DATABASE_URL', 'REDIS_URL', 'SMTP_URL', 'MAIL_FROM'],
   ...['SECRET_KEY', 'GRACE_PERIOD', 'EXPORT_DIR', 'UPLOAD_DIR', 'LOG_LEVEL', 'RATE_LIMITS'],
 ]
 
-/** Every process that this one started, and those that they started. */
+/** Returns all child processes of this process, and their children. */
 export async function descendants(pid: number): Promise<number[]> {
   const all = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
   const parents = await Promise.all(all.map(parentOf))

@@ -12,48 +12,45 @@ import { descendants, launch, type Ports } from './launch.ts'
 const run = promisify(execFile)
 const cli = path.join(import.meta.dirname, '../../cli/src/main.ts')
 
-t.test(
-  'from nothing to a deleted account by the lines that it prints, and back to nothing',
-  async (t) => {
-    const { dataDir, ports } = await machine(t)
-    const start = launch(t, dataDir, ports)
-    await start.ready()
+t.test('the printed commands lead to a deletion, and a stop leaves no process', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
+  const start = launch(t, dataDir, ports)
+  await start.ready()
 
-    for (const port of [ports.PORT, ports.WORKER_PORT])
-      t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
-    const lines = start.output().match(/^ {2}.*curl.*$/gm) ?? []
-    t.equal(lines.length, 3)
-    const answers = []
-    for (const line of lines) answers.push((await run('sh', ['-c', line], { cwd: '/' })).stdout)
-    t.match(answers[0], /"email":"demo@example\.com"/)
-    t.match(answers[1], /"status":"pending"/)
-    t.match(answers[2], /"subject":"Your account will be erased/)
+  for (const port of [ports.PORT, ports.WORKER_PORT])
+    t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+  const lines = start.output().match(/^ {2}.*curl.*$/gm) ?? []
+  t.equal(lines.length, 3)
+  const answers = []
+  for (const line of lines) answers.push((await run('sh', ['-c', line], { cwd: '/' })).stdout)
+  t.match(answers[0], /"email":"demo@example\.com"/)
+  t.match(answers[1], /"status":"pending"/)
+  t.match(answers[2], /"subject":"Your account will be erased/)
 
-    for (const name of ['', 'postgres', 'exports', 'uploads'])
-      t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o700, name)
-    for (const name of ['secret-key', 'database-url'])
-      t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o600, name)
+  for (const name of ['', 'postgres', 'exports', 'uploads'])
+    t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o700, name)
+  for (const name of ['secret-key', 'database-url'])
+    t.equal((await stat(path.join(dataDir, name))).mode & 0o777, 0o600, name)
 
-    const doctor = await run(process.execPath, [cli, 'doctor'], {
-      cwd: path.dirname(dataDir),
-      env: { PATH: process.env.PATH },
-    })
-    t.match(doctor.stdout, /^ok +database +PostgreSQL/m, 'it looks at what runs in its folder')
-    t.match(doctor.stdout, /^ok +SMTP/m)
-    t.match(doctor.stdout, /^Wrong: 0,/m)
+  const doctor = await run(process.execPath, [cli, 'doctor'], {
+    cwd: path.dirname(dataDir),
+    env: { PATH: process.env.PATH },
+  })
+  t.match(doctor.stdout, /^ok +database +PostgreSQL/m, 'the doctor checks what runs in its folder')
+  t.match(doctor.stdout, /^ok +SMTP/m)
+  t.match(doctor.stdout, /^Wrong: 0,/m)
 
-    const processes = await descendants(start.pid)
-    t.ok(processes.length >= 3)
-    t.equal(await start.stop('SIGINT'), 0)
-    t.same(processes.filter(isAlive), [])
-    t.notOk((await readdir(dataDir)).includes('environment.json'))
-  },
-)
+  const processes = await descendants(start.pid)
+  t.ok(processes.length >= 3)
+  t.equal(await start.stop('SIGINT'), 0)
+  t.same(processes.filter(isAlive), [])
+  t.notOk((await readdir(dataDir)).includes('environment.json'))
+})
 
 t.test(
-  'started again, it is as it was: the key, the account and its password, told only once',
+  'a second start keeps the key and the account, and does not show the password again',
   async (t) => {
-    const { dataDir, ports } = await machine(t)
+    const { dataDir, ports } = await makeFolderAndPorts(t)
     const first = launch(t, dataDir, ports)
     await first.ready()
     const key = await readFile(path.join(dataDir, 'secret-key'), 'utf8')
@@ -82,8 +79,8 @@ t.test(
   },
 )
 
-t.test('a service that dies is named, and ends the whole', async (t) => {
-  const { dataDir, ports } = await machine(t)
+t.test('a service that dies is named and stops everything', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
   const start = launch(t, dataDir, ports)
   await start.ready()
   const processes = await descendants(start.pid)
@@ -93,29 +90,26 @@ t.test('a service that dies is named, and ends the whole', async (t) => {
   t.same(processes.filter(isAlive), [])
 })
 
-t.test(
-  'a start that is killed takes its services along, and the next one finds all in order',
-  async (t) => {
-    const { dataDir, ports } = await machine(t)
-    const killed = launch(t, dataDir, ports)
-    await killed.ready()
-    const processes = await descendants(killed.pid)
-    const services = [
-      await find(processes, 'services/api/src/main.ts'),
-      await find(processes, 'services/worker/src/main.ts'),
-    ]
-    await killed.stop('SIGKILL')
-    await until('the services have ended', () => !services.some(isAlive))
+t.test('a killed start takes its services along, and the next start works', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
+  const killed = launch(t, dataDir, ports)
+  await killed.ready()
+  const processes = await descendants(killed.pid)
+  const services = [
+    await find(processes, 'services/api/src/main.ts'),
+    await find(processes, 'services/worker/src/main.ts'),
+  ]
+  await killed.stop('SIGKILL')
+  await until('the services have ended', () => !services.some(isAlive))
 
-    const next = launch(t, dataDir, ports)
-    await next.ready()
-    t.same(processes.filter(isAlive), [], 'PostgreSQL is a new one')
-    t.equal(await next.stop('SIGINT'), 0)
-  },
-)
+  const next = launch(t, dataDir, ports)
+  await next.ready()
+  t.same(processes.filter(isAlive), [], 'PostgreSQL is a new one')
+  t.equal(await next.stop('SIGINT'), 0)
+})
 
-t.test('asked to stop while it is starting, it stops', async (t) => {
-  const { dataDir, ports } = await machine(t)
+t.test('stops when asked to while it is starting', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
   const start = launch(t, dataDir, ports)
   await until('the services are being started', () => start.output().includes('Starting the API'))
   const processes = await descendants(start.pid)
@@ -123,8 +117,8 @@ t.test('asked to stop while it is starting, it stops', async (t) => {
   t.same(processes.filter(isAlive), [])
 })
 
-t.test('a port that is taken is told in one line, with its variable', async (t) => {
-  const { dataDir, ports } = await machine(t)
+t.test('reports a taken port in one line with its variable', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
   const holder = createServer().listen(ports.WORKER_PORT, '127.0.0.1')
   t.teardown(() => holder.close())
   const start = launch(t, dataDir, ports)
@@ -136,28 +130,25 @@ t.test('a port that is taken is told in one line, with its variable', async (t) 
   t.same(await readdir(dataDir), [])
 })
 
-t.test(
-  'settings that cannot be used are told in one line, and nothing is left running',
-  async (t) => {
-    const { dataDir, ports } = await machine(t)
-    const wrong = launch(t, dataDir, { ...ports, PORT: 'here' })
-    t.equal(await wrong.ended, 1)
-    t.equal(wrong.output(), 'PORT is "here"; it takes a port number from 0 to 65535\n')
+t.test('reports unusable settings in one line and leaves no process', async (t) => {
+  const { dataDir, ports } = await makeFolderAndPorts(t)
+  const wrong = launch(t, dataDir, { ...ports, PORT: 'here' })
+  t.equal(await wrong.ended, 1)
+  t.equal(wrong.output(), 'PORT is "here"; it takes a port number from 0 to 65535\n')
 
-    const elsewhere = { ...ports, DATABASE_URL: 'postgres://lethe:hidden@127.0.0.1:1/lethe' }
-    const away = launch(t, dataDir, elsewhere)
-    t.equal(await away.ended, 1)
-    t.match(away.output(), /^The database that DATABASE_URL names does not answer.*\n$/)
-    t.notMatch(away.output(), 'hidden')
+  const elsewhere = { ...ports, DATABASE_URL: 'postgres://lethe:hidden@127.0.0.1:1/lethe' }
+  const away = launch(t, dataDir, elsewhere)
+  t.equal(await away.ended, 1)
+  t.match(away.output(), /^The database that DATABASE_URL names does not answer.*\n$/)
+  t.notMatch(away.output(), 'hidden')
 
-    const refused = launch(t, dataDir, { ...ports, GRACE_PERIOD: '27' })
-    t.equal(await refused.ended, 1)
-    t.match(refused.output(), /\nThe API did not start; its last words were:\nGRACE_PERIOD is "27"/)
-    t.same(await descendants(refused.pid), [])
-  },
-)
+  const refused = launch(t, dataDir, { ...ports, GRACE_PERIOD: '27' })
+  t.equal(await refused.ended, 1)
+  t.match(refused.output(), /\nThe API did not start; its last lines were:\nGRACE_PERIOD is "27"/)
+  t.same(await descendants(refused.pid), [])
+})
 
-async function machine(t: Test): Promise<{ dataDir: string; ports: Ports }> {
+async function makeFolderAndPorts(t: Test): Promise<{ dataDir: string; ports: Ports }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-start-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const [PORT, WORKER_PORT, INBOX_PORT] = [await freePort(), await freePort(), await freePort()]

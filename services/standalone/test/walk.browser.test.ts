@@ -16,14 +16,18 @@ const entry = { site: 'https://bank.example', username: 'ada', password: 'hunter
 const noChromium = CHROMIUM_PATH ? false : 'no Chromium on this machine'
 const noRedis = TEST_REDIS_URL ? false : 'no redis-server on this machine'
 
-t.test('on PostgreSQL alone', { skip: noChromium }, (t) => walk(t, undefined))
-// A database of Redis of its own: two workers on one queue need one PostgreSQL.
-t.test('with the queue on Redis', { skip: noChromium || noRedis }, (t) =>
-  walk(t, `${TEST_REDIS_URL}/7`),
+t.test('the mailed links and their pages work on PostgreSQL alone', { skip: noChromium }, (t) =>
+  followMails(t, undefined),
+)
+// A separate Redis database: two workers on one queue must share one PostgreSQL.
+t.test(
+  'the mailed links and their pages work with the queue on Redis',
+  { skip: noChromium || noRedis },
+  (t) => followMails(t, `${TEST_REDIS_URL}/7`),
 )
 
-/** As a person would: from each mail to its page, and what the page is for. */
-async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
+/** Follows each mail to its page, and uses the page as a person would. */
+async function followMails(t: Test, redisUrl: string | undefined): Promise<void> {
   const { api, inbox } = await startLethe(t, redisUrl)
   const context = await openBrowser(t)
   const page = await context.newPage()
@@ -31,14 +35,14 @@ async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
   await ada.logIn()
   await ada.ask('POST', `/v1/users/${ada.id}/passwords`, entry)
 
-  await leave(ada)
+  await requestDeletion(ada)
   await page.goto(await mailedLink(inbox, `${api}/deletion/cancel#token=`))
   await page.getByRole('button', { name: 'Keep my account' }).click()
   await page.getByRole('heading', { name: 'Good to have you back' }).waitFor()
-  t.equal((await ada.logIn()).status, 201, 'the button of the cancel page gives the account back')
+  t.equal((await ada.logIn()).status, 201, 'the button on the cancel page restores the account')
   const seen = inbox.mails().length
 
-  await leave(ada)
+  await requestDeletion(ada)
   await page.goto(await mailedLink(inbox, `${api}/export#token=`, seen))
   await page.getByRole('heading', { name: 'Your data is ready' }).waitFor()
   const [archive] = await Promise.all([
@@ -49,7 +53,7 @@ async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
   const files = await listArchive(await readFile(await archive.path()))
   t.ok(
     files.some(({ name }) => name === 'data/saved-passwords.csv'),
-    'the export page gives the archive',
+    'the export page serves the archive',
   )
 
   await page.getByLabel('Password of your account').fill(password)
@@ -60,12 +64,12 @@ async function walk(t: Test, redisUrl: string | undefined): Promise<void> {
   t.match(await readFile(await passwords.path(), 'utf8'), 'https://bank.example,ada,hunter2')
 }
 
-async function leave(person: DemoPerson): Promise<void> {
+async function requestDeletion(person: DemoPerson): Promise<void> {
   const asked = await person.ask('DELETE', `/v1/users/${person.id}`)
   if (asked.status !== 202) throw new Error(`the deletion was answered with ${asked.status}`)
 }
 
-/** The link that stands alone on its line in a mail that came after the first `seen`. */
+/** Returns the link that is alone on its line, from a mail after the first `seen` ones. */
 function mailedLink(inbox: Inbox, start: string, seen = 0): Promise<string> {
   return until(`the mail with ${start}`, () =>
     inbox
@@ -76,7 +80,7 @@ function mailedLink(inbox: Inbox, start: string, seen = 0): Promise<string> {
   )
 }
 
-/** Both services as processes, on a database of the test's own. */
+/** Starts both services as processes on a database of this test. */
 async function startLethe(t: Test, redisUrl: string | undefined) {
   const { url } = await testDb(t)
   const inbox = await startInbox()

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** What a bench plays on: a database of its own, on a server of its own that writes its log there. */
+/** The environment of a benchmark: a database and a PostgreSQL server of its own; `log` is the server's log file. */
 export interface BenchEnvironment {
   db: Db
   databaseUrl: string
@@ -10,7 +10,7 @@ export interface BenchEnvironment {
   log: string
 }
 
-/** People with a key, a picture, a session and so many saved passwords; returns their numbers. */
+/** Inserts people with a key, a picture, a session and `savedPasswords` saved passwords; returns their ids. */
 export async function makePeople(db: Db, count: number, savedPasswords: number): Promise<number[]> {
   const mark = randomUUID()
   const { rows } = await sql<{ id: number }>`
@@ -34,7 +34,10 @@ export async function makePeople(db: Db, count: number, savedPasswords: number):
   return rows.map(({ id }) => id)
 }
 
-/** As if these people had asked for it a month ago; their exports are given up, they are not what is measured. */
+/**
+ * Inserts deletions that these people requested a month ago. Their exports count as failed, because they are not
+ * measured.
+ */
 export async function deletionsDue(db: Db, ids: number[]): Promise<void> {
   await sql`
     with off as (

@@ -11,26 +11,26 @@ const BATCH = 1_000
 const limits = { floor: 1_000, share: 1 }
 
 /**
- * Ten thousand ordinary people, erased by the plan; as many by the bare deletes of the same rows, without and
- * with counts; and as many as the worker does it, from the lease to the last mail. A batch of each in turn, each time another
- * one first, so that all have the same machine; a first batch of each is not counted, in which the plan is made. The
- * batches in the middle are compared: a disk that is busy for a moment says nothing of any.
+ * Compares four ways to erase ten thousand ordinary people: by the plan, by bare deletes of the same rows with and
+ * without counts, and as the worker does it, from the lease to the last mail. The ways alternate batch by batch in
+ * changing order, so that all meet the same load. The first batch of each is a warm-up. Medians are compared, so a
+ * moment of a busy disk does not matter.
  */
 export async function eraseMany({ db }: BenchEnvironment): Promise<void> {
   const make = () => makePeople(db, PEOPLE + BATCH, 3)
   const [planned, counted, bare] = [await make(), await make(), await make()]
   await deletionsDue(db, await make())
   await sql`vacuum analyze`.execute(db)
-  const took: Record<Deed, number[]> = { planned: [], counted: [], bare: [], whole: [] }
-  const deeds: [Deed, (n: number) => Promise<void>][] = [
+  const took: Record<Method, number[]> = { planned: [], counted: [], bare: [], worker: [] }
+  const methods: [Method, (n: number) => Promise<void>][] = [
     ['planned', (n) => eraseByPlan(db, batch(planned, n))],
     ['counted', (n) => deleteAndCount(db, batch(counted, n))],
     ['bare', (n) => deleteRows(db, batch(bare, n))],
-    ['whole', () => eraseNext(db)],
+    ['worker', () => eraseNext(db)],
   ]
   for (let n = 0; n <= PEOPLE / BATCH; n++)
-    for (let place = 0; place < deeds.length; place++) {
-      const [name, run] = deeds[(n + place) % deeds.length] as (typeof deeds)[number]
+    for (let place = 0; place < methods.length; place++) {
+      const [name, run] = methods[(n + place) % methods.length] as (typeof methods)[number]
       const ms = await timed(() => run(n))
       if (n > 0) took[name].push(ms)
     }
@@ -43,15 +43,15 @@ export async function eraseMany({ db }: BenchEnvironment): Promise<void> {
     const ms = median(batches)
     const each = Math.round(BATCH / (ms / 1_000)).toLocaleString('en')
     const [toBare, toCounted] = [bareMs / ms, countedMs / ms].map((ratio) => ratio.toFixed(2))
-    return `${each.padStart(7)} people/s, ${toBare} of the bare deletes, ${toCounted} of those that count`
+    return `${each.padStart(7)} people/s, ${toBare} of the bare deletes, ${toCounted} of those with counts`
   }
   console.log(`bare deletes of their rows        ${rate(took.bare)}`)
-  console.log(`and that tell how many of whom    ${rate(took.counted)}`)
+  console.log(`bare deletes with counts          ${rate(took.counted)}`)
   console.log(`erased by the plan                ${rate(took.planned)}`)
-  console.log(`from the lease to the last mail   ${rate(took.whole)}`)
+  console.log(`from the lease to the last mail   ${rate(took.worker)}`)
 }
 
-type Deed = 'planned' | 'counted' | 'bare' | 'whole'
+type Method = 'planned' | 'counted' | 'bare' | 'worker'
 
 const batch = (ids: number[], n: number) => ids.slice(n * BATCH, (n + 1) * BATCH)
 

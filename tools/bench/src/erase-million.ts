@@ -8,13 +8,14 @@ import { sql } from 'kysely'
 import { type BenchEnvironment, deletionsDue, makePeople } from './bench-environment.ts'
 
 const ROWS = 1_000_000
-const PER_SECOND = 50
-const SECONDS = 30
+const REQUESTS_PER_SECOND = 50
+const MEASURE_SECONDS = 30
 const TIMEOUT_MS = 600_000
 
 /**
- * One person with a million rows is erased while others use the API at a steady pace, of which half reads and half writes.
- * Their waits before and meanwhile are compared, and each wait for a lock of more than 100 ms is counted: PostgreSQL notes it.
+ * Erases one person with a million rows while other people use the API at a steady rate, half reads and half writes.
+ * Compares their response times before and during the erasure, and counts the lock waits over 100 ms that PostgreSQL
+ * logs.
  */
 export async function eraseMillion({
   db,
@@ -46,19 +47,19 @@ export async function eraseMillion({
   try {
     const caller = await signUp(apiUrl)
     await measure(caller, async () => wait(5_000))
-    const before = await measure(caller, () => wait(SECONDS * 1_000))
+    const before = await measure(caller, () => wait(MEASURE_SECONDS * 1_000))
     const began = performance.now()
     await deletionsDue(db, [large])
     const meanwhile = await measure(caller, async () => {
       await until('the end of the erasure', async () => !(await isThere()), TIMEOUT_MS)
     })
     const took = (performance.now() - began) / 1_000
-    const after = await measure(caller, () => wait(SECONDS * 1_000))
+    const after = await measure(caller, () => wait(MEASURE_SECONDS * 1_000))
     const counts = await sql<{
       counts: unknown
     }>`select erased_counts as counts from public.deletions`.execute(db)
     console.log(
-      `${ROWS.toLocaleString('en')} rows were erased within ${took.toFixed(1)} s: ${JSON.stringify(counts.rows[0]?.counts)}`,
+      `${ROWS.toLocaleString('en')} rows were erased in ${took.toFixed(1)} s: ${JSON.stringify(counts.rows[0]?.counts)}`,
     )
     for (const [name, waits] of Object.entries({ before, meanwhile, after }))
       console.log(
@@ -83,7 +84,7 @@ export async function eraseMillion({
 
 type Ask = () => Promise<void>
 
-/** Somebody who reads what is theirs and saves passwords, in turn. */
+/** Signs up a person; each call reads their data or saves a password, in turn. */
 async function signUp(url: string): Promise<Ask> {
   const body = { email: 'ada@bench.example', password: 'correct horse battery staple' }
   const { user } = await post(`${url}/v1/users`, body)
@@ -102,7 +103,7 @@ async function signUp(url: string): Promise<Ask> {
         ? await fetch(at, { headers })
         : await fetch(`${at}/passwords`, { method: 'POST', headers, body: entry })
     await response.arrayBuffer()
-    // An account holds two thousand of them.
+    // An account holds at most two thousand of them; then the answer is 409.
     if (!response.ok && response.status !== 409) throw new Error(`answered with ${response.status}`)
   }
 }
@@ -114,14 +115,17 @@ async function post(url: string, body: object) {
   return response.json() as Promise<{ user: { id: number }; accessToken: string }>
 }
 
-/** Asks at a steady pace, whatever the answers take, until `during` is over; the milliseconds that each took, sorted. */
+/**
+ * Sends requests at a steady rate, however long the answers take, until `during` ends; returns the response times in
+ * milliseconds.
+ */
 async function measure(ask: Ask, during: () => Promise<unknown>): Promise<number[]> {
   const waits: number[] = []
   const asked: Promise<void>[] = []
   const timer = setInterval(() => {
     const began = performance.now()
     asked.push(ask().then(() => void waits.push(performance.now() - began)))
-  }, 1_000 / PER_SECOND)
+  }, 1_000 / REQUESTS_PER_SECOND)
   try {
     await during()
   } finally {

@@ -11,9 +11,9 @@ const PEOPLE = 5_000
 const TIMEOUT_MS = 600_000
 
 /**
- * So many people with ten saved passwords ask for an archive at the same moment; from there to the last one that can be
- * fetched, by one worker as it runs in production, with the mails that tell of them. First with the queue on Redis, then
- * with the queue on PostgreSQL.
+ * `PEOPLE` people with ten saved passwords each request an archive at the same moment. Measures the time until the last
+ * archive is ready, and until the last mail about it has left, with one worker as in production; first with the queue
+ * on Redis, then on PostgreSQL.
  */
 export async function exportMany(environment: BenchEnvironment): Promise<void> {
   const program = await findRedisServer()

@@ -5,7 +5,7 @@ import { makeArchive, openStorage } from '@lethe/archive'
 import { connect, openSnapshotPool } from '@lethe/db'
 import { makePlan } from '@lethe/erasure'
 
-// Exports one person, and prints how long that took, in milliseconds, and the most memory that the process had.
+// Exports one person, and prints the time in milliseconds and the peak memory of the process.
 const [url = '', userId, folder = ''] = process.argv.slice(2)
 const db = connect(url, { max: 1 })
 const plan = await makePlan(db, dataMap)

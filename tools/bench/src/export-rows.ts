@@ -13,10 +13,10 @@ const ROUNDS = 3
 const child = path.join(import.meta.dirname, 'export-one.ts')
 
 /**
- * One person with so many saved passwords (two million, or the number that follows the name), exported whole: read, turned into
- * JSON and CSV, deflated, sealed, stored; beside `psql` that copies the same rows as JSON to nowhere, and pg-query-stream
- * that writes them as JSON. In turn, so that each has the same machine; the medians are compared. What an export takes in memory at
- * most is compared with what one of a tenth of the rows takes.
+ * Exports one person with many saved passwords (two million, or the number after the name): reads them, writes JSON and
+ * CSV, deflates, seals and stores. For comparison `psql` copies the same rows as JSON to /dev/null, and pg-query-stream
+ * converts them to JSON. They alternate, so that each meets the same load; medians are compared. The peak memory is
+ * compared with that of an export with a tenth of the rows.
  */
 export async function exportRows(
   environment: BenchEnvironment,
@@ -56,7 +56,7 @@ export async function exportRows(
   )
 }
 
-/** As different from each other as those of a person. As a replica: neither fence nor foreign key looks at each of them. */
+/** Inserts rows as varied as real ones. In replica mode, so that no fence or foreign key is checked for each row. */
 function savePasswords({ db }: BenchEnvironment, userId: number, rows: number) {
   return db.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
@@ -68,7 +68,7 @@ function savePasswords({ db }: BenchEnvironment, userId: number, rows: number) {
   })
 }
 
-/** In a process of its own, as large exports are measured best; it tells how long it took and its peak. */
+/** Exports in a separate process, as exports of large accounts are measured; it prints its time and peak memory. */
 async function exportOne({ databaseUrl, folder }: BenchEnvironment, userId: number) {
   const { stdout } = await promisify(execFile)(
     process.execPath,

@@ -25,7 +25,7 @@ if (!bench) {
 }
 
 const folder = await mkdtemp(path.join(tmpdir(), 'lethe-bench-'))
-// As an installation has it: what is committed is on the disk, and whoever waits long for a lock is noted.
+// Durable, as in production: commits reach the disk. Long lock waits are logged.
 const postgres = await startPostgres({
   dataDir: path.join(folder, 'postgres'),
   settings: {

@@ -1,4 +1,4 @@
-/** How long it takes, in milliseconds. */
+/** Returns the time that `run` takes, in milliseconds. */
 export async function timed(run: () => Promise<void>): Promise<number> {
   const began = performance.now()
   await run()

@@ -20,7 +20,7 @@ interface Result {
 }
 
 /** A scenario mostly waits, so three run side by side. */
-const LANES = 3
+const MAX_AT_ONCE = 3
 
 /** Runs the scenarios and prints a Markdown table of the results; returns the exit code. */
 export async function playAll(options: RunOptions): Promise<number> {
@@ -35,7 +35,7 @@ export async function playAll(options: RunOptions): Promise<number> {
     for (let next = waiting.shift(); next; next = waiting.shift())
       outcomes.push(await play(next.scenario, next.queue, options))
   }
-  await Promise.all(Array.from({ length: LANES }, lane))
+  await Promise.all(Array.from({ length: MAX_AT_ONCE }, lane))
   print(summary(outcomes, seed, (performance.now() - began) / 60_000))
   return outcomes.some(({ failure }) => failure) ? 1 : 0
 }
@@ -54,7 +54,7 @@ async function play(scenario: Scenario, queue: Queue, options: RunOptions): Prom
     return { scenario, queue, seconds: seconds(), played }
   } catch (failure) {
     const again = `pnpm chaos ${scenario.name} --queue ${queue} --seed ${seed}${full ? '' : ' --short'}`
-    print(`✗ ${failure instanceof Error ? failure.stack : failure}\n  again: ${again}`)
+    print(`✗ ${failure instanceof Error ? failure.stack : failure}\n  repeat: ${again}`)
     return { scenario, queue, seconds: seconds(), failure }
   }
 }
@@ -69,8 +69,8 @@ function summary(outcomes: Result[], seed: number, minutes: number): string {
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
   const failed = outcomes.filter(({ failure }) => failure).length
   const unjudged = outcomes.flatMap(({ played }) => played?.unjudged ?? []).length
-  const rest =
+  const remark =
     unjudged > 0 ? `, ${unjudged} claims cannot be judged on a machine as slow as this` : ''
-  const verdict = (failed === 0 ? 'All as claimed' : `${failed} not as claimed`) + rest
+  const verdict = (failed === 0 ? 'All claims hold' : `${failed} scenarios failed`) + remark
   return `\n${lines.join('\n')}\n\n${verdict}, seed ${seed}, ${minutes.toFixed(1)} minutes.`
 }

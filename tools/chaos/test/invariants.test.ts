@@ -24,9 +24,9 @@ import t, { type Test } from 'tap'
 import { type Recorder, startRecorder } from '../src/history/recorder.ts'
 import type { Offer } from '../src/system/mail-sink.ts'
 
-// The checker is what all of chaos rests on: each invariant is broken by hand here, and has to say so.
+// All of chaos depends on this checker, so this test breaks each invariant by hand and expects a report.
 
-t.test('a history in which all is well breaks none of the invariants', async (t) => {
+t.test('a correct history breaks no invariant', async (t) => {
   const h = await history(t)
   const counts = await h.check()
   t.match(counts, { deletions: 3, answers: 7 })
@@ -60,7 +60,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
   ],
   I3: [
     {
-      does: 'a session of before that is still accepted',
+      does: 'a session from before the deletion that is still accepted',
       act: ({ recorder, carl }) =>
         recorder.note({ ...answered(recorder, 'use', carl, 200), credential: 'old' }),
       says: /I3 .*use was accepted/,
@@ -86,7 +86,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
   ],
   I4: [
     {
-      does: 'a deletion that is never done',
+      does: 'a deletion that is never completed',
       act: ({ db, pending }) =>
         sql`update public.deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '1 hour',
           next_reminder_at = null where id = ${pending.id}`.execute(db),
@@ -124,7 +124,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
       says: /I6 .*has 0 mails of the kind deletion-cancelled/,
     },
     {
-      does: 'a mail that is said to be sent and never came',
+      does: 'a mail that is recorded as sent and never came',
       act: ({ offers }) => offers.pop(),
       says: /I6 .*is said to be sent and never came/,
     },
@@ -154,7 +154,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
   ],
   I7: [
     {
-      does: 'a bystander’s row that is touched',
+      does: 'a changed row of a bystander',
       act: ({ db, dora }) =>
         sql`update public.users set display_name = 'Dorothy' where id = ${dora.user.id}`.execute(
           db,
@@ -185,7 +185,7 @@ const sabotage: Record<string, { does: string; act(h: History): unknown; says: R
   ],
   I9: [
     {
-      does: 'an archive on offer that is not there',
+      does: 'a ready archive whose file is missing',
       act: ({ db, pending }) =>
         sql`update public.exports set status = 'ready', created_at = now(), expires_at = now() + interval '1 day',
           file_name = id || '.' || gen_random_uuid() || '.zip.age', bytes = 10, sha256 = sha256('x') where deletion_id = ${pending.id}`.execute(
@@ -234,7 +234,7 @@ interface History {
   check(): ReturnType<Recorder['check']>
 }
 
-/** Ada was erased, Bert cancelled, Carl is in his grace period, and Dora has nothing to do with any of it. */
+/** Ada was erased, Bert cancelled, Carl is in his grace period, and Dora is a bystander. */
 async function history(t: Test): Promise<History> {
   const { db } = await testDb(t)
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-history-'))
@@ -294,7 +294,7 @@ async function erase({ db }: TestContext): Promise<void> {
   await finishErasure(db, await planErasure(db), await claimDeletions(db, lease, breakerLimits))
 }
 
-/** As if every mail had left, once. */
+/** Marks every mail as sent once. */
 async function deliver(db: Db, offers: Offer[]): Promise<void> {
   const mails = await db.selectFrom('outbox').select(['id', 'mail', 'deletion_id']).execute()
   for (const { id, mail, deletion_id } of mails)

@@ -17,7 +17,7 @@ t.setTimeout(180_000)
 
 const log = { warn: () => {} }
 
-t.test('a physical copy that has diverged collects nothing of production', async (t) => {
+t.test('a diverged physical copy removes no archive of production', async (t) => {
   const folder = t.testdir()
   const [one, two] = [path.join(folder, 'one'), path.join(folder, 'two')]
   const exportDir = path.join(folder, 'exports')
@@ -26,7 +26,7 @@ t.test('a physical copy that has diverged collects nothing of production', async
   const seed = connect(first.url)
   await migrate(seed)
   await guardFolders({ db: seed, map: dataMap, folders: openMarkedFolders(dirs), log }).start()
-  // A try that is under way at the moment of the copy.
+  // An attempt in progress at the moment of the copy.
   const underWay = await attempt(seed, exportDir, 'pending')
   await seed.destroy()
   await first.stop()
@@ -59,7 +59,7 @@ t.test('a physical copy that has diverged collects nothing of production', async
   )
 })
 
-/** A recorded try of an export, and its file; returns the file's name. */
+/** Records an attempt of an export and writes its file; returns the file's name. */
 async function attempt(db: Db, exportDir: string, status: 'pending'): Promise<string> {
   const [id, lease, hash] = [crypto.randomUUID(), crypto.randomUUID(), randomBytes(32)]
   await db

@@ -17,7 +17,7 @@ const redis = process.env.TEST_REDIS_URL
 const withRedis = redis ? {} : { skip: 'no redis-server on this machine' }
 
 t.test('on PostgreSQL', async (t) => {
-  t.test('a statement is one message with its answer, however long it is', async (t) => {
+  t.test('a statement of any length is one message with one answer', async (t) => {
     const { proxy, client } = await postgres(t)
     const said = listen(proxy)
     const long = 'x'.repeat(500_000)
@@ -39,14 +39,14 @@ t.test('on PostgreSQL', async (t) => {
     ])
   })
 
-  t.test('what tells of a queue names it', async (t) => {
+  t.test('a statement of a queue has its name', async (t) => {
     const { proxy, client } = await postgres(t)
     const said = listen(proxy)
     await client.query('select $1::text', ['lethe-send-mail'])
     t.same(said, ['select $1::text [send-mail]: SELECT 1'])
   })
 
-  t.test('to connect is one message, and so is its answer', async (t) => {
+  t.test('a connection start is one message with one answer', async (t) => {
     const { proxy, again } = await postgres(t)
     const said = listen(proxy)
     await again()
@@ -55,14 +55,14 @@ t.test('on PostgreSQL', async (t) => {
     await t.rejects(again(), /Connection terminated/)
   })
 
-  t.test('dropped before, the server never sees it', async (t) => {
+  t.test('drop-before: the server never sees the message', async (t) => {
     const { proxy, client, db } = await postgres(t)
     proxy.intercept(only(/insert/, 'drop-before'))
     await t.rejects(client.query('insert into notes (id) values (1)'), /terminated/)
     t.equal(await notes(db), 0)
   })
 
-  t.test('dropped after, the server has done it and the client never learns', async (t) => {
+  t.test('drop-after: the server acts and the client never learns', async (t) => {
     const { proxy, client, db } = await postgres(t)
     proxy.intercept(only(/insert/, 'drop-after'))
     await t.rejects(client.query('insert into notes (id) values (1)'), /terminated/)
@@ -70,7 +70,7 @@ t.test('on PostgreSQL', async (t) => {
   })
 
   t.test(
-    'a function is called once the server has done it, and decides what is summaries',
+    'a function gets the answer after the server has acted, and decides what the client gets',
     async (t) => {
       const { proxy, client, db } = await postgres(t)
       let counted: Promise<number> | undefined
@@ -89,7 +89,7 @@ t.test('on PostgreSQL', async (t) => {
     },
   )
 
-  t.test('a notification is summaries even while an answer is held back', async (t) => {
+  t.test('delivers a notification while an answer is held back', async (t) => {
     const { proxy, client } = await postgres(t)
     const heard = once(client, 'notification')
     await client.query('listen news')
@@ -98,7 +98,7 @@ t.test('on PostgreSQL', async (t) => {
     t.match(await heard, [{ channel: 'news' }])
   })
 
-  t.test('held, the message is gone and the connection stays', async (t) => {
+  t.test('hold: the message is lost and the connection stays', async (t) => {
     const { proxy, client, db } = await postgres(t)
     proxy.intercept(only(/insert/, 'hold'))
     const unanswered = client.query('insert into notes (id) values (1)')
@@ -107,7 +107,7 @@ t.test('on PostgreSQL', async (t) => {
     t.equal(await notes(db), 0)
   })
 
-  t.test('cut, nobody gets through until it is mended', async (t) => {
+  t.test('cut: no connection is possible until it is mended', async (t) => {
     const { proxy, client, again } = await postgres(t)
     const ended = new Promise((resolve) => client.once('end', resolve))
     await proxy.cut()
@@ -117,7 +117,7 @@ t.test('on PostgreSQL', async (t) => {
     t.same((await (await again()).query('select 1 as one')).rows, [{ one: 1 }])
   })
 
-  t.test('frozen, connections stay and nothing passes until it is mended', async (t) => {
+  t.test('freeze: connections stay and no data passes until it is mended', async (t) => {
     const { proxy, client, again } = await postgres(t)
     proxy.freeze()
     const unanswered = client.query('select 1')
@@ -133,7 +133,7 @@ t.test('on PostgreSQL', async (t) => {
 })
 
 t.test('on Redis', withRedis, async (t) => {
-  t.test('each command of a batch is a message with an answer of its own', async (t) => {
+  t.test('each command of a pipeline is a message with its own answer', async (t) => {
     const { proxy, client } = await onRedis(t)
     const key = `test-${randomUUID()}`
     const said = listen(proxy)
@@ -152,7 +152,7 @@ t.test('on Redis', withRedis, async (t) => {
     )
   })
 
-  t.test('a script is known by its first words and its key', async (t) => {
+  t.test('names a script by its first words and its key', async (t) => {
     const { proxy, client } = await onRedis(t)
     const script = `-- Counts to one, for ${randomUUID()}\nreturn 1`
     const sha = (await client.script('LOAD', script)) as string
@@ -162,7 +162,7 @@ t.test('on Redis', withRedis, async (t) => {
     t.match(said, [/^Counts to one here: :1$/, /^Counts to one there: :1$/])
   })
 
-  t.test('dropped in the middle of a batch, what stands before it is done', async (t) => {
+  t.test('drop in a pipeline: the commands before it are done', async (t) => {
     for (const [fate, value] of [
       ['drop-before', null],
       ['drop-after', '1'],
@@ -170,8 +170,8 @@ t.test('on Redis', withRedis, async (t) => {
       const { proxy, client, direct } = await onRedis(t)
       const [first, second] = [randomUUID(), randomUUID()]
       proxy.intercept(only(/^incr/, fate))
-      const summaries = (await client.pipeline().set(first, 'x').incr(second).exec()) ?? []
-      t.ok(summaries[1]?.[0], `${fate}: the client does not learn`)
+      const results = (await client.pipeline().set(first, 'x').incr(second).exec()) ?? []
+      t.ok(results[1]?.[0], `${fate}: the client does not learn`)
       t.equal(await until('the first command', () => direct.get(first)), 'x')
       t.equal(await direct.get(second), value, fate)
     }
@@ -195,7 +195,7 @@ t.test('over SMTP', async (t) => {
     ])
   })
 
-  t.test('dropped after, the mail is taken and the client never learns', async (t) => {
+  t.test('drop-after: the server accepts the mail and the client never learns', async (t) => {
     const { proxy, say, sink } = await smtp(t)
     proxy.intercept(only(/^the message/, 'drop-after'))
     const { answers } = await sendOne(say)
@@ -203,7 +203,7 @@ t.test('over SMTP', async (t) => {
     t.match(sink.offers, [{ recipient: 'ada@people.example', verdict: 'accepted' }])
   })
 
-  t.test('dropped before, no mail was offered', async (t) => {
+  t.test('drop-before: no mail is offered', async (t) => {
     const { proxy, say, sink } = await smtp(t)
     proxy.intercept(only(/^the message/, 'drop-before'))
     await sendOne(say)
@@ -211,7 +211,7 @@ t.test('over SMTP', async (t) => {
   })
 })
 
-t.test('over HTTP a request is a message, and dropped after it was served', async (t) => {
+t.test('over HTTP a request is one message; drop-after serves it', async (t) => {
   let served = 0
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
@@ -274,7 +274,7 @@ async function smtp(t: Test) {
   return { proxy, sink, say: () => dialogue(proxy.port) }
 }
 
-/** A client that says a line and waits for the last line of the answer. */
+/** A client that sends a line and waits for the last line of the answer. */
 async function dialogue(port: number) {
   const socket = connectSocket(port, '127.0.0.1').setEncoding('utf8')
   socket.on('error', () => {})
@@ -312,7 +312,7 @@ async function proxyTo(t: Test, url: string, protocol: Protocol): Promise<FaultP
   return proxy
 }
 
-/** Writes down what is said and answered, and lets it pass. */
+/** Records messages and answers, and lets them pass. */
 function listen(proxy: FaultProxy): string[] {
   const said: string[] = []
   proxy.intercept((name) => (answer) => {
@@ -324,7 +324,7 @@ function listen(proxy: FaultProxy): string[] {
 
 const only = (says: RegExp, fate: Fate) => (message: string) => (says.test(message) ? fate : 'pass')
 
-/** Whether it is neither fulfilled nor rejected, when everything that is on its way had the time to arrive. */
+/** Whether the promise is still pending after everything in flight had time to arrive. */
 async function stillUnanswered(promise: Promise<unknown>): Promise<boolean> {
   const answered = promise.then(
     () => false,

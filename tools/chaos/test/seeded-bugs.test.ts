@@ -5,7 +5,7 @@ import { seededBugs } from '../src/bugs/seeded-bugs.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 
-t.test('each seeded bug can still be planted: its place is there, once', async (t) => {
+t.test('each seeded bug can be planted: its text occurs exactly once', async (t) => {
   t.equal(seededBugs.length, 20)
   for (const { name, file, find } of seededBugs) {
     const text = await readFile(path.join(root, file), 'utf8')

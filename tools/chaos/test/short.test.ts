@@ -3,15 +3,15 @@ import { playScenario, type Queue, type Scenario } from '../src/scenario.ts'
 import { scenarios } from '../src/scenarios/index.ts'
 import { createRandom } from '../src/system/random.ts'
 
-// The short form of every scenario; `pnpm chaos` plays them in full, and with the seed that it prints again.
+// Runs the short form of every scenario; `pnpm chaos` runs the full one, and repeats a run with the printed seed.
 const { TEST_DATABASE_URL: server, TEST_REDIS_URL } = process.env
 const seed = Math.floor(Math.random() * 2 ** 31)
 const noRedis = TEST_REDIS_URL ? false : 'no redis-server on this machine'
 
-// In these the queue has no part of its own.
+// The queue plays no special part in these scenarios.
 const onEither = new Set(['crash-points', 'parts-away', 'hostile-mail', 'races'])
 
-// Most of each is waiting.
+// A scenario mostly waits.
 t.jobs = 3
 for (const scenario of scenarios)
   for (const queue of onEither.has(scenario.name) ? [either(scenario)] : scenario.queues) {
@@ -28,7 +28,7 @@ for (const scenario of scenarios)
     })
   }
 
-/** One in some runs of the tests and the other in the rest. */
+/** Picks one of both at random. */
 function either({ queues }: Scenario): Queue {
   return (noRedis ? queues.at(-1) : queues[seed % queues.length]) as Queue
 }

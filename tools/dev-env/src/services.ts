@@ -11,13 +11,13 @@ import { UserFacingError } from './user-facing-error.ts'
 const root = path.join(import.meta.dirname, '../../..')
 const exitWithParent = path.join(import.meta.dirname, 'exit-with-parent.ts')
 /** On the reference machine. */
-const READY_WITHIN_MS = 30_000
+const READY_TIMEOUT_MS = 30_000
 
-/** The names at the start of a sentence. */
-export const names = { api: 'The API', worker: 'The worker' }
+/** The serviceNames at the start of a sentence. */
+export const serviceNames = { api: 'The API', worker: 'The worker' }
 
 export interface Service {
-  name: keyof typeof names
+  name: keyof typeof serviceNames
   pid: number
   /** Resolves with the exit code when the process has ended, whether stopped or not. */
   ended: Promise<number | null>
@@ -25,7 +25,7 @@ export interface Service {
 }
 
 export interface ServiceOptions {
-  name: keyof typeof names
+  name: keyof typeof serviceNames
   /** The complete environment of the service. */
   env: NodeJS.ProcessEnv
   /** The base URL of its `/readyz`. */
@@ -76,8 +76,8 @@ async function startService(options: ServiceOptions): Promise<Service> {
   }
   const watch = startStopwatch({ firstSampleAfterMs: 1_000 })
   try {
-    while (isRunning(child) && !signal?.aborted && watch.referenceMs() < READY_WITHIN_MS) {
-      if (await canWork(url)) return service
+    while (isRunning(child) && !signal?.aborted && watch.referenceMs() < READY_TIMEOUT_MS) {
+      if (await isReady(url)) return service
       await wait(50)
     }
   } finally {
@@ -86,12 +86,12 @@ async function startService(options: ServiceOptions): Promise<Service> {
   await service.stop()
   signal?.throwIfAborted()
   throw new UserFacingError(
-    `${names[name]} did not start; its last words were:\n${last.join('\n')}`,
+    `${serviceNames[name]} did not start; its last lines were:\n${last.join('\n')}`,
   )
 }
 
 /** The circuit breaker may have stopped erasure. Only an operator can release it, and needs the rest running for that. */
-async function canWork(url: string): Promise<boolean> {
+async function isReady(url: string): Promise<boolean> {
   // An open connection would delay the service's shutdown.
   const headers = { connection: 'close' }
   const answer = await fetch(`${url}/readyz`, { headers }).catch(() => undefined)

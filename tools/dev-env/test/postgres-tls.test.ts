@@ -31,7 +31,7 @@ t.test(
     })
     const required = `${postgres.url}?sslmode=require`
 
-    await t.test('is reached where the URL names the authority', async (t) => {
+    await t.test('accepts it if the URL names the authority', async (t) => {
       const db = connect(`${required}&sslrootcert=${caFile}`, { max: 1 })
       t.teardown(() => db.destroy())
       const { rows } = await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`.execute(
@@ -40,7 +40,7 @@ t.test(
       t.strictSame(rows, [{ ssl: true }])
     })
 
-    await t.test('is reached where NODE_EXTRA_CA_CERTS names it', async (t) => {
+    await t.test('accepts it if NODE_EXTRA_CA_CERTS names it', async (t) => {
       const { code, output } = await migrate({
         DATABASE_URL: required,
         NODE_EXTRA_CA_CERTS: caFile,
@@ -48,7 +48,7 @@ t.test(
       t.equal(code, 0, output)
     })
 
-    await t.test('is refused otherwise, with one line that says what to do', async (t) => {
+    await t.test('rejects it otherwise, with one line that says what to do', async (t) => {
       const { code, output } = await migrate({ DATABASE_URL: required })
       t.equal(code, 1)
       t.match(
@@ -57,7 +57,7 @@ t.test(
       )
     })
 
-    await t.test('is refused where it is for another name', async (t) => {
+    await t.test('rejects a certificate for another name', async (t) => {
       const url = new URL(`${required}&sslrootcert=${caFile}`)
       url.hostname = 'localhost'
       const db = connect(url.href, { max: 1 })
@@ -71,7 +71,7 @@ t.test(
   },
 )
 
-t.test('a server without TLS is refused with one line where it was asked for', async (t) => {
+t.test('rejects a server without TLS with one line if the URL requires it', async (t) => {
   const { code, output } = await migrate({
     DATABASE_URL: `${process.env.TEST_DATABASE_URL}?sslmode=require`,
   })

@@ -13,24 +13,21 @@ const uid = process.getuid?.() ?? -1
 const settings = { fsync: 'off' }
 
 for (const runAs of await waysHere()) {
-  t.test(
-    `PostgreSQL runs by ${runAs.prefix[0] ?? 'itself'}, and keeps what it was given`,
-    async (t) => {
-      const dataDir = await folder(t)
-      const first = await startPostgres({ dataDir, settings, runAs })
-      await run(first.url, 'create table public.kept as select 42 as answer')
-      await first.stop()
-      t.notOk(isAlive(first.pid), 'stop leaves no process')
+  t.test(`PostgreSQL runs through ${runAs.prefix[0] ?? 'itself'} and keeps its data`, async (t) => {
+    const dataDir = await folder(t)
+    const first = await startPostgres({ dataDir, settings, runAs })
+    await run(first.url, 'create table public.kept as select 42 as answer')
+    await first.stop()
+    t.notOk(isAlive(first.pid), 'stop leaves no process')
 
-      const second = await startPostgres({ dataDir, settings, runAs })
-      t.teardown(second.stop)
-      t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
-      t.notSame(second.pid, first.pid)
-    },
-  )
+    const second = await startPostgres({ dataDir, settings, runAs })
+    t.teardown(second.stop)
+    t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
+    t.notSame(second.pid, first.pid)
+  })
 }
 
-t.test('nobody gets in without the password, which only the owner can read', async (t) => {
+t.test('rejects a log-in without the password, which only the owner can read', async (t) => {
   const dataDir = await folder(t)
   const postgres = await startPostgres({ dataDir, settings })
   t.teardown(postgres.stop)
@@ -45,40 +42,34 @@ t.test('nobody gets in without the password, which only the owner can read', asy
   t.equal((await stat(path.join(dataDir, 'password'))).mode & 0o777, 0o600)
 })
 
-t.test(
-  'a server that was killed starts again, although somebody else has its number now',
-  async (t) => {
-    const dataDir = await folder(t)
-    const first = await startPostgres({ dataDir, settings })
-    await run(first.url, 'create table public.kept as select 42 as answer')
-    process.kill(first.pid, 'SIGKILL')
-    await first.ended
-    const pidFile = path.join(dataDir, 'cluster/postmaster.pid')
-    const stale = await readFile(pidFile, 'utf8')
-    // Not the pid of this process: PostgreSQL knows that its parent is no other server.
-    const somebody = spawn('sleep', ['60'])
-    t.teardown(() => somebody.kill())
-    await writeFile(pidFile, stale.replace(/^\d+/, String(somebody.pid)))
+t.test('starts again after a kill although another process has its pid now', async (t) => {
+  const dataDir = await folder(t)
+  const first = await startPostgres({ dataDir, settings })
+  await run(first.url, 'create table public.kept as select 42 as answer')
+  process.kill(first.pid, 'SIGKILL')
+  await first.ended
+  const pidFile = path.join(dataDir, 'cluster/postmaster.pid')
+  const stale = await readFile(pidFile, 'utf8')
+  // Not the pid of this process: PostgreSQL knows that its parent is no other server.
+  const somebody = spawn('sleep', ['60'])
+  t.teardown(() => somebody.kill())
+  await writeFile(pidFile, stale.replace(/^\d+/, String(somebody.pid)))
 
-    const second = await startPostgres({ dataDir, settings })
-    t.teardown(second.stop)
-    t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
-  },
-)
+  const second = await startPostgres({ dataDir, settings })
+  t.teardown(second.stop)
+  t.same(await run(second.url, 'select answer from public.kept'), [{ answer: 42 }])
+})
 
-t.test(
-  'a server left behind by a start that was killed is ended before the next one',
-  async (t) => {
-    const dataDir = await folder(t)
-    const orphan = await startPostgres({ dataDir, settings })
-    const next = await startPostgres({ dataDir, settings })
-    t.teardown(next.stop)
-    t.notOk(isAlive(orphan.pid))
-    t.same(await run(next.url, 'select 1 as one'), [{ one: 1 }])
-  },
-)
+t.test('ends a server that a killed start left behind', async (t) => {
+  const dataDir = await folder(t)
+  const orphan = await startPostgres({ dataDir, settings })
+  const next = await startPostgres({ dataDir, settings })
+  t.teardown(next.stop)
+  t.notOk(isAlive(orphan.pid))
+  t.same(await run(next.url, 'select 1 as one'), [{ one: 1 }])
+})
 
-t.test('an initialisation that was interrupted is done again', async (t) => {
+t.test('repeats an interrupted initialization', async (t) => {
   const dataDir = await folder(t)
   await startPostgres({ dataDir, settings }).then((server) => server.stop())
   await rm(path.join(dataDir, 'cluster'), { recursive: true })
@@ -88,7 +79,7 @@ t.test('an initialisation that was interrupted is done again', async (t) => {
   t.same(await run(postgres.url, 'select 1 as one'), [{ one: 1 }])
 })
 
-t.test('a setting that PostgreSQL does not take is told in its own words', async (t) => {
+t.test('reports an invalid setting with the message of PostgreSQL', async (t) => {
   const dataDir = await folder(t)
   await t.rejects(startPostgres({ dataDir, settings: { no_such_thing: '1' } }), {
     message: /no_such_thing/,

@@ -7,7 +7,7 @@ import t from 'tap'
 import { freePort } from '../src/free-port.ts'
 import { startServices } from '../src/services.ts'
 
-t.test('a worker whose erasure is stopped has started: all else works', async (t) => {
+t.test('a worker whose breaker has tripped counts as started', async (t) => {
   const { db, url } = await testDb(t)
   const trip = { at_once: 9, users: 9, floor: 1, share: 0.1 }
   await db.insertInto('breaker_trips').values(trip).execute()

@@ -11,7 +11,7 @@ const places = [
 /** A polling loop, and a helper that replaces one. */
 const polling = /\bwhile \([!(]*await\b|\bfunction (until|eventually|waitFor)\b/
 
-t.test('tests wait by the one `until`, which has a bound', async (t) => {
+t.test('tests wait only with `until`, which has a bound', async (t) => {
   const found: string[] = []
   for (const place of places)
     for await (const file of glob(place, { cwd: root, exclude: (name) => name === 'node_modules' }))

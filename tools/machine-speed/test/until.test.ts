@@ -29,22 +29,25 @@ t.test('passes on what the condition throws', async (t) => {
   await t.rejects(failing, { message: 'it has ended' })
 })
 
-t.test('beside three busy processes for each core a bound lasts as much longer', async (t) => {
-  await busyProcesses(t, 3 * availableParallelism())
-  const watch = startStopwatch()
-  await t.rejects(
-    until('what never comes', () => false, 600),
-    /times slower than usual/,
-  )
-  t.ok(watch.ms() > 2 * 600, `waited ${watch.ms().toFixed(0)} ms`)
-  t.ok(slowness() > 2, `${slowness().toFixed(1)} times slower`)
-  t.ok(watch.slowestOver(500) > 2, `${watch.slowestOver(500).toFixed(1)} times slower`)
-  const average = watch.slownessBetween(200, watch.ms())
-  t.ok(average > 1.5 && average <= 40, `${average.toFixed(1)} times slower on average`)
-  watch.stop()
-})
+t.test(
+  'a bound lasts longer while three busy processes per core slow the machine down',
+  async (t) => {
+    await busyProcesses(t, 3 * availableParallelism())
+    const watch = startStopwatch()
+    await t.rejects(
+      until('what never comes', () => false, 600),
+      /times slower than usual/,
+    )
+    t.ok(watch.ms() > 2 * 600, `waited ${watch.ms().toFixed(0)} ms`)
+    t.ok(slowness() > 2, `${slowness().toFixed(1)} times slower`)
+    t.ok(watch.slowestOver(500) > 2, `${watch.slowestOver(500).toFixed(1)} times slower`)
+    const average = watch.slownessBetween(200, watch.ms())
+    t.ok(average > 1.5 && average <= 40, `${average.toFixed(1)} times slower on average`)
+    watch.stop()
+  },
+)
 
-t.test('a claim is broken only by what would break it on the reference machine', async (t) => {
+t.test('breaks a claim only if the reference machine would break it too', async (t) => {
   const boundMs = 2_000
   t.equal(judge({ ms: 2_000, boundMs, slower: 1 }), 'holds')
   t.equal(judge({ ms: 2_001, boundMs, slower: 1 }), 'broken')
@@ -53,7 +56,7 @@ t.test('a claim is broken only by what would break it on the reference machine',
   t.equal(judge({ ms: 1_900, boundMs, slower: 4 }), 'holds')
 })
 
-t.test('what cannot be judged is skipped with the reason, and never passes or fails', async (t) => {
+t.test('skips a claim that cannot be judged, with the reason', async (t) => {
   const heard: unknown[] = []
   const tap = {
     pass: (...said: unknown[]) => heard.push(said),

@@ -51,23 +51,23 @@ async function main(): Promise<number> {
   const { env, missing } = await startTestServers(process.env, folder, stops, { hostile })
   for (const sentence of missing) console.log(sentence)
   if (strict && missing.length > 0) {
-    console.error('With CI=true nothing may be left out.')
+    console.error('With CI=true no test may be skipped.')
     return 1
   }
   if (interrupted) return 130
-  const before = await installation()
+  const before = await readFolderMarks()
   const watch = startStopwatch()
   const { code, counts } = await runTap(env)
   for (const sentence of missing) console.log(sentence)
   const slower = watch.ms() / watch.referenceMs()
   if (slower > SLOW)
     console.log(
-      `The machine was ${slower.toFixed(1)} times slower than the reference: bounds were longer by as much.`,
+      `The machine was ${slower.toFixed(1)} times slower than the reference: bounds were extended by the same factor.`,
     )
   console.log(formatCounts(counts))
   if (interrupted) return 130
-  if ((await installation()) !== before) {
-    console.error('A test marked the folders in .data, which belong to `pnpm start`.')
+  if ((await readFolderMarks()) !== before) {
+    console.error('A test changed the marks of the folders in .data, which belong to `pnpm start`.')
     return 1
   }
   return strict && counts.skipped > 0 ? code || 1 : code
@@ -100,7 +100,7 @@ async function runOnEachSave({ next }: ReturnType<typeof watchSaves>): Promise<n
 /**
  * Reads the ownership marks of the folders of `pnpm start`: a test that started a service here would have changed them.
  */
-async function installation(): Promise<string> {
+async function readFolderMarks(): Promise<string> {
   const marks = ['exports', 'uploads'].map((name) =>
     path.join(root, '.data', name, '.lethe-database'),
   )

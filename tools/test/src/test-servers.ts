@@ -21,7 +21,7 @@ type Stop = () => Promise<void>
 type Environment = Record<string, string | undefined>
 
 /** A throw-away database needs no durability. */
-const throwAway = {
+const throwAwaySettings = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
@@ -42,9 +42,10 @@ export async function startTestServers(
   { hostile = false } = {},
 ): Promise<TestServers> {
   const database = given.TEST_DATABASE_URL ?? (await startDatabase(folder, stops))
-  const databases = hostile ? await hostileDatabases(database) : await ordinary(database)
+  const databases = hostile ? await makeHostileEnv(database) : await makeOrdinaryEnv(database)
   const redisServer = await findRedisServer(given.PATH)
-  const redis = given.REDIS_URL ?? (redisServer && (await startQueue(redisServer, folder, stops)))
+  const redis =
+    given.REDIS_URL ?? (redisServer && (await startTestRedis(redisServer, folder, stops)))
   const openssl = await findExecutable(['openssl'], given.PATH)
   const pgbouncer = await findExecutable(['pgbouncer'], `/usr/sbin${path.delimiter}${given.PATH}`)
   const chromium = await findChromium(given.PATH)
@@ -73,39 +74,38 @@ export async function startTestServers(
 }
 
 const withoutRedis =
-  'The tests of the queue on Redis are not run: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
+  'Skipped the tests of the queue on Redis: REDIS_URL is not set, and there is no redis-server or valkey-server on PATH.'
 const withoutRedisServer =
-  'The tests of users, TLS and failovers of Redis are not run: there is no redis-server or valkey-server on PATH.'
+  'Skipped the tests of users, TLS and failovers of Redis: there is no redis-server or valkey-server on PATH.'
 const withoutOpenssl =
-  'The test of TLS to Redis is not run: there is no openssl on PATH that makes its certificate.'
-const withoutPgbouncer =
-  'The tests of connection poolers are not run: there is no pgbouncer on PATH.'
+  'Skipped the tests of TLS to Redis and PostgreSQL: there is no openssl on PATH to make certificates.'
+const withoutPgbouncer = 'Skipped the tests of connection poolers: there is no pgbouncer on PATH.'
 const withoutChromium =
-  'The tests of the pages in a browser are not run: there is no chromium or google-chrome on PATH.'
+  'Skipped the tests of the pages in a browser: there is no chromium or google-chrome on PATH.'
 const withoutFaketime =
-  'No service of the tests has a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
+  'No service runs with a wrong clock: there is no libfaketime under /usr/lib (the package faketime).'
 const withoutSwift =
-  'The tests of archives on S3 are not run: there is no OpenStack Swift under /usr/lib (the package python3-swift).'
+  'Skipped the tests of archives on S3: there is no OpenStack Swift under /usr/lib (the package python3-swift).'
 
-async function ordinary(server: string): Promise<Record<string, string>> {
+async function makeOrdinaryEnv(server: string): Promise<Record<string, string>> {
   await makeTemplate(server)
   return { TEST_DATABASE_URL: server }
 }
 
-async function hostileDatabases(server: string): Promise<Record<string, string>> {
+async function makeHostileEnv(server: string): Promise<Record<string, string>> {
   return { TEST_DATABASE_URL: await makeHostileTemplate(server), TEST_ADMIN_URL: server }
 }
 
 async function startDatabase(folder: string, stops: Stop[]): Promise<string> {
   const postgres = await startPostgres({
     dataDir: path.join(folder, 'postgres'),
-    settings: throwAway,
+    settings: throwAwaySettings,
   })
   stops.push(postgres.stop)
   return postgres.url
 }
 
-async function startQueue(program: string, folder: string, stops: Stop[]): Promise<string> {
+async function startTestRedis(program: string, folder: string, stops: Stop[]): Promise<string> {
   const redis = await startRedis({ program, folder, detached: true })
   stops.push(redis.stop)
   return redis.url

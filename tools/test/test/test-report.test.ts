@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { formatCounts, report } from '../src/test-report.ts'
 
-t.test('a test is what has a title and no tests inside it', async (t) => {
+t.test('counts what has a title and no tests inside it', async (t) => {
   const { counts } = await read(`
 # Subtest: a.test.ts
     # Subtest: one
@@ -50,7 +50,7 @@ not ok 3 - late.test.ts
   t.same(counts, { passed: 2, failed: 2, skipped: 0, unjudged: 0 })
 })
 
-t.test('each failure is told once, with its titles and what is known of it', async (t) => {
+t.test('reports each failure once, with its titles and details', async (t) => {
   const { lines } = await read(`
 # Subtest: a.test.ts
     # Subtest: one
@@ -82,7 +82,7 @@ not ok 2 - b.test.ts
   ])
 })
 
-t.test('skipped tests are named only where there are any', async (t) => {
+t.test('reports skipped tests only if there are any', async (t) => {
   const none = { failed: 0, skipped: 0, unjudged: 0 }
   t.equal(formatCounts({ ...none, passed: 3 }), '3 passed, 0 failed')
   t.equal(
@@ -91,8 +91,10 @@ t.test('skipped tests are named only where there are any', async (t) => {
   )
 })
 
-t.test('a claim that the machine was too slow for is printed, and counted apart', async (t) => {
-  const { counts, lines } = await read(`
+t.test(
+  'a claim that the machine was too slow for is printed, and counted separately',
+  async (t) => {
+    const { counts, lines } = await read(`
 # Subtest: a.test.ts
     # Subtest: it closes
         ok 1 - in time # SKIP cannot be judged: 8 s instead of 2 s
@@ -103,12 +105,13 @@ t.test('a claim that the machine was too slow for is printed, and counted apart'
 ok 1 - a.test.ts
 1..1
 `)
-  t.same(counts, { passed: 1, failed: 0, skipped: 0, unjudged: 1 })
-  t.same(lines, [
-    '? a.test.ts › it closes › in time: cannot be judged: 8 s instead of 2 s',
-    '✔ a.test.ts: 1 passed, 0 failed, 1 cannot be judged',
-  ])
-})
+    t.same(counts, { passed: 1, failed: 0, skipped: 0, unjudged: 1 })
+    t.same(lines, [
+      '? a.test.ts › it closes › in time: cannot be judged: 8 s instead of 2 s',
+      '✔ a.test.ts: 1 passed, 0 failed, 1 cannot be judged',
+    ])
+  },
+)
 
 async function read(output: string) {
   const lines: string[] = []

@@ -3,7 +3,7 @@ import yauzl, { type ZipFile } from 'yauzl'
 
 const fromBuffer = promisify<Buffer, yauzl.Options, ZipFile>(yauzl.fromBuffer)
 
-/** Names and sizes of what is in the ZIP. */
+/** Returns the names and sizes of the files in the ZIP. */
 export async function listArchive(bytes: Buffer): Promise<{ name: string; bytes: number }[]> {
   const zip = await fromBuffer(bytes, { lazyEntries: false })
   const entries: { name: string; bytes: number }[] = []

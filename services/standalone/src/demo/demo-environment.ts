@@ -16,7 +16,7 @@ export interface DemoEnvironment {
 
 const GRACE_SECONDS = 8
 
-/** Starts all parts on free ports; whatever was started is in `stops`, even if a later one fails. */
+/** Starts all components on free ports. Each started one is in `stops`, even if a later one fails. */
 export async function openDemoEnvironment(
   folder: string,
   stops: (() => Promise<void>)[],

@@ -1,6 +1,6 @@
 import { expect } from './print.ts'
 
-/** Somebody with a browser: their cookie goes along with each request. */
+/** A person with a browser, which sends their cookie with each request. */
 export interface DemoPerson {
   id: number
   ask(method: string, path: string, body?: unknown): Promise<Response>
@@ -23,7 +23,7 @@ export async function signUp(api: string, email: string, displayName: string): P
         body: isImage ? new Blob([body.slice()]) : JSON.stringify(body),
       }),
     })
-    // A cookie that is cleared stays in the story: it has to be refused.
+    // A cleared cookie is still sent: the API has to refuse it.
     const [set] = response.headers.getSetCookie()
     if (set && !set.includes('Max-Age=0')) cookie = set.split(';')[0] ?? ''
     return response

@@ -1,4 +1,4 @@
-/** Something was not as told. */
+/** A step of the demo did not go as it claims. */
 export class DemoFailedError extends Error {}
 
 export function print(line: string): void {
@@ -6,8 +6,8 @@ export function print(line: string): void {
 }
 
 /**
- * One step of the story: what happens, then what was seen; returns what later steps need.
- * A step that is not as told ends the story.
+ * Runs one step and prints its claim and what was observed; returns what later steps need. A step that fails ends the
+ * story.
  */
 export async function step<T extends { observed: string }>(
   claim: string,
@@ -19,7 +19,7 @@ export async function step<T extends { observed: string }>(
     return played
   } catch (error) {
     throw new DemoFailedError(
-      `${claim} – not so: ${error instanceof Error ? error.message : error}`,
+      `${claim} – failed: ${error instanceof Error ? error.message : error}`,
     )
   }
 }

@@ -16,13 +16,13 @@ const picture = Buffer.from(
   'base64',
 )
 
-/** From sign-up to the proof that nothing is left; each step is checked as it is told. */
+/** Plays the story from the sign-up to the proof that no trace is left; checks each step as it is printed. */
 export async function runStory(environment: DemoEnvironment): Promise<void> {
   const { api, db, uploadDir, graceSeconds } = environment
 
   print('\nAda has an account')
   const { ada, bob } = await step(
-    'Ada signs up and logs in, and so does her neighbour Bob',
+    'Ada signs up and logs in, and so does her neighbor Bob',
     async () => {
       const people = {
         ada: await signUp(api, address, name),
@@ -45,7 +45,7 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
   })
   const bobsRows = await rowsOf(db, bob.id)
 
-  print('\nShe leaves, and thinks better of it')
+  print('\nShe leaves and changes her mind')
   await step('she asks for the deletion, and is logged out everywhere', async () => {
     const { eraseAfter } = await deleteAccount(ada)
     expect((await ada.ask('GET', '/v1/sessions')).status === 401, 'her session is still accepted')
@@ -55,23 +55,26 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
       observed: `202, to be erased after ${eraseAfter}; the old session is refused, a new log-in too`,
     }
   })
-  const { cancel } = await step('a mail brings the link that cancels', async () => {
+  const { cancel } = await step('a mail contains the link that cancels', async () => {
     const { subject, text } = await mail(environment, 'will be erased')
     return { cancel: tokenIn(text, `${api}/deletion/cancel#token=`), observed: `“${subject}”` }
   })
   await step('she cancels, logs in, and everything is as it was', async () => {
     const cancelled = await ada.ask('POST', '/v1/deletions/cancel', { token: cancel })
     expect(cancelled.status === 200, `the cancel was answered with ${cancelled.status}`)
-    expect((await ada.ask('GET', '/v1/sessions')).status === 401, 'the old session lives again')
+    expect(
+      (await ada.ask('GET', '/v1/sessions')).status === 401,
+      'the old session is accepted again',
+    )
     expect((await ada.logIn()).status === 201, 'she cannot log in')
     const saved = await ada.ask('GET', `/v1/users/${ada.id}/passwords`)
     const { passwords } = (await saved.json()) as { passwords: { password: string }[] }
     expect(
       passwords.map(({ password: one }) => one).join() === secrets.join(),
-      'her passwords are not what they were',
+      'her passwords have changed',
     )
     const image = await (await ada.ask('GET', `/v1/users/${ada.id}/avatar`)).arrayBuffer()
-    expect(picture.equals(Buffer.from(image)), 'her picture is not what it was')
+    expect(picture.equals(Buffer.from(image)), 'her picture has changed')
     return { observed: 'three passwords, one picture, and the sessions of before stay ended' }
   })
 
@@ -80,7 +83,7 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
     const { eraseAfter: date } = await deleteAccount(ada)
     return { eraseAfter: Date.parse(date), observed: `202, to be erased after ${date}` }
   })
-  await step('a mail brings the link to her data, and the archive opens', async () => {
+  await step('a mail contains the link to her data, and the archive opens', async () => {
     const opened = await openExport(environment)
     const { sha256 } = ((await opened.json()) as { export: { sha256: string } }).export
     const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? ''
@@ -95,7 +98,7 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
       observed: entries.map(({ name: file, bytes: size }) => `${file} (${size} B)`).join(', '),
     }
   })
-  await step('after the date, and not before, she is erased', async () => {
+  await step('she is erased after the date, and not before', async () => {
     const watch = startStopwatch()
     const erased = await until('the erasure', async () => {
       const row = await db
@@ -114,7 +117,7 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
       observed: `${late} ms after the date; the tombstone counts ${JSON.stringify(erased.erased_counts?.tables)}`,
     }
   })
-  await step('the last mail says so, and her address is forgotten with it', async () => {
+  await step('the last mail says so, and her address leaves the outbox with it', async () => {
     const { subject } = await mail(environment, 'erased', (subject) => !subject.includes('will be'))
     await until('the end of the outbox', async () => {
       const pending = await db
@@ -131,18 +134,18 @@ export async function runStory(environment: DemoEnvironment): Promise<void> {
   await step('no table holds a trace of her', async () => {
     const words = [address, name, site, ...secrets]
     const { searched, schemas, hits } = await tracesInDatabase(db, words)
-    expect(hits.length === 0, `there is one in ${hits.join(', ')}`)
+    expect(hits.length === 0, `found in ${hits.join(', ')}`)
     return {
       observed: `${searched} tables (${schemas.join(', ')}) searched for her address, name, site and passwords`,
     }
   })
-  await step('nor does the upload folder', async () => {
+  await step('the upload folder holds no file of hers', async () => {
     const hits = await tracesInFolder(uploadDir, ada.id, [address, name, site, ...secrets])
-    expect(hits.length === 0, `there is ${hits.join(', ')}`)
+    expect(hits.length === 0, `found ${hits.join(', ')}`)
     return { observed: 'her folder is gone' }
   })
   await step('Bob’s rows are what they were, byte for byte', async () => {
-    expect((await rowsOf(db, bob.id)) === bobsRows, 'they are not')
+    expect((await rowsOf(db, bob.id)) === bobsRows, 'they have changed')
     return { observed: `${bobsRows.length} characters compared` }
   })
 }
@@ -183,7 +186,7 @@ function mail({ inbox }: DemoEnvironment, words: string, fits = (_subject: strin
   )
 }
 
-/** The mail of the deletion that she cancelled may be there too; its link opens nothing any more, and is tried once. */
+/** The mail of the cancelled deletion may be there too; its link no longer works, so it is tried once. */
 function openExport({ api, inbox }: DemoEnvironment): Promise<Response> {
   const tried = new Set<number>()
   return until('a mail with a link that opens the archive', async () => {
@@ -202,7 +205,7 @@ function openExport({ api, inbox }: DemoEnvironment): Promise<Response> {
   })
 }
 
-/** The token of the link that stands alone on its line. */
+/** Returns the token of the link that is alone on its line. */
 function tokenIn(text: string, link: string): string {
   const line = text.split('\n').find((one) => one.startsWith(link))
   expect(line !== undefined, `the mail holds no link ${link}…`)

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** Searches every column of every row of every table, the queue's included; returns the tables with a hit. */
+/** Searches every column of every row of every table, including the queue's; returns the tables with a hit. */
 export async function tracesInDatabase(
   db: Db,
   words: string[],
@@ -22,7 +22,7 @@ export async function tracesInDatabase(
   return { searched: tables.length, schemas, hits }
 }
 
-/** Files below the folder whose name or bytes hold one of the words, or that belong to this person. */
+/** Returns the files below the folder whose name or content contains one of the words, or that belong to this person. */
 export async function tracesInFolder(
   folder: string,
   userId: number,
@@ -40,7 +40,7 @@ export async function tracesInFolder(
   return files.filter((_, n) => hits[n]).map(({ name }) => name)
 }
 
-/** All rows of one person, as text, to be compared later. */
+/** Returns all rows of one person as text, for a later comparison. */
 export async function rowsOf(db: Db, userId: number): Promise<string> {
   const { rows } = await sql<{ rows: string }>`
     select jsonb_build_array(

@@ -10,7 +10,7 @@ export interface Inbox {
   close(): Promise<void>
 }
 
-/** A development inbox, on loopback: mails handed in by SMTP are shown on a page, and go nowhere else. */
+/** A development inbox on loopback: shows the mails that it receives by SMTP on a page, and sends none on. */
 export async function startInbox({ port = 0, host = '127.0.0.1' } = {}): Promise<Inbox> {
   const mailbox = createMailbox()
   const web = await showMails(mailbox, host, port)

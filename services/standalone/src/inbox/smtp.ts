@@ -6,7 +6,7 @@ import type { Mailbox } from './mailbox.ts'
 
 const MAX_BYTES = 10 * 1024 * 1024
 
-/** Takes every mail that anybody on this machine hands in, and sends none on. */
+/** Accepts every mail from this machine and sends none on. */
 export async function receiveMails(
   mailbox: Mailbox,
   host: string,
@@ -26,7 +26,7 @@ export async function receiveMails(
         .then(() => done(), done)
     },
   })
-  // A client that goes away in the middle of a mail is no news.
+  // A client that disconnects in the middle of a mail is not an error.
   server.on('error', () => {})
   server.listen(0, host)
   await once(server.server, 'listening')

@@ -12,14 +12,14 @@ const assets: Record<string, [file: string, type: string]> = {
 }
 const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'"
-// What a mail says is shown without scripts, without loading anything, and in no way as part of the page.
+// A mail is shown without scripts or external content, and isolated from the page.
 const mailPolicy =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-// Links in mails are keys: a web site whose name was turned to this machine must not read them.
+// Links in mails carry tokens: a web site whose host name resolves to this machine must not read them.
 const ownNames = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
 
-/** The page of the inbox, and the same as JSON at `/api/mails`. */
+/** Serves the inbox page, and the mails as JSON at `/api/mails`. */
 export async function showMails(
   mailbox: Mailbox,
   host: string,
@@ -68,7 +68,7 @@ async function answer(
   else if (source && part === 'source') send(200, 'text/plain; charset=utf-8', source)
   else if (source && part === 'html') {
     const mail = mailbox.list().find((one) => one.id === Number(id))
-    // Links of a mail open beside the inbox.
+    // Links of a mail open in a new tab.
     send(200, 'text/html; charset=utf-8', `<base target="_blank">${mail?.html}`, mailPolicy)
   } else send(404, 'text/plain', 'There is no such mail; it may have made room for newer ones.')
 }

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { names, type Service, startPostgres, startServices } from '@lethe/dev-env'
+import { type Service, serviceNames, startPostgres, startServices } from '@lethe/dev-env'
 import { startInbox } from '../inbox/index.ts'
 import { keepSecretKey } from './data-folder.ts'
 import { makeDatabase, prepareDatabase } from './database.ts'
@@ -9,18 +9,18 @@ import { formatLogLine } from './log-lines.ts'
 import { urlOf } from './ports.ts'
 import type { Settings } from './settings.ts'
 
-/** Something that was started, and must end again. */
+/** A started component that has to stop at the end. */
 export interface Component {
-  /** Resolves with its name when it has ended, asked to or not. */
+  /** Resolves with its name when it has ended, whether stopped or not. */
   ended?: Promise<string>
   stop(): Promise<void>
-  /** At once, whatever it was doing. */
+  /** Ends it at once. */
   kill?(): void
 }
 
 export interface Running {
   hasInbox: boolean
-  /** Holds the address of the embedded database, for other commands. */
+  /** A file with the URL of the embedded database, for other commands. */
   databaseUrlFile: string | undefined
   demo: DemoAccount | undefined
 }
@@ -29,12 +29,12 @@ export interface StartOptions {
   settings: Settings
   env: NodeJS.ProcessEnv
   print: (line: string) => void
-  /** Takes each part as soon as it has been started, so that it ends even if a later one fails. */
+  /** Receives each component when it has started, so that it stops even if a later one fails. */
   started: (component: Component) => void
   signal: AbortSignal
 }
 
-/** Starts everything in the order in which it leans on each other; to be ended in the opposite one. */
+/** Starts all components, dependencies first; they must stop in reverse order. */
 export async function startComponents(options: StartOptions): Promise<Running> {
   const { settings, print, signal } = options
   const secretKey = settings.secretKey ?? (await keepSecretKey(settings.dataDir))
@@ -59,7 +59,7 @@ export async function startComponents(options: StartOptions): Promise<Running> {
     EXPORT_DIR: settings.exportDir,
     UPLOAD_DIR: settings.uploadDir,
   }
-  await keepEnvironment(options, own)
+  await saveEnvironment(options, own)
   await startBoth(options, own)
   return {
     hasInbox: inbox !== undefined,
@@ -86,8 +86,8 @@ async function startDatabase({ settings, print, started }: StartOptions) {
   return { url, file }
 }
 
-/** For `lethe doctor`, as long as the services run. */
-async function keepEnvironment(
+/** Stores the environment for `lethe doctor` while the services run. */
+async function saveEnvironment(
   { settings, started }: StartOptions,
   own: NodeJS.ProcessEnv,
 ): Promise<void> {
@@ -107,7 +107,7 @@ async function startBoth(options: StartOptions, own: NodeJS.ProcessEnv): Promise
       url: urlOf(settings[name]),
       signal,
       onLine(line) {
-        // What it says last before it gives up is in the error that follows.
+        // The last lines before a failed start are part of the error.
         const news = ready.has(name) || line.startsWith('{')
         const text = news ? formatLogLine(name, line, verbose) : undefined
         if (text) print(text)
@@ -120,7 +120,7 @@ async function startBoth(options: StartOptions, own: NodeJS.ProcessEnv): Promise
 
 function asComponent(services: Service[]): Component {
   return {
-    ended: Promise.race(services.map(({ name, ended }) => ended.then(() => names[name]))),
+    ended: Promise.race(services.map(({ name, ended }) => ended.then(() => serviceNames[name]))),
     async stop() {
       await Promise.all(services.map((service) => service.stop()))
     },
@@ -134,6 +134,6 @@ function killIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }

@@ -6,8 +6,8 @@ import path from 'node:path'
 import { makeFolder, UserFacingError } from '@lethe/dev-env'
 
 /**
- * Makes the folder if it is missing, for the owner alone, and holds it until `release`. The hold is a name in the
- * kernel (an abstract Unix socket): it ends with the process, however that ends, and leaves nothing to clean up.
+ * Creates the folder if it is missing, for the owner only, and locks it until `release`. The lock is an abstract Unix
+ * socket: it ends with the process, however that ends, and needs no cleanup.
  */
 export async function holdDataFolder(folder: string): Promise<{ release(): void }> {
   await makeFolder(folder)
@@ -24,11 +24,11 @@ export async function holdDataFolder(folder: string): Promise<{ release(): void 
   return { release: () => void hold.close() }
 }
 
-/** The key that every other key is derived from: made once, readable by the owner alone. */
+/** Returns the secret key that all others are derived from. The first call creates it, readable by the owner only. */
 export async function keepSecretKey(folder: string): Promise<string> {
   const file = path.join(folder, 'secret-key')
   const key = randomBytes(32).toString('base64url')
-  // `wx` leaves a key that is there as it is.
+  // `wx` does not overwrite an existing key.
   await writeFile(file, `${key}\n`, { mode: 0o600, flag: 'wx' }).catch(ignoreExisting)
   return (await readFile(file, 'utf8')).trim()
 }

@@ -2,7 +2,7 @@ import { asUnusable, connect, isUnavailable, migrate } from '@lethe/db'
 import { UserFacingError } from '@lethe/dev-env'
 import { sql } from 'kysely'
 
-/** The database `lethe` on the embedded server, made if it is missing. */
+/** Returns the URL of the database `lethe` on the embedded server; creates it if it is missing. */
 export async function makeDatabase(server: string): Promise<string> {
   const admin = connect(server, { max: 1 })
   try {
@@ -17,7 +17,7 @@ export async function makeDatabase(server: string): Promise<string> {
   return url.href
 }
 
-/** Applies what is missing; tells whether nobody has signed up yet. */
+/** Applies pending migrations, and reports whether the database has no users yet. */
 export async function prepareDatabase(
   url: string,
   onWait: (line: string) => void,

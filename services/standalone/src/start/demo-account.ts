@@ -6,7 +6,7 @@ export interface DemoAccount {
   password: string
 }
 
-/** Signs somebody up over HTTP, as anybody would, so that there is an account to delete. */
+/** Signs up a demo user over HTTP, so that there is an account to delete. */
 export async function signUpDemo(api: string): Promise<DemoAccount> {
   const email = 'demo@example.com'
   const password = randomBytes(12).toString('base64url')

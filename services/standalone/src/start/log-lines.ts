@@ -7,8 +7,8 @@ interface Entry {
 }
 
 /**
- * A line that a service logged, as a person wants to read it; nothing where it is no news.
- * What is not JSON comes from Node.js itself, and is.
+ * Formats a log line of a service for a person; undefined if it is not important. A line that is not JSON comes from
+ * Node.js itself and is always shown.
  */
 export function formatLogLine(service: string, line: string, verbose: boolean): string | undefined {
   const entry = parse(line)

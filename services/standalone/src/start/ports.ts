@@ -9,12 +9,12 @@ export interface ListenAddress {
   port: number
 }
 
-/** 0 stands for any free port, as it does for the services. */
+/** Replaces port 0 by a free port, as the services do. */
 export async function resolvePort(place: ListenAddress): Promise<ListenAddress> {
   return place.port === 0 ? { ...place, port: await freePort() } : place
 }
 
-/** Says now, in one line, what would otherwise fail half-way. */
+/** Throws one line before the start if a port is taken, instead of failing half-way. */
 export async function requireFree(places: ListenAddress[]): Promise<void> {
   for (const { variable, host, port } of places) {
     const taken = places.find((other) => other.port === port && other.variable !== variable)
@@ -44,14 +44,14 @@ function reason(code: string | undefined, { variable, host, port }: ListenAddres
   return `Nothing can listen on ${host}, port ${port} (${code}): set ${variable}, or the host beside it, to another.`
 }
 
-/** An address to reach a place from this machine: one that listens everywhere listens on loopback too. */
+/** Returns a URL that works on this machine: a server that listens on all addresses listens on loopback too. */
 export function urlOf({ host, port }: ListenAddress): string {
   const name =
     { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (isIPv6(host) ? `[${host}]` : host)
   return `http://${name}:${port}`
 }
 
-/** The same as a person writes it. */
+/** The same URL as a person writes it. */
 export function shownUrlOf(place: ListenAddress): string {
   return urlOf(place).replace('//127.0.0.1:', '//localhost:')
 }

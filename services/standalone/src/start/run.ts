@@ -10,31 +10,34 @@ export interface RunOptions {
   env: NodeJS.ProcessEnv
   dataDir: string
   print: (line: string) => void
-  complain: (line: string) => void
-  /** Somebody wants everything to stop. */
+  printError: (line: string) => void
+  /** Aborts when the user asks to stop. */
   asked: AbortSignal
-  /** Somebody does not want to wait for that. */
+  /** Aborts when the user asks again, to stop at once. */
   forced: AbortSignal
 }
 
-/** Runs everything until it is asked to stop or a part ends by itself; then ends all parts, the last started first. Returns the exit code. */
+/**
+ * Runs everything until the user stops it or a component ends by itself; then stops all components, the last started
+ * first. Returns the exit code.
+ */
 export async function runUntilAsked(options: RunOptions): Promise<number> {
-  const { dataDir, print, complain, asked } = options
+  const { dataDir, print, printError, asked } = options
   try {
     const hold = await holdDataFolder(dataDir)
     try {
-      return await runHere(options)
+      return await runInFolder(options)
     } finally {
       hold.release()
     }
   } catch (error) {
     if (asked.aborted) print('Stopped before everything had started.')
-    else complain(formatError(error))
+    else printError(formatError(error))
     return asked.aborted ? 0 : 1
   }
 }
 
-async function runHere({ env, dataDir, print, complain, asked, forced }: RunOptions) {
+async function runInFolder({ env, dataDir, print, printError, asked, forced }: RunOptions) {
   const settings = await readSettings(env, dataDir)
   const { api, worker, inbox } = settings
   await requireFree([api, worker, ...(settings.smtpUrl ? [] : [inbox])])
@@ -49,14 +52,14 @@ async function runHere({ env, dataDir, print, complain, asked, forced }: RunOpti
     print(welcome(settings, running))
     const ended = await firstToEnd(components, asked)
     if (ended === undefined) return 0
-    complain(`${ended} has ended by itself, so everything is stopped.`)
+    printError(`${ended} has ended by itself, so everything is stopped.`)
     return 1
   } finally {
     for (const { stop } of components.reverse()) await stop()
   }
 }
 
-/** The name of the part that ended by itself, or nothing once somebody has asked to stop. */
+/** Resolves with the name of the component that ended by itself, or undefined when the user asks to stop. */
 function firstToEnd(components: Component[], asked: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     if (asked.aborted) resolve(undefined)
@@ -65,7 +68,7 @@ function firstToEnd(components: Component[], asked: AbortSignal): Promise<string
   })
 }
 
-/** What a person can put right is said in one sentence; anything else is our mistake, and shown whole. */
+/** An error that the user can fix is one sentence; any other is a bug, with its stack. */
 function formatError(error: unknown): string {
   if (error instanceof UserFacingError || error instanceof ConfigError) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -4,7 +4,7 @@ import { resolvePort } from './ports.ts'
 
 export type Settings = Awaited<ReturnType<typeof readSettings>>
 
-/** What `start` itself takes from the environment; a wrong value is a `ConfigError`. The services read the rest. */
+/** The settings that `start` itself reads; a wrong value is a `ConfigError`. The services read the others. */
 export async function readSettings(env: NodeJS.ProcessEnv, dataDir: string) {
   const [api, worker, inbox] = await Promise.all([
     resolvePort({

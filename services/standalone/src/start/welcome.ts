@@ -4,14 +4,14 @@ import type { DemoAccount } from './demo-account.ts'
 import { shownUrlOf } from './ports.ts'
 import type { Settings } from './settings.ts'
 
-/** What there is and what to try, once everything runs. */
+/** Lists the addresses and commands to try, once everything runs. */
 export function welcome(settings: Settings, running: Running): string {
   const { demo, databaseUrlFile } = running
   const inboxUrl = running.hasInbox ? shownUrlOf(settings.inbox) : undefined
   const api = shownUrlOf(settings.api)
   const worker = shownUrlOf(settings.worker)
   const places = [
-    ['API', `${api}/docs`, 'every route, to read and to try'],
+    ['API', `${api}/docs`, 'all routes, with documentation'],
     ['Worker', `${worker}/queue`, 'its queue; /metrics and /readyz beside it'],
     ...(inboxUrl ? [['Inbox', inboxUrl, 'every mail that Lethe sends, as it arrives']] : []),
   ]
@@ -27,13 +27,13 @@ export function welcome(settings: Settings, running: Running): string {
     ...(demo
       ? [
           `The demo account is ${demo.email} with the password ${demo.password}`,
-          'It is told only now.',
+          'This password is shown only once.',
           '',
         ]
       : []),
-    'To try, in another terminal:',
+    'Try it in another terminal:',
     '',
-    ...tries(api, inboxUrl, path.join(settings.dataDir, 'cookies'), demo).map(
+    ...commandsToTry(api, inboxUrl, path.join(settings.dataDir, 'cookies'), demo).map(
       (line) => `  ${line}`,
     ),
     '',
@@ -49,8 +49,8 @@ export function welcome(settings: Settings, running: Running): string {
   ].join('\n')
 }
 
-/** Log in, delete, look: each line can be pasted into a shell as it is. */
-function tries(
+/** Commands that log in, delete the account and look at the mail; each can be pasted into a shell. */
+function commandsToTry(
   api: string,
   inboxUrl: string | undefined,
   jar: string,
@@ -79,7 +79,7 @@ function tries(
   ]
 }
 
-/** For a POSIX shell. */
+/** Quotes an argument for a POSIX shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -21,7 +21,7 @@ interface ComposeFile {
   >
 }
 
-/** The services of `docker-compose.yml` as Docker Compose reads it beside a `.env` that holds `values`. */
+/** Reads the services of `docker-compose.yml` as Docker Compose does with a `.env` that contains `values`. */
 export async function readCompose(values: Values): Promise<Map<string, ComposeService>> {
   const text = await readFile(path.join(root, 'docker-compose.yml'), 'utf8')
   const { services } = parse(interpolate(text, values), { merge: true }) as ComposeFile
@@ -36,7 +36,7 @@ export async function readCompose(values: Values): Promise<Map<string, ComposeSe
   )
 }
 
-/** `${NAME}`, `${NAME:-default}` and `${NAME:?what is missing}`. */
+/** Substitutes `${NAME}`, `${NAME:-default}` and `${NAME:?message}`. */
 function interpolate(text: string, values: Values): string {
   const lines = text.split('\n').filter((line) => !line.trimStart().startsWith('#'))
   return lines
@@ -49,7 +49,7 @@ function interpolate(text: string, values: Values): string {
     })
 }
 
-/** What `.env.example` sets once its lines are uncommented; the first line of each variable counts. */
+/** Returns the variables of `.env.example` with its lines uncommented; the first line of each variable counts. */
 export async function readExample(): Promise<Values & { DATABASE_URL: string }> {
   const text = await readFile(path.join(root, '.env.example'), 'utf8')
   const lines = text.matchAll(/^#([A-Z][A-Z_]+)=(.*)$/gm)
@@ -59,7 +59,7 @@ export async function readExample(): Promise<Values & { DATABASE_URL: string }> 
 }
 
 export interface Image {
-  /** What `ENV` sets. */
+  /** The variables that `ENV` sets. */
   env: Values
   command: string[]
   text: string

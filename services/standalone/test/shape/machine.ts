@@ -16,15 +16,15 @@ interface Owner {
   superuser: boolean
 }
 
-/** Servers, ports and folders of this machine, in place of those that the settings of an installation name. */
+/** Replaces the servers, ports and folders that production settings name by those of this machine. */
 export interface Machine {
   folder: string
   inbox: Inbox
-  /** Sets up the role and its database as an operator would; returns a connection as the server's own superuser. */
+  /** Creates the role and its database as an operator does; returns a connection of the server's superuser. */
   makeDatabase(owner: Owner): Promise<Db>
-  /** These settings with the addresses of this machine, as the environment of a process. */
+  /** Returns these settings with this machine's addresses, as the environment of a process. */
   here(settings: Values, folders: Values): NodeJS.ProcessEnv
-  /** A text with the ports of this machine. */
+  /** Replaces the ports in a text by those of this machine. */
   atPorts(text: string): string
 }
 
@@ -71,7 +71,7 @@ export async function makeMachine(t: Test): Promise<Machine> {
   }
 }
 
-/** The services of `docker-compose.yml` that are not ours. */
+/** Replaces the host names of the other services in `docker-compose.yml` by loopback. */
 function atLoopback(text: string): string {
   return text.replace(/(?<=\/\/|@)(postgres|valkey|mail)(?=:\d)/, '127.0.0.1')
 }

@@ -3,24 +3,24 @@ import { type RawBuilder, sql } from 'kysely'
 export interface Invariant {
   name: string
   claim: string
-  /** One row for each breach, with a sentence that says which. Nothing is what it should find. */
+  /** Returns one row per breach, each a sentence; none if the invariant holds. */
   breaches: (rest: Rest) => RawBuilder<{ breach: string }>
 }
 
 export interface Rest {
-  /** When the last part that had been away was back; the start of the run where none was. */
+  /** When the last missing component came back; the start of the run if none was missing. */
   partsBack: Date
-  /** Seconds from the date of a deletion, or from when the parts are back, until it must be erased. */
+  /** Seconds from the date of a deletion, or from the return of the components, until it must be erased. */
   bound: number
-  /** Problems of the audit chain, which is walked by code. */
+  /** Problems of the audit chain, which is verified in code. */
   chain: string[]
 }
 
 const possessions = sql`l.table_name in ('users', 'saved_passwords', 'avatars', 'person_keys')`
 
 /**
- * What must hold in every history, whatever was killed, cut, wiped or delayed in it: each is one query over the record
- * (`record.sql`) that returns what breaks it.
+ * The properties of every history, whatever was killed, cut, wiped or delayed in it. Each is one query on the record
+ * (`record.sql`) that returns its breaches.
  */
 export const invariants: Invariant[] = [
   {
@@ -76,7 +76,7 @@ export const invariants: Invariant[] = [
   },
   {
     name: 'I4',
-    claim: 'every deletion not cancelled is erased within its bound once the parts are back',
+    claim: 'every deletion not cancelled is erased within its bound once all components are back',
     breaches: ({ partsBack, bound }) => sql`
       select format('deletion %s is %s', id, status) as breach from public.deletions
       where status in ('pending', 'erasing') and erase_after + ${bound} * interval '1 second' < now()
@@ -87,7 +87,7 @@ export const invariants: Invariant[] = [
   {
     name: 'I5',
     claim:
-      'what is claimed is finished: no account is active or cancelled with a part missing, and a claimed one leaves nothing',
+      'each claim is completed: no active or cancelled account lacks data, and a claimed one leaves none',
     breaches: () => sql`
       select format('user %s lost a row of %s without a claim', l.user_id, l.table_name) as breach
       from chaos.log l

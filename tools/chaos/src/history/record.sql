@@ -1,14 +1,14 @@
--- What a run of chaos writes down, in a schema of its own beside the real tables. Commit times are PostgreSQL's
+-- The record of a chaos run, in its own schema beside the real tables. Commit times are PostgreSQL's
 -- (`track_commit_timestamp`): a transaction that waited for another one's lock has the later one.
 create schema chaos;
 
--- Every change of every row that the life of a deletion touches, by triggers. Secrets stay out, and so does what only says
--- who works on a row: the rest is small enough to keep all of it.
+-- Triggers record every change of every row that a deletion touches. Secrets are left out, and so are changes that only
+-- set who works on a row; the rest is small enough to keep.
 create table chaos.changes (
   seq         bigint generated always as identity primary key,
   at          timestamptz not null default clock_timestamp(),
   xid         xid8 not null default pg_current_xact_id(),
-  -- The application_name of whoever did it: a worker with ways of its own has one.
+  -- The application_name of the client; a worker with its own links has one.
   who         text not null default current_setting('application_name'),
   table_name  text not null,
   operation   text not null,
@@ -43,7 +43,7 @@ begin
   end loop;
 end $$;
 
--- Every answer of the API. `sent` and `answered` count the requests and answers of a run, so that before and after are certain.
+-- Every answer of the API. `sent` and `answered` count the requests and answers of a run, which gives a certain order.
 create table chaos.answers (
   what        text not null,
   user_id     bigint,
@@ -58,7 +58,7 @@ create index on chaos.answers (user_id, what);
 create index on chaos.answers (deletion_id);
 create index on chaos.answers (credential);
 
--- Every offer of a mail at the server that takes them.
+-- Every offer of a mail to the mail server.
 create table chaos.mails (
   seq        bigint primary key,
   at         timestamptz not null,
@@ -66,15 +66,15 @@ create table chaos.mails (
   message_id text not null,
   subject    text not null,
   verdict    text not null,
-  -- Message-IDs are made from the id of the row in the outbox.
+  -- A Message-ID contains the id of the outbox row.
   outbox_id  uuid generated always as (substring(message_id from '^<([0-9a-f-]{36})@')::uuid) stored
 );
 create index on chaos.mails (outbox_id);
 
--- Every archive that is on offer in the end, as it lies there.
+-- Every archive that is ready at the end, as it is stored.
 create table chaos.archives (export_id uuid primary key, fault text);
 
--- Whoever was there before the run began: what they had, and whether anything should happen to them.
+-- The people who existed before the run: their data, and whether nothing may happen to them.
 create table chaos.people (
   user_id   bigint primary key,
   address   text not null,
@@ -84,7 +84,7 @@ create table chaos.people (
   files     boolean
 );
 
--- What a person has, as one value: the same again means that nothing of it changed.
+-- The data of a person as one value: an equal value means no change.
 create function chaos.possessions(person bigint) returns text language sql stable as $$
   select md5(jsonb_build_array(
     (select to_jsonb(u) - 'active' from public.users u where id = person),
@@ -93,7 +93,7 @@ create function chaos.possessions(person bigint) returns text language sql stabl
     (select jsonb_agg(to_jsonb(k)) from vault.person_keys k where user_id = person))::text)
 $$;
 
--- The changes with the times of their commits. Refreshed before the invariants are asked.
+-- The changes with their commit times. Refreshed before the invariants are checked.
 create materialized view chaos.log as
   select seq, at, table_name, operation, user_id, deletion_id, was, is_now,
     pg_xact_commit_timestamp(xid::xid) as committed
@@ -101,7 +101,7 @@ create materialized view chaos.log as
 create index on chaos.log (user_id, table_name);
 create index on chaos.log (deletion_id, table_name);
 
--- One row for each deletion: whose it was, when it should come, and when each step was committed.
+-- One row per deletion: its user, its date, and the commit time of each step.
 create materialized view chaos.lives as
   select deletion_id,
     max(user_id) as user_id,

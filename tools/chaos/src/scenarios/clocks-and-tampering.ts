@@ -20,19 +20,18 @@ import { fakeClock } from '../system/fake-clock.ts'
 import type { TestPerson } from '../system/people.ts'
 import { openQueueClient, type QueueClient } from '../system/queue-client.ts'
 import { createTamperer, type Tamperer } from '../system/tamperer.ts'
-import { askEverywhere, fetchEverywhere } from './tokens-everywhere.ts'
+import { fetchEverywhere, showTokensEverywhere } from './tokens-everywhere.ts'
 
 /** Every service in this scenario has a wrong clock. */
 export const clocksAndTampering: Scenario = {
   name: 'clocks-and-tampering',
-  claim:
-    'clocks that are wrong by weeks, and queues that anybody may write to, erase nobody early and hold nobody up',
+  claim: 'clocks that are wrong by weeks and tampered queues cause no early erasure and no delay',
   queues: onBoth,
   play,
 }
 
 const offsets = ['+40d', '-40d', '+1h', '-1h']
-const soon = 'PT4S'
+const SOON = 'PT4S'
 const BOUND_SECONDS = 75
 /** How many mails one worker sends at once: the server may have accepted all of them, unrecorded, when it is killed. */
 const MAILS_AT_ONCE = 10
@@ -43,7 +42,7 @@ async function play(context: ScenarioContext): Promise<Played> {
   const environment = await openEnvironment()
   await environment.bystanders(10)
   const [apis, farApis, behind] = await Promise.all([
-    Promise.all((full ? offsets : ['+40d']).map((one) => startApi(environment, one, soon))),
+    Promise.all((full ? offsets : ['+40d']).map((one) => startApi(environment, one, SOON))),
     Promise.all(
       (full ? ['+40d', '-40d'] : ['-40d']).map((one) => startApi(environment, one, 'P27D')),
     ),
@@ -52,9 +51,9 @@ async function play(context: ScenarioContext): Promise<Played> {
   const wrong = (await fakeClock({ offset: '+40d' })) !== undefined
   if (!wrong) print('faketime is not installed: every clock is right')
 
-  const victims = await leaveForWeeks(environment, farApis, far)
-  const kept = await keepYoungArchives(environment, apis, context)
-  const shown = await askEverywhere(environment, [...apis, ...farApis])
+  const victims = await requestDistantDeletions(environment, farApis, far)
+  const kept = await startWorkerOverYoungArchives(environment, apis, context)
+  const shown = await showTokensEverywhere(environment, [...apis, ...farApis])
   const workers = [behind, kept.ahead]
   if (full) workers.push(await startWorker(environment, '+1h'), await startWandering(environment))
 
@@ -73,10 +72,10 @@ async function play(context: ScenarioContext): Promise<Played> {
       print(`round ${round} of ${rounds}: ${JSON.stringify(tamperer.done)}`)
     }
     const partsBack = new Date()
-    if (!full) await skipLentTime(environment)
+    if (!full) await skipDispatchLeases(environment)
     await environment.settle(180)
-    await victimsAreUntouched(environment, victims)
-    const poison = await poisonIsSetAside(tamperer, client, workers.at(-1))
+    await claimVictimsUntouched(environment, victims)
+    const poison = await claimPoisonFailed(tamperer, client, workers.at(-1))
     await cancelSome(environment, [...farApis, ...apis], victims)
     await environment.settle(60)
     const fetched = await fetchEverywhere(environment, [...apis, ...farApis])
@@ -86,7 +85,7 @@ async function play(context: ScenarioContext): Promise<Played> {
     const { done } = tamperer
     const touched = Object.entries(done).map(([what, jobs]) => `${jobs} ${what}`)
     return {
-      summary: `${wrong ? `clocks off by ${(full ? offsets : offsets.slice(0, 2)).join(', ')}` : 'clocks right, without faketime'}: ${shown} uses of sessions and tokens and ${fetched} downloads at APIs of other clocks, ${kept.count} archives in the making looked 40 days old, ${victims.length} deletions weeks from their date stayed so; jobs ${touched.join(', ')}, ${poison} of poison set aside; ${copies} mails taken twice, after ${kills} kills`,
+      summary: `${wrong ? `clocks off by ${(full ? offsets : offsets.slice(0, 2)).join(', ')}` : 'clocks right, without faketime'}: ${shown} uses of sessions and tokens and ${fetched} downloads at APIs of other clocks, ${kept.count} archives in the making looked 40 days old, ${victims.length} deletions weeks from their date stayed so; jobs ${touched.join(', ')}, ${poison} of poison in the failed sets; ${copies} mails taken twice, after ${kills} kills`,
       checked,
     }
   } finally {
@@ -138,7 +137,7 @@ async function deleteAll(apis: Api[], people: TestPerson[]): Promise<void> {
 }
 
 /** Requests deletions weeks ahead: to a clock forty days ahead their date has passed. */
-async function leaveForWeeks(
+async function requestDistantDeletions(
   environment: Environment,
   apis: Api[],
   count: number,
@@ -159,7 +158,11 @@ async function leaveForWeeks(
  * Complete archives whose rows are not yet updated look old to a worker with a clock ahead. A lock holds them in that
  * state while such a worker starts, because it looks for orphaned archives then.
  */
-async function keepYoungArchives(environment: Environment, apis: Api[], { full }: ScenarioContext) {
+async function startWorkerOverYoungArchives(
+  environment: Environment,
+  apis: Api[],
+  { full }: ScenarioContext,
+) {
   const { db, exportDir } = environment
   await sql`create function public.wait_for_door() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock_shared(1); return new; end $$`.execute(db)
@@ -230,7 +233,7 @@ async function replaceOne(
  * A dispatched row whose job was removed becomes free soon. A working worker keeps more than these five seconds on its
  * lease.
  */
-async function skipLentTime({ db }: Environment): Promise<void> {
+async function skipDispatchLeases({ db }: Environment): Promise<void> {
   for (const table of ['outbox', 'exports', 'deletions'])
     await sql`update ${sql.table(`public.${table}`)} set next_attempt_at = now()
       where lease is not null and next_attempt_at between now() and now() + interval '5 seconds'`.execute(
@@ -238,7 +241,7 @@ async function skipLentTime({ db }: Environment): Promise<void> {
     )
 }
 
-async function victimsAreUntouched({ db }: Environment, victims: Victim[]): Promise<void> {
+async function claimVictimsUntouched({ db }: Environment, victims: Victim[]): Promise<void> {
   const { rows } = await sql<{ touched: number }>`
     select count(*) as touched from public.deletions where id = any(${victims.map((one) => one.deletionId)}::uuid[])
       and not (status = 'pending' and attempts = 0 and erase_after > now() + interval '26 days')`.execute(
@@ -248,7 +251,7 @@ async function victimsAreUntouched({ db }: Environment, victims: Victim[]): Prom
 }
 
 /** Checks that the failed sets hold exactly the poison jobs, and that both pages of the worker show them. */
-async function poisonIsSetAside(
+async function claimPoisonFailed(
   { poison }: Tamperer,
   { queues }: QueueClient,
   worker: Running | undefined,

@@ -7,7 +7,7 @@ import {
   type Scenario,
   type ScenarioContext,
 } from '../scenario.ts'
-import { exchangesIn, listenTo } from './crash-points/count.ts'
+import { exchangesIn, recordScript } from './crash-points/count.ts'
 import { groupsOf, playGroup } from './crash-points/groups.ts'
 import {
   type IsolatedEnvironment,
@@ -26,17 +26,17 @@ import { type ScriptName, scripts } from './crash-points/scripts.ts'
 /** Most of the time is spent waiting for leases to expire. */
 const ISOLATED_ENVIRONMENTS = 6
 /** Each start costs a second of CPU time. */
-const OPENED_AT_A_TIME = 3
-const LISTENED_TO = 2
-const AT_LEAST = 250
-const SAMPLE = 8
-const TRIES = 3
+const MAX_STARTS_AT_ONCE = 3
+const RECORDINGS = 2
+const MIN_HITS = 250
+const SHORT_SAMPLE_SIZE = 8
+const MAX_TRIES = 3
 
 /** Kills a process, or cuts its connection, at each message between two components. */
 export const crashPoints: Scenario = {
   name: 'crash-points',
   claim:
-    'killed or cut off at every message of every path: a request is whole or not at all, and all comes to rest',
+    'killed or cut off at every message of every path: a request is whole or not at all, and all work completes',
   queues: onBoth,
   play,
 }
@@ -46,7 +46,7 @@ async function play(context: ScenarioContext): Promise<Played> {
   const isolatedEnvironments: IsolatedEnvironment[] = []
   try {
     await inParallel(
-      full ? OPENED_AT_A_TIME : 1,
+      full ? MAX_STARTS_AT_ONCE : 1,
       Array(full ? ISOLATED_ENVIRONMENTS : 1).fill(0),
       async () => {
         isolatedEnvironments.push(await openIsolatedEnvironment(context))
@@ -57,7 +57,7 @@ async function play(context: ScenarioContext): Promise<Played> {
       : await countOne(isolatedEnvironments)
     const points = full
       ? selectPoints(all, context)
-      : sample(all.filter(recoversSoon), SAMPLE, random)
+      : sample(all.filter(recoversSoon), SHORT_SAMPLE_SIZE, random)
     const groups = full ? groupsOf(points, random) : [points]
     const { hits, missed, checked, slowest } = await playAll(isolatedEnvironments, groups, print)
     // On a busy machine a late mail may not be sent at all, so its points cannot be reached.
@@ -68,14 +68,14 @@ async function play(context: ScenarioContext): Promise<Played> {
       `never reached:\n  ${missed.map(formatPoint).join('\n  ')}`,
     )
     await environment?.claimUnlessSlow(
-      !full || hits.length >= numberOn(queue, AT_LEAST),
+      !full || hits.length >= numberOn(queue, MIN_HITS),
       `only ${hits.length} points were hit`,
     )
     const paths = Object.entries(Object.groupBy(hits, pathOf)).map(
       ([path, those]) => `${path} ${those.length}`,
     )
     return {
-      summary: `${hits.length} of ${points.length} points hit (${paths.join(', ')}), all at rest within ${Math.round(slowest)} s`,
+      summary: `${hits.length} of ${points.length} points hit (${paths.join(', ')}), all idle within ${Math.round(slowest)} s`,
       checked,
     }
   } finally {
@@ -89,25 +89,25 @@ async function countAll(
   print: ScenarioContext['print'],
 ): Promise<Point[]> {
   const names = Object.keys(scripts) as ScriptName[]
-  const heard = names.map((script) => ({
+  const recordings = names.map((script) => ({
     script,
-    times: [] as Awaited<ReturnType<typeof listenTo>>[],
+    times: [] as Awaited<ReturnType<typeof recordScript>>[],
   }))
-  const todo = heard.flatMap((one) => Array<typeof one>(LISTENED_TO).fill(one))
+  const todo = recordings.flatMap((one) => Array<typeof one>(RECORDINGS).fill(one))
   const idle = [...isolatedEnvironments]
   await inParallel(isolatedEnvironments.length, todo, async ({ script, times }) => {
     const isolated = idle.pop() as IsolatedEnvironment
-    await listenTo('erased', isolated)
-    times.push(await listenTo(script, isolated))
+    await recordScript('erased', isolated)
+    times.push(await recordScript(script, isolated))
     idle.push(isolated)
   })
-  const exchanges = exchangesIn(heard)
-  print(`${exchanges.length} messages are said`)
+  const exchanges = exchangesIn(recordings)
+  print(`${exchanges.length} messages were recorded`)
   return exchanges.flatMap(pointsOf)
 }
 
 async function countOne([isolated]: IsolatedEnvironment[]): Promise<Point[]> {
-  const times = isolated ? [await listenTo('erased', isolated)] : []
+  const times = isolated ? [await recordScript('erased', isolated)] : []
   return exchangesIn([{ script: 'erased', times }]).flatMap(pointsOf)
 }
 
@@ -150,7 +150,7 @@ async function playAll(
         const tried = (tries.get(point) ?? 0) + 1
         tries.set(point, tried)
         if (fired !== undefined) hits.push(point)
-        else if (tried < TRIES) waiting.push([point])
+        else if (tried < MAX_TRIES) waiting.push([point])
         else missed.push(point)
       }
       if (hits.length % 50 < group.length) print(`${hits.length} points hit`)

@@ -17,14 +17,14 @@ import type { TestPerson } from '../system/people.ts'
 import { type Hostility, percent, startHostility } from './hostility.ts'
 
 /** How many mails the worker sends at once. */
-const LINES = 10
-const ABREAST = 20
+const MAIL_CONCURRENCY = 10
+const CLIENTS = 20
 
 /** Sends three mails per person to a server that fails for half of the offers. */
 export const hostileMail: Scenario = {
   name: 'hostile-mail',
   claim:
-    'a mail server that drops, refuses, hangs and drips: every mail leaves or is marked undeliverable, none is offered again after a 5xx, and nothing else waits for it',
+    'a mail server that drops, refuses, hangs and is slow: every mail leaves or is marked undeliverable, none is offered again after a 5xx, and no other work waits',
   queues: onBoth,
   play,
 }
@@ -40,7 +40,7 @@ async function play({
   const environment = await openEnvironment({ gracePeriod: 'P27D', direct: true })
   const hostility = startHostility(environment.sink, random, {
     hangSeconds: full ? [10, 15] : [1, 2],
-    dead: full ? LINES : 0,
+    dead: full ? MAIL_CONCURRENCY : 0,
   })
   await environment.bystanders(5)
   const port = String(await freePort())
@@ -70,9 +70,9 @@ async function play({
   await environment.settle(30)
 
   const checked = await environment.check({ bound: full ? 60 : 30 })
-  await noneAgainAfter5xx(environment)
+  await claimNoRetryAfter5xx(environment)
   // The few mails of the short form and of the second queue need not meet every failure.
-  sharesAre(hostility, environment.sink.offers.length, full && queue === 'redis')
+  claimShares(hostility, environment.sink.offers.length, full && queue === 'redis')
   const pace = paceOf(environment.sink.offers)
   if (full)
     await environment.claimWithin('the longest time without a mail', pace.silence * 1_000, 20_000, {
@@ -96,7 +96,7 @@ async function askAll(client: Client, people: TestPerson[]): Promise<void> {
     for (let person = waiting.pop(); person; person = waiting.pop())
       await requestDeletion(client, person)
   }
-  await Promise.all(Array.from({ length: ABREAST }, ask))
+  await Promise.all(Array.from({ length: CLIENTS }, ask))
 }
 
 /** Makes every reminder due now. */
@@ -123,7 +123,7 @@ async function untilTheLastMail(environment: Environment, timeoutMs: number): Pr
 }
 
 /** A 5xx at RCPT TO names no mail, so the refusals per address must equal the mails that were given up. */
-async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
+async function claimNoRetryAfter5xx({ db }: Environment): Promise<void> {
   const { rows } = await sql<{ address: string; refused: number; given: number }>`
     with refused as (
       select recipient as address, count(*) as times from chaos.mails where verdict = 'refused-5' group by 1
@@ -145,7 +145,7 @@ async function noneAgainAfter5xx({ db }: Environment): Promise<void> {
 }
 
 /** Checks that the server failed as often as intended. */
-function sharesAre({ observed, greetings }: Hostility, offers: number, many: boolean): void {
+function claimShares({ observed, greetings }: Hostility, offers: number, many: boolean): void {
   for (const [fate, meant] of Object.entries(percent)) {
     const share = (100 * observed[fate as keyof typeof percent]) / offers
     const near = many ? Math.abs(share - meant) < Math.max(1, meant / 6) : meant < 5 || share > 0

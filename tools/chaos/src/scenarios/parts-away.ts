@@ -9,7 +9,7 @@ const BOUND_SECONDS = 60
 export const partsAway: Scenario = {
   name: 'parts-away',
   claim:
-    'without Redis every DELETE is a 202 as fast as usual; without PostgreSQL a clean 503 within 2 s, healed within 10 s; without SMTP nothing else notices',
+    'without Redis every DELETE is a 202 as fast as usual; without PostgreSQL a clean 503 within 2 s, healed within 10 s; without SMTP no other work is affected',
   queues: onBoth,
   play,
 }

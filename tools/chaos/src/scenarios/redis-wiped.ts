@@ -13,7 +13,7 @@ const BOUND_SECONDS = 60
 export const redisWiped: Scenario = {
   name: 'redis-wiped',
   claim:
-    'Redis is flushed, killed, full or evicting, again and again: nothing is lost, and what is due is erased within 60 s of its return',
+    'Redis is flushed, killed, full or evicting, again and again: no deletion is lost, and due ones are erased within 60 s of its return',
   queues: ['redis'],
   play,
 }

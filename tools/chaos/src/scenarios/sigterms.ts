@@ -31,13 +31,13 @@ const ENDS_WITHIN_MS = 10_000
 /** How long before a 503 the load that caused it may have begun. */
 const BUSY_BEFORE_MS = 10_000
 /** On PostgreSQL a worker that missed a notification polls for jobs every five seconds. */
-const GOES_ON_WITHIN_MS: Record<Queue, number> = { redis: 5_000, postgres: 10_000 }
+const RETRIED_WITHIN_MS: Record<Queue, number> = { redis: 5_000, postgres: 10_000 }
 
 /** On PostgreSQL only workers are stopped, because the API does not use the queue. */
 export const sigterms: Scenario = {
   name: 'sigterms',
   claim:
-    'SIGTERM under load: an end within 10 s, no job left behind, no request failed by an API that stops',
+    'SIGTERM under load: a process ends within 10 s, leaves no job behind, and fails no request',
   queues: onBoth,
   play,
 }
@@ -71,11 +71,11 @@ async function play(context: ScenarioContext): Promise<Played> {
   claim(stalled.count() === 0, `${stalled.count()} jobs stalled`)
   await stalled.close()
   await claimRequestsAnswered(environment, tally, apis)
-  const given = await claimNothingLeft(environment, workers)
+  const released = await claimNothingLeft(environment, workers)
   const slowest = Math.max(...[...workers, ...apis].map(({ seconds }) => seconds)).toFixed(1)
   const requests = `${tally.answered.toLocaleString('en')} requests answered, ${tally.refused} connections refused between two APIs`
   return {
-    summary: `SIGTERM to ${workers.length} workers and ${apis.length} APIs over ${people} deletions: all ended with 0, the slowest after ${slowest} s; ${given}; ${requests}, none failed`,
+    summary: `SIGTERM to ${workers.length} workers and ${apis.length} APIs over ${people} deletions: all ended with 0, the slowest after ${slowest} s; ${released}; ${requests}, none failed`,
     checked,
   }
 }
@@ -233,7 +233,7 @@ async function claimNothingLeft(
     await environment.claimWithin(
       'the next try of released work',
       ms,
-      GOES_ON_WITHIN_MS[queue],
+      RETRIED_WITHIN_MS[queue],
       span,
     )
     longest = Math.max(longest, ms / 1_000)

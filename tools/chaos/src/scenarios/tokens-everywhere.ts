@@ -14,7 +14,7 @@ interface Pair {
  * Shows the sessions and tokens of one API to all APIs, whose clocks differ: all must accept them until the deletion or
  * until they expire on the database's clock, and none afterwards. Returns how many uses were tried.
  */
-export async function askEverywhere(
+export async function showTokensEverywhere(
   environment: Environment,
   apis: { client: Client }[],
 ): Promise<number> {

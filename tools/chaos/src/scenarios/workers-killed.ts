@@ -25,7 +25,7 @@ const MAX_ARCHIVES_AT_ONCE = 16
 export const workersKilled: Scenario = {
   name: 'workers-killed',
   claim:
-    'workers killed mid-erase, mid-export, mid-mail: taken over within 15 s, and nothing is done twice',
+    'workers killed mid-erase, mid-export, mid-mail: taken over within 15 s, and no work is done twice',
   queues: onBoth,
   play,
 }

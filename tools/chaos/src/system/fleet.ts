@@ -82,7 +82,7 @@ export async function startFleet(environment: Environment, size: number): Promis
   }
   const stop = async (slot: Slot): Promise<Stopped> => {
     const { worker } = slot
-    if (!worker) throw new Error('nobody is there to be stopped')
+    if (!worker) throw new Error('no worker runs in this slot')
     const asked = new Date()
     const began = performance.now()
     slot.worker = undefined

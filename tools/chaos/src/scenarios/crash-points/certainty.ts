@@ -5,7 +5,7 @@ import type { Reply } from '../../system/client.ts'
 import type { TestPerson } from '../../system/people.ts'
 import type { IsolatedEnvironment } from './isolated-environment.ts'
 
-const TRIES = 6
+const MAX_TRIES = 6
 
 /**
  * Requests the deletion until it certainly exists, as an app would that lost an answer; returns its id. After each try,
@@ -15,7 +15,7 @@ export async function requestUntilConfirmed(
   isolated: IsolatedEnvironment,
   person: TestPerson,
 ): Promise<string> {
-  for (let tries = 0; tries < TRIES * slowness(); tries++) {
+  for (let tries = 0; tries < MAX_TRIES * slowness(); tries++) {
     await isolated.waitUntilRunning()
     const reply = await isolated.client.delete(person)
     // Without a 202 the client does not know the outcome; the transaction is over by then.
@@ -32,7 +32,7 @@ export async function requestUntilConfirmed(
     )
     return deletionOf(isolated, person)
   }
-  throw new Error(`a request was not confirmed in ${TRIES} tries`)
+  throw new Error(`a request was not confirmed in ${MAX_TRIES} tries`)
 }
 
 /** The same for a cancel. A retry may answer that the deletion is already cancelled. */
@@ -41,7 +41,7 @@ export async function cancelUntilConfirmed(
   id: string,
   cancel: () => Promise<Reply>,
 ): Promise<void> {
-  for (let tries = 0; tries < TRIES * slowness(); tries++) {
+  for (let tries = 0; tries < MAX_TRIES * slowness(); tries++) {
     await waitUntilRunning()
     const reply = await cancel()
     claimAllowed(reply, 'a cancel', tries > 0 ? [200, 409] : [200])
@@ -58,7 +58,7 @@ export async function cancelUntilConfirmed(
     claim(cancelled || !reply.status || reply.status >= 500, 'a cancel was acknowledged and is not')
     if (cancelled) return
   }
-  throw new Error(`a cancel was not confirmed in ${TRIES} tries`)
+  throw new Error(`a cancel was not confirmed in ${MAX_TRIES} tries`)
 }
 
 function claimAllowed(reply: Reply, what: string, answers: number[]): void {

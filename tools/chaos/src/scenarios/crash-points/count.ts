@@ -11,7 +11,7 @@ interface Observed {
 }
 
 /** Runs one script and records every message in it. */
-export async function listenTo(
+export async function recordScript(
   script: ScriptName,
   isolated: IsolatedEnvironment,
 ): Promise<Observed[]> {
@@ -38,9 +38,9 @@ export async function listenTo(
  * a cancel send the same API messages but are two paths. A message that not every recording contains depends on timing,
  * so it is left out.
  */
-export function exchangesIn(heard: { script: ScriptName; times: Observed[][] }[]): Exchange[] {
+export function exchangesIn(recordings: { script: ScriptName; times: Observed[][] }[]): Exchange[] {
   const found = new Map<string, Exchange>()
-  for (const { script, times } of heard) {
+  for (const { script, times } of recordings) {
     const everyTime = (observed: Observed) =>
       times.every((time) => time.some((other) => same(other, observed)))
     for (const observed of (times[0] ?? []).filter(everyTime)) {

@@ -5,12 +5,12 @@ import { formatPoint, type Point, pathOf, startsService } from './points.ts'
 import { scripts } from './scripts.ts'
 
 /** How many drops run together, on different people and on different paths. A kill runs alone. */
-const TOGETHER = 3
+const MAX_GROUP_SIZE = 3
 /**
  * Seconds from a due date to the erasure: losing a row delays it by ten, and the failpoints of a group may hit one
  * batch.
  */
-const BOUND = 40
+const ERASED_WITHIN_SECONDS = 40
 
 export function groupsOf(points: Point[], random: Random): Point[][] {
   const shuffled = points
@@ -19,7 +19,7 @@ export function groupsOf(points: Point[], random: Random): Point[][] {
     .map(({ point }) => point)
   const groups: Point[][] = []
   for (const point of shuffled) {
-    const company = groups.find((group) => group.length < TOGETHER && fits(point, group))
+    const company = groups.find((group) => group.length < MAX_GROUP_SIZE && fits(point, group))
     if (company) company.push(point)
     else groups.push([point])
   }
@@ -45,7 +45,7 @@ export async function playGroup(isolated: IsolatedEnvironment, points: Point[]) 
   try {
     await Promise.all(failpoints.map((failpoint) => runScript(isolated, failpoint)))
     await isolated.waitUntilIdle()
-    const checked = await isolated.environment.check({ bound: BOUND })
+    const checked = await isolated.environment.check({ bound: ERASED_WITHIN_SECONDS })
     const fired = failpoints.flatMap((failpoint) => failpoint.fired ?? [])
     const took = fired.length > 0 ? (Date.now() - Math.min(...fired)) / 1_000 : 0
     return { failpoints, checked, took }

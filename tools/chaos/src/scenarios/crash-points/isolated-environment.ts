@@ -33,7 +33,7 @@ export interface IsolatedEnvironment {
   close(): Promise<void>
 }
 
-const REST_TIMEOUT_MS = 90_000
+const IDLE_TIMEOUT_MS = 90_000
 
 export async function openIsolatedEnvironment({
   openEnvironment,
@@ -99,7 +99,7 @@ export async function openIsolatedEnvironment({
     waitUntilRunning,
     async waitUntilIdle() {
       const settled = async () => (await open(environment)).length === 0
-      await until('that all is at rest', settled, REST_TIMEOUT_MS).catch(async (error) => {
+      await until('the end of all work', settled, IDLE_TIMEOUT_MS).catch(async (error) => {
         throw new Error(`${error.message}: ${(await open(environment)).join(', ')}`)
       })
       await waitUntilRunning()
