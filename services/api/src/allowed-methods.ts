@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Remembers every route, and tells which methods a URL takes: none where there is no route. */
+/** Collects every registered route. The returned function lists the methods a URL accepts: none where no route matches. */
 export function allowedMethods(app: FastifyInstance): (url: string) => string[] {
   const routes: { path: RegExp; methods: string[] }[] = []
   app.addHook('onRoute', ({ url, method }) => {
@@ -15,7 +15,7 @@ export function allowedMethods(app: FastifyInstance): (url: string) => string[] 
   }
 }
 
-/** `/users/:id/files/*` and the like; parameters with expressions of their own are not used here. */
+/** Handles paths such as `/users/:id/files/*`. Our routes use no parameters with a regular expression. */
 function pathPattern(url: string): RegExp {
   const source = url
     .replaceAll(/[.()+?$|[\]{}^\\]/g, '\\$&')

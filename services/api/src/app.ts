@@ -6,7 +6,7 @@ import { authentication } from './auth.ts'
 import { answerBadHttp, watchRequests } from './bad-http.ts'
 import { readBodies } from './bodies.ts'
 import { proxyTrust } from './callers.ts'
-import { refuseCrossSite } from './cross-site.ts'
+import { rejectCrossSite } from './cross-site.ts'
 import type { Deps, RouteDeps } from './deps.ts'
 import { serveDocs } from './docs.ts'
 import { drainBeforeClosing } from './drain.ts'
@@ -33,15 +33,15 @@ import { tokenRoutes } from './routes/tokens.ts'
 import { userRoutes } from './routes/users.ts'
 
 export interface AppOptions {
-  /** Where log lines go; standard output by default. */
+  /** Receives the log lines; standard output by default. */
   log?: { write(line: string): void }
-  /** Milliseconds for which it still listens when it is closed, and up to twice as long serves who is connected; none by default. */
+  /** After `close()` the API listens this many milliseconds more, then serves open connections up to twice as long. Default 0. */
   lingerMs?: number
 }
 
 /**
- * The API, apart from listening. A request passes: `onRequest` (headers, then the route's own: who is asking),
- * `preParsing` (cross-site), the body, the schema, `preHandler` (unstorable text, then the route's own), the handler.
+ * Builds the API without listening. A request passes these steps in order: `onRequest` (headers, then the route's
+ * authentication), `preParsing` (cross-site check), body, schema, `preHandler` (unstorable text, then the route's), handler.
  */
 export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): FastifyInstance {
   const { config, db, keys } = deps
@@ -51,17 +51,17 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
     trustProxy: proxyTrust(config.trustProxy),
     bodyLimit: 64 * 1024,
     requestTimeout: 60_000,
-    // It would also cut off the drain at the end. No plugin waits for anything outside of the process.
+    // This timeout would also abort the drain in `preClose`. No plugin waits for anything outside the process.
     pluginTimeout: 0,
-    // Requests that come on open connections while we shut down are still served.
+    // During shutdown the API still serves requests that arrive on open connections.
     return503OnClosing: false,
-    // Node's own answer to a missing Host is no problem document; see bad-http.ts.
+    // Node answers a missing Host without a problem document; bad-http.ts answers instead.
     http: { requireHostHeader: false },
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true, formats },
     },
-    rewriteUrl: ({ url = '/' }) => decodable(url),
-    // Longer than any URL that fits into the headers: a long id is the schema's to refuse.
+    rewriteUrl: ({ url = '/' }) => escapeUndecodable(url),
+    // Longer than any URL that fits into the headers, so that the schema rejects a long id.
     routerOptions: { maxParamLength: 16 * 1024 },
     frameworkErrors: replyWithProblem,
     clientErrorHandler: answerBadHttp,
@@ -72,10 +72,10 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   setHeaders(app, config)
   watchRequests(app)
   const isStopping = drainBeforeClosing(app, lingerMs)
-  const whyNotDatabase = createReadinessCheck(deps)
-  const whyNotReady = async () => (await whyNotDatabase()) ?? (await deps.folders.whyNot())
+  const whyNotDatabaseReady = createReadinessCheck(deps)
+  const whyNotReady = async () => (await whyNotDatabaseReady()) ?? (await deps.folders.whyNot())
   rejectUntilReady(app, whyNotReady, deps)
-  refuseCrossSite(app, config.publicUrl)
+  rejectCrossSite(app, config.publicUrl)
   restoreLinks(app)
   app.register(cookie)
   serveDocs(app, config.sessionCookieName)
@@ -109,10 +109,10 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
 }
 
 /**
- * A path with a `%` that begins no character is read as it is written, so that it reaches its route like any other
- * wrong id, and whoever is not logged in learns that first.
+ * Escapes each `%` of a path that cannot be decoded. The path then reaches its route like any other malformed id, and a
+ * caller who is not logged in gets 401 first.
  */
-function decodable(url: string): string {
+function escapeUndecodable(url: string): string {
   const [path = '', ...query] = url.split('?')
   try {
     decodeURIComponent(path)

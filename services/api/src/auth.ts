@@ -12,27 +12,27 @@ import type { ApiConfig } from './config.ts'
 import { bearerToken } from './cross-site.ts'
 import { parseUserId } from './user-id.ts'
 
-/** Seconds. The session behind it is looked up on every request, so ending that ends the token at once. */
+/** Seconds. Every request looks up the session of its token, so ending the session ends the token at once. */
 export const ACCESS_TOKEN_TTL = 15 * 60
 
 export interface Auth {
-  /** An `onRequest` hook: who is asking is settled before path, body and type are judged. */
+  /** An `onRequest` hook: the caller is authenticated before path, body and content type are checked. */
   authenticate: onRequestAsyncHookHandler
-  /** The same, for a route that takes no cookie. */
+  /** The same for a route that accepts no cookie. */
   authenticateByToken: onRequestAsyncHookHandler
   signAccessToken(session: Session): Promise<string>
 }
 
 const sessions = new WeakMap<FastifyRequest, Session>()
 
-/** Who is asking; only on a route that authenticates. */
+/** The caller's session. Throws on a route that does not authenticate. */
 export function sessionOf(request: FastifyRequest): Session {
   const session = sessions.get(request)
   if (!session) throw new Error('this route does not authenticate')
   return session
 }
 
-/** The user that the path names, who must be the one who asks: anybody else's account looks as if it were not there. */
+/** The user id in the path, which must be the caller's own. Any other id is `user-not-found`, as if no such account existed. */
 export function ownId(request: FastifyRequest<{ Params: { userId: string } }>): number {
   const { userId } = sessionOf(request)
   if (parseUserId(request.params.userId) !== userId) throw new AccountError('user-not-found')
@@ -46,30 +46,30 @@ export function authentication(
   app.register(jwt, {
     secret: keys.accessTokens,
     sign: { algorithm: 'HS256', expiresIn: ACCESS_TOKEN_TTL },
-    // Whether it is over is asked of the database: our own clock may be another than that of the instance that signed.
+    // The database checks the expiry: this instance's clock may differ from that of the instance that signed.
     verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
 
-  const byAccessToken = async (token: string): Promise<Session | undefined> => {
+  const findByAccessToken = async (token: string): Promise<Session | undefined> => {
     const claims = readClaims(app, token)
     return claims && findSessionOfAccessToken(db, claims)
   }
-  const settle = (request: FastifyRequest, session: Session | undefined) => {
+  const requireSession = (request: FastifyRequest, session: Session | undefined) => {
     if (!session) throw new AccountError('unauthenticated')
     sessions.set(request, session)
   }
 
   return {
     async authenticate(request) {
-      // A request that brings a token is judged by that token alone: it is also what frees it of the cross-site rule.
+      // A request with a token is authenticated by that token alone, because the token also exempts it from the cross-site check.
       const token = bearerToken(request)
       const cookie = request.cookies[config.sessionCookieName]
-      if (token !== undefined) settle(request, await byAccessToken(token))
-      else settle(request, cookie ? await findSessionByToken(db, cookie) : undefined)
+      if (token !== undefined) requireSession(request, await findByAccessToken(token))
+      else requireSession(request, cookie ? await findSessionByToken(db, cookie) : undefined)
     },
     async authenticateByToken(request) {
       const token = bearerToken(request)
-      settle(request, token === undefined ? undefined : await byAccessToken(token))
+      requireSession(request, token === undefined ? undefined : await findByAccessToken(token))
     },
     async signAccessToken({ id, userId }) {
       return app.jwt.sign({ sid: id, sub: String(userId), iat: await readDatabaseTime(db) })

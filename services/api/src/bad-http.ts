@@ -5,7 +5,7 @@ import type { ConnectionError, FastifyInstance } from 'fastify'
 import type { ProblemCode } from './problem-types.ts'
 import { MEDIA_TYPE, problem, toProblem } from './problems.ts'
 
-/** How long a refused client may go on sending, so that a reset does not take the answer from it, milliseconds. */
+/** A rejected client may go on sending this long: closing earlier would reset the connection and lose the answer. */
 const LINGER_MS = 5_000
 
 const byParserCode: Record<string, ProblemCode> = {
@@ -15,18 +15,18 @@ const byParserCode: Record<string, ProblemCode> = {
 }
 
 interface Connection {
-  /** The latest request, answered or not: bytes that the parser refuses may belong to its body. */
+  /** The latest request, answered or not: bytes that the parser rejects may belong to its body. */
   last: { request: IncomingMessage; response: ServerResponse }
-  /** Answers that have not left yet. Clients may send the next request before. */
+  /** Responses that are not sent yet. A client may pipeline its next request before. */
   unanswered: Set<ServerResponse>
 }
 
 const connections = new WeakMap<Socket, Connection>()
 const refused = new WeakSet<Socket>()
-/** Requests whose body can never be whole, and why. */
+/** Requests whose body can never be complete, with the problem code. */
 const broken = new WeakMap<IncomingMessage, ProblemCode>()
 
-/** Gives one answer to each request that is not valid HTTP, together with `answerBadHttp`. */
+/** Together with `answerBadHttp`, sends exactly one answer to each request that is not valid HTTP. */
 export function watchRequests(app: FastifyInstance): void {
   for (const event of ['request', 'checkExpectation'])
     app.server.on(event, (request: IncomingMessage, response: ServerResponse) => {
@@ -42,7 +42,7 @@ export function watchRequests(app: FastifyInstance): void {
       throw problem('bad-request')
     }
   })
-  // The body broke before its route began to read it.
+  // The parser rejected the body before its route began to read it.
   app.addHook('preParsing', async ({ raw }) => {
     const code = broken.get(raw)
     if (code !== undefined) throw problem(code)
@@ -52,9 +52,9 @@ export function watchRequests(app: FastifyInstance): void {
   })
 }
 
-/** Node's `clientError`: what its parser refuses, and a request that takes too long to arrive. */
+/** Handles Node's `clientError`: input that its parser rejects, and a request that takes too long to arrive. */
 export function answerBadHttp(error: ConnectionError, socket: Socket): void {
-  // The parser refuses whatever comes after the first fault as well: it is dropped until the connection ends.
+  // After the first error the parser rejects all further input too; drop it until the connection ends.
   if (refused.has(socket) && error.code !== 'ECONNRESET') return
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
@@ -67,28 +67,28 @@ export function answerBadHttp(error: ConnectionError, socket: Socket): void {
   else void afterAnswers(connection, () => end(socket, answerTo(code)))
 }
 
-/** The bytes belong to the body of a request, so its answer is the only one. */
+/** The rejected bytes belong to a request's body, so the response to that request is the only answer. */
 function breakRequest(socket: Socket, connection: Connection, code: ProblemCode): void {
   const { request, response } = connection.last
   if (response.headersSent) void afterAnswers(connection, () => end(socket))
   else {
     broken.set(request, code)
-    // The route that reads the body answers, in its own shape. Without a listener it has not begun to read.
+    // A route that is reading the body answers in its own error shape. Without a listener it has not begun to read.
     if (request.listenerCount('error') > 0) request.emit('error', problem(code))
   }
 }
 
 /**
- * Two proxies could read it as requests of different lengths or for different hosts (RFC 9112 §3.2, §6.1). Node takes the
- * first of two Host headers, and any Transfer-Encoding that ends in chunked.
+ * Whether two proxies could read the request with different lengths or for different hosts (RFC 9112 §3.2, §6.1). Node
+ * uses the first of two Host headers, and accepts any Transfer-Encoding that ends in chunked.
  */
 function isAmbiguous({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean {
-  const isOld = httpVersion === '1.0' || httpVersion === '0.9'
+  const isHttp10OrOlder = httpVersion === '1.0' || httpVersion === '0.9'
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host')
-  if (hosts.length > 1 || (hosts.length === 0 && !isOld)) return true
+  if (hosts.length > 1 || (hosts.length === 0 && !isHttp10OrOlder)) return true
   if (!hostAndPort.test(headers.host ?? '')) return true
   const coding = headers['transfer-encoding']
-  return coding !== undefined && (isOld || coding.toLowerCase() !== 'chunked')
+  return coding !== undefined && (isHttp10OrOlder || coding.toLowerCase() !== 'chunked')
 }
 
 /** RFC 3986 §3.2.2, but for the empty host, which only HTTP/1.0 may have. */
@@ -105,7 +105,7 @@ function end(socket: Socket, text = ''): void {
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
-/** Written by hand: without a request there is no response to write it with. */
+/** The answer as raw HTTP: without a parsed request there is no `ServerResponse`. */
 function answerTo(code: ProblemCode): string {
   const { body } = toProblem(problem(code))
   const text = JSON.stringify(body)

@@ -6,8 +6,8 @@ import { violationMembers } from './violations.ts'
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * JSON is the one type that every route reads. An empty body is no body, whatever the header says:
- * clients send `DELETE` with `Content-Type: application/json` and nothing behind it.
+ * Every route parses JSON. An empty body counts as no body whatever Content-Type says: clients send `DELETE` with
+ * `Content-Type: application/json` and no body.
  */
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
@@ -21,7 +21,7 @@ export function readBodies(app: FastifyInstance): void {
     }
   })
 
-  // No body where an object is wanted is judged as an empty one: what is missing gets its name.
+  // Where an object is required, a missing body is validated as `{}`, so that the answer names the missing members.
   app.addHook('preValidation', async (request) => {
     const schema = request.routeOptions.schema?.body as { type?: unknown } | undefined
     if (request.body === undefined && schema?.type === 'object') request.body = {}

@@ -4,21 +4,21 @@ import type { FastifyRequest } from 'fastify'
 import type { RouteDeps } from './deps.ts'
 import { removeArchive } from './remove-archive.ts'
 
-export type CancelWish = { token: string } | { email: string; password: string }
+export type CancelRequest = { token: string } | { email: string; password: string }
 
-/** What the API and the form of the cancel page do alike, under the same limits. */
+/** Cancels a deletion for the API route and for the form of the cancel page, under the same rate limits. */
 export async function cancelDeletion(
   deps: RouteDeps,
   request: FastifyRequest,
-  wish: CancelWish,
+  cancel: CancelRequest,
 ): Promise<Pick<Cancelled, 'id' | 'status'>> {
   const { db, hasher, consumeLimit, consumePasswordLimit } = deps
-  if ('token' in wish) await consumeLimit(request, 'linkPerCaller')
-  else await consumePasswordLimit(request, wish.email)
+  if ('token' in cancel) await consumeLimit(request, 'linkPerCaller')
+  else await consumePasswordLimit(request, cancel.email)
   const { exportId, archive, id, status } =
-    'token' in wish
-      ? await cancelDeletionByToken(db, wish.token)
-      : await cancelDeletionByPassword(db, hasher, wish)
+    'token' in cancel
+      ? await cancelDeletionByToken(db, cancel.token)
+      : await cancelDeletionByPassword(db, hasher, cancel)
   if (archive) await removeArchive(deps, { exportId, fileName: archive }, request.log)
   return { id, status }
 }

@@ -16,7 +16,7 @@ import {
 
 export type ApiConfig = ReturnType<typeof readConfig>
 
-/** All that the API takes from its environment; a wrong value is a `ConfigError`. */
+/** Reads the API's settings from the environment. Throws `ConfigError` for a wrong value. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const base = publicUrl(env)
   return {

@@ -4,28 +4,28 @@ import { problem } from './problems.ts'
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /**
- * A browser sends our cookies along with what another site's page asks for; such a request changes nothing here.
- * Runs before the body is read and after every `onRequest` hook: who is asking is settled first.
+ * Rejects requests from pages of other sites that would change something: the browser adds our cookies to them.
+ * Runs before the body is read and after every `onRequest` hook, so authentication errors come first.
  */
-export function refuseCrossSite(app: FastifyInstance, publicUrl: string): void {
+export function rejectCrossSite(app: FastifyInstance, publicUrl: string): void {
   const { origin: publicOrigin } = new URL(publicUrl)
   app.addHook('preParsing', async (request) => {
     if (request.is404 || safeMethods.has(request.method) || bearerToken(request) !== undefined)
       return
-    if (!isOurs(request, publicOrigin)) throw problem('cross-site')
+    if (!isSameOrigin(request, publicOrigin)) throw problem('cross-site')
   })
 }
 
-/** No page can make a browser add this header on its own, so such a request is its sender's own will. */
+/** No page of another site can make a browser add this header by itself, so a request with it is intended by its sender. */
 export function bearerToken({ headers }: FastifyRequest): string | undefined {
   return /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
 }
 
 /**
- * Ours is the origin of PUBLIC_URL and the one that was called: `127.0.0.1` where PUBLIC_URL says `localhost`.
- * A stranger can make them agree only with a Host of their own, for which the browser holds no cookie of ours.
+ * Same-origin is the origin of PUBLIC_URL, or the origin that the request was sent to: `127.0.0.1` where PUBLIC_URL says
+ * `localhost`. An attacker can match the latter only with their own Host, for which the browser has no cookie of ours.
  */
-function isOurs(request: FastifyRequest, publicOrigin: string): boolean {
+function isSameOrigin(request: FastifyRequest, publicOrigin: string): boolean {
   const site = request.headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin' || site === 'none'
   const { origin } = request.headers

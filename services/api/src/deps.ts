@@ -7,19 +7,19 @@ import type { ApiConfig } from './config.ts'
 import type { IsStopping } from './drain.ts'
 import type { ConsumeLimit, ConsumePasswordLimit } from './rate-limits.ts'
 
-/** All that the API works with; `main.ts` makes it, and tests make their own. */
+/** The dependencies of the API, created by `main.ts` or by a test. */
 export interface Deps {
   db: Db
   keys: Keys
   hasher: Hasher
   config: ApiConfig
-  /** Where archives lie. */
+  /** Stores the archives. */
   storage: Storage
-  /** Whether EXPORT_DIR and UPLOAD_DIR are this database's. */
+  /** Checks that EXPORT_DIR and UPLOAD_DIR belong to this database. */
   folders: FolderGuard
 }
 
-/** What every plugin of routes is given. */
+/** The dependencies of every route plugin. */
 export interface RouteDeps extends Deps {
   isStopping: IsStopping
   whyNotReady: Readiness

@@ -4,11 +4,11 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { TICKET_COOKIE } from './download-tickets.ts'
 
-/** The shape of every error, for the documentation. */
+/** The schema of every error, for the documentation. */
 const ProblemSchema = Type.Object(
   {
     type: Type.String({
-      description: '`/problems/<code>`: stable, and a page that says what to do',
+      description: '`/problems/<code>`: stable, and a page that says what to do next',
     }),
     title: Type.String(),
     status: Type.Integer(),
@@ -17,18 +17,18 @@ const ProblemSchema = Type.Object(
       Type.Array(Type.Object({ in: Type.String(), pointer: Type.String(), detail: Type.String() })),
     ),
     moreErrors: Type.Optional(
-      Type.Integer({ description: 'How many faults there are besides those that `errors` names' }),
+      Type.Integer({ description: 'How many more errors there are than `errors` lists' }),
     ),
   },
   { description: 'RFC 9457' },
 )
 
 const problemResponse = {
-  description: 'Anything else is a problem',
+  description: 'Every other answer is a problem document',
   content: { 'application/problem+json': { schema: ProblemSchema } },
 }
 
-// Everything from here; Swagger UI sets styles on elements, and shows an image of an answer as a blob.
+// Same origin only. Swagger UI sets inline styles, and shows an image in a response as a blob.
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -40,7 +40,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** `/openapi.json`, made from the schemas of the routes, and a page at `/docs` to browse it. */
+/** Serves `/openapi.json`, generated from the schemas of the routes, and a page at `/docs` to browse it. */
 export function serveDocs(app: FastifyInstance, sessionCookieName: string): void {
   app.register(swagger, {
     openapi: {
@@ -71,7 +71,7 @@ export function serveDocs(app: FastifyInstance, sessionCookieName: string): void
   })
 }
 
-/** Either credential has the same reach; two routes are apart. */
+/** Routes accept a cookie or an access token, except these two. */
 function credentialsFor(url: string): Record<string, string[]>[] {
   if (url === '/v1/exports/archive') return [{ archive: [] }]
   if (url.startsWith('/api/profile/')) return [{ accessToken: [] }]

@@ -5,30 +5,31 @@ import { setTimeout } from 'node:timers'
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** For whoever has connected, to send what they connected for. */
-const FIRST_WORD_MS = 500
+/** A new connection has this long to send its first byte. */
+const FIRST_BYTE_TIMEOUT_MS = 500
 
 /** Whether the service has begun to stop. */
 export type IsStopping = () => boolean
 
 /**
- * Lets nobody down who is connected when `app` is closed. For `lingerMs` we go on as if nothing were, but for /readyz: who
- * asks it looks elsewhere. Then nobody new is let in, and for up to twice as long each connection that is used is told with
- * an answer that it was the last: closed while it is idle, it may be the very one on which the next request is under way.
- * In this order, because connections that were told to end before would be replaced by new ones when we stop listening,
- * and whom the system has connected by then and we have not accepted, it resets.
+ * Closes `app` without failing the requests of connected clients. For `lingerMs` the API serves as before, except that
+ * /readyz is 503 so that load balancers choose another instance. Then it stops listening, and for up to twice as long it
+ * adds `Connection: close` to each response. It closes no idle connection, because the next request may be on its way.
+ *
+ * The order matters: clients that are asked to close before we stop listening open new connections, and the system resets
+ * those that it has connected and we have not accepted.
  */
 export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsStopping {
   const { server } = app
   let stopping = false
-  let last = false
+  let isLastResponse = false
   const sockets = new Set<Socket>()
-  const nobodyLeft = Promise.withResolvers<void>()
+  const allClosed = Promise.withResolvers<void>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => {
       sockets.delete(socket)
-      if (last && sockets.size === 0) nobodyLeft.resolve()
+      if (isLastResponse && sockets.size === 0) allClosed.resolve()
     })
   })
 
@@ -36,43 +37,44 @@ export function drainBeforeClosing(app: FastifyInstance, lingerMs: number): IsSt
     stopping = true
     if (sockets.size > 0) {
       await wait(lingerMs)
-      await untilNobodyWaits(server)
+      await acceptPendingConnections(server)
       stopListening(server)
     }
-    last = true
+    isLastResponse = true
     if (sockets.size > 0)
-      await Promise.race([wait(2 * lingerMs, undefined, { ref: false }), nobodyLeft.promise])
-    // Node takes them for busy: a browser's spare connection would hold us up until it is tired of it.
+      await Promise.race([wait(2 * lingerMs, undefined, { ref: false }), allClosed.promise])
+    // Node counts a connection without a request as busy: a browser's spare connection would delay the exit until it times out.
     setTimeout(() => {
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-    }, FIRST_WORD_MS).unref()
+    }, FIRST_BYTE_TIMEOUT_MS).unref()
   })
 
   app.addHook('onSend', async ({ raw }, reply) => {
     if (!stopping) return
-    // Closed while its body still comes, a connection is reset, and the answer may be lost with it.
-    if (last && raw.complete) reply.header('connection', 'close')
+    // Closing a connection while the request body is arriving resets it, and the client may lose the answer.
+    if (isLastResponse && raw.complete) reply.header('connection', 'close')
     else reply.raw.removeHeader('connection')
   })
   return () => stopping
 }
 
-// Under a load that leaves no such moment we stop all the same.
-const LOOKS = 1_000
+/** Under constant load new connections never pause; stop listening after this many turns of the event loop. */
+const MAX_TURNS = 1_000
 
-async function untilNobodyWaits(server: Server): Promise<void> {
+/** Waits until a turn of the event loop brings no new connection. */
+async function acceptPendingConnections(server: Server): Promise<void> {
   let accepted = true
   server.on('connection', () => {
     accepted = true
   })
-  for (let look = 0; accepted && look < LOOKS; look++) {
+  for (let turn = 0; accepted && turn < MAX_TURNS; turn++) {
     accepted = false
-    // After the next look at what the sockets have brought.
+    // Resolves after the event loop has polled the sockets once.
     await setImmediate()
   }
 }
 
-/** An HTTP server's own way would close idle connections with it. */
+/** `close` of an HTTP server would also close idle connections; `close` of a TCP server does not. */
 function stopListening(server: Server): void {
   if (server.listening) TcpServer.prototype.close.call(server)
 }

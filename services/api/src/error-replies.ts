@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { allowedMethods } from './allowed-methods.ts'
 import { MEDIA_TYPE, type Problem, ProblemError, problem, toProblem } from './problems.ts'
 
-/** Every error that reaches a route, and every request that reaches none, leaves as a problem (RFC 9457). */
+/** Answers every error of a route, and every request that matches no route, with a problem (RFC 9457). */
 export function replyToErrors(app: FastifyInstance): void {
-  const methodsOf = allowedMethods(app)
+  const methodsOfUrl = allowedMethods(app)
   app.setErrorHandler(replyWithProblem)
   app.setNotFoundHandler((request, reply) => {
-    const methods = methodsOf(request.raw.url ?? '')
-    // A route that itself found nothing comes here too.
+    const methods = methodsOfUrl(request.raw.url ?? '')
+    // A route that calls `callNotFound` ends here too.
     if (methods.length === 0 || methods.includes(request.method)) throw problem('not-found')
     reply.header('allow', methods.join(', '))
     if (request.method === 'OPTIONS') return reply.code(204).send()
@@ -26,7 +26,7 @@ export function replyToErrors(app: FastifyInstance): void {
   })
 }
 
-/** Fastify's `frameworkErrors` too: those come before routing and pass by the error handler. */
+/** Also serves as Fastify's `frameworkErrors`, which occur before routing and skip the error handler. */
 export function replyWithProblem(
   error: unknown,
   request: FastifyRequest,
@@ -34,7 +34,7 @@ export function replyWithProblem(
 ): FastifyReply {
   const found = toProblem(error, request.body)
   logProblem(request, found, error)
-  // What is left of too large a body is read and dropped: closing now would cut off many clients before the answer.
+  // Keep the connection and drain the rest of the body: closing now would reset many clients before they read the answer.
   if (found.code === 'payload-too-large') reply.removeHeader('connection')
   return reply
     .code(found.body.status)
@@ -43,7 +43,7 @@ export function replyWithProblem(
     .send(JSON.stringify(found.body))
 }
 
-/** Failures once, with their stack; refusals only where somebody looks for them. */
+/** Logs a failure once with its stack, and a rejected request at level debug only. */
 export function logProblem(request: FastifyRequest, { code, body }: Problem, error: unknown): void {
   if (code === 'internal') request.log.error({ err: error }, 'request.failed')
   else if (error instanceof ProblemError && body.status >= 500)

@@ -4,7 +4,7 @@ import type { Violation } from './violations.ts'
  * JSON Pointers to the strings that PostgreSQL cannot store: those with a NUL character, or with half of a
  * surrogate pair. Walks without recursion, since a body may nest deeper than the stack.
  */
-function unstorable(body: unknown): string[] {
+function pointersToUnstorable(body: unknown): string[] {
   const pointers: string[] = []
   const waiting: [pointer: string, value: unknown][] = [['#', body]]
   for (let next = waiting.pop(); next; next = waiting.pop()) {
@@ -19,16 +19,16 @@ function unstorable(body: unknown): string[] {
   return pointers.reverse()
 }
 
-/** The same as faults of a request. */
+/** The same as violations of a request. */
 export function findUnstorableText(body: unknown): Violation[] {
-  return unstorable(body).map((pointer) => ({
+  return pointersToUnstorable(body).map((pointer) => ({
     in: 'body',
     pointer,
-    detail: 'must not hold a NUL character or half of a surrogate pair',
+    detail: 'must not contain a NUL character or half of a surrogate pair',
   }))
 }
 
-/** Streams and buffers are left alone. */
+/** Plain objects and arrays. Streams and buffers are not searched. */
 function isJsonContainer(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype

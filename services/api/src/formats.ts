@@ -1,11 +1,11 @@
 import { hasMailableDomain, hasMailableLocalPart } from '@lethe/accounts'
 import { parseUserId } from './user-id.ts'
 
-/** What the schemas of the routes can say beside the formats that JSON Schema knows. */
+/** Formats that the schemas of the routes use besides those of JSON Schema. */
 export const formats = {
   'user-id': (text: string) => parseUserId(text) !== undefined,
   'email-address': isAddress,
-  // What is no address at all is said once, by the format above.
+  // A value that is no address is reported once, by the format above.
   'email-local-part': (text: string) => !isAddress(text) || hasMailableLocalPart(text),
   'email-domain': (text: string) => !isAddress(text) || hasMailableDomain(text),
   'password-bytes': (text: string) => {
@@ -14,7 +14,7 @@ export const formats = {
   },
 }
 
-/** In any script: the account may be older than the rules for new addresses. */
+/** Accepts any script: an account may be older than the rules for new addresses. */
 function isAddress(text: string): boolean {
   return /^[^\s\p{Cc}<>,;@]+@[^\s\p{Cc}<>,;@]+$/u.test(text)
 }

@@ -5,21 +5,21 @@ import { sessionOf } from './auth.ts'
 import type { RouteDeps } from './deps.ts'
 import { clearSessionCookie } from './session-cookie.ts'
 
-/** What all three routes do: one deletion, whoever asks in whichever shape. */
+/** Handles a deletion request for all three routes that accept one; each answers in its own shape. */
 export async function handleDeletionRequest(
   { db, keys, hasher, config, consumeLimit, consumePasswordLimit }: RouteDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  asked: { userId: number; password?: string | undefined; eraseNow?: boolean | undefined },
+  input: { userId: number; password?: string | undefined; eraseNow?: boolean | undefined },
 ): Promise<Deletion> {
   const session = sessionOf(request)
-  const isOwn = session.userId === asked.userId
-  // A stranger must not use up the owner's tries.
+  const isOwn = session.userId === input.userId
+  // Check before counting: a stranger must not use up the owner's attempts.
   if (!isOwn && session.role !== 'administrator') throw new AccountError('not-authorized')
-  await consumeLimit(request, 'deletionPerAccount', asked.userId)
-  if (asked.password !== undefined)
+  await consumeLimit(request, 'deletionPerAccount', input.userId)
+  if (input.password !== undefined)
     await consumePasswordLimit(request, await getAddress(db, session))
-  const deletion = await requestDeletion(db, keys, hasher, session, asked, {
+  const deletion = await requestDeletion(db, keys, hasher, session, input, {
     gracePeriod: config.gracePeriod.iso,
     reauthenticationWindow: config.reauthenticationWindow.iso,
   })
@@ -27,7 +27,7 @@ export async function handleDeletionRequest(
   return deletion
 }
 
-/** For the routes on which anyone else's account, and none, look the same. */
+/** For the routes that answer 404 both for another person's account and for none. */
 export function maskAsNotFound(error: unknown): never {
   if (error instanceof AccountError && error.code === 'not-authorized')
     throw new AccountError('user-not-found')

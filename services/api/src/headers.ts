@@ -3,7 +3,7 @@ import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import type { ApiConfig } from './config.ts'
 
-/** The headers that every answer carries, and what other origins may do. */
+/** Sets the headers of every response, and the CORS rules for other origins. */
 export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
@@ -19,11 +19,11 @@ export function setHeaders(app: FastifyInstance, config: ApiConfig): void {
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
     xFrameOptions: { action: 'deny' },
-    // A year, for this host alone: what else lives under the domain is not ours to decide.
+    // A year, for this host alone: its subdomains may belong to other services.
     strictTransportSecurity: config.secure && { maxAge: 31_536_000, includeSubDomains: false },
   })
 
-  // Bearer tokens alone: a page of another origin never acts with a cookie.
+  // Bearer tokens only: a page of another origin never acts with the session cookie.
   if (config.allowedOrigins.length > 0)
     app.register(cors, {
       origin: config.allowedOrigins,

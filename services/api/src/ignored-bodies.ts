@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Reads and drops a body of any type, up to the usual limit: some clients send one where none is asked for. */
+/** Reads and discards a body of any type, up to the usual limit: some clients send one that the route does not need. */
 export function ignoreBodies(app: FastifyInstance): void {
-  // A type that is none would be refused before any parser is asked.
+  // Fastify rejects a malformed content type before it calls a parser.
   app.addHook('onRequest', async ({ headers }) => {
     delete headers['content-type']
   })

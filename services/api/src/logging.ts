@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify
 import { LogController } from 'fastify'
 
 /**
- * JSON lines that tell what happened and never to whom: no URL, header, address or body.
- * The `redact` paths are a second line, for what a later log call might let slip.
+ * JSON lines that never identify a person: no URL, header, address or body.
+ * The `redact` paths are a second safeguard, for fields that a log call adds by mistake.
  */
 export function logging(level: string, stream?: { write(line: string): void }) {
   return {
@@ -12,15 +12,28 @@ export function logging(level: string, stream?: { write(line: string): void }) {
       level,
       ...(stream && { stream }),
       serializers: { req, res, err: serializeError },
-      redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), remove: true },
+      redact: { paths: personalFields.flatMap((name) => [name, `*.${name}`]), remove: true },
     },
     logController: new OneLinePerRequest(),
   } satisfies FastifyServerOptions
 }
 
-const secrets = [
-  ...['email', 'address', 'displayName', 'password', 'currentPassword', 'newPassword', 'username'],
-  ...['site', 'token', 'accessToken', 'refreshToken', 'cookie', 'authorization', 'headers', 'body'],
+const personalFields = [
+  'email',
+  'address',
+  'displayName',
+  'password',
+  'currentPassword',
+  'newPassword',
+  'username',
+  'site',
+  'token',
+  'accessToken',
+  'refreshToken',
+  'cookie',
+  'authorization',
+  'headers',
+  'body',
 ]
 
 function req(request: FastifyRequest) {
@@ -42,7 +55,7 @@ class OneLinePerRequest extends LogController {
   }
 }
 
-/** Somebody asks these every few seconds. */
+/** Load balancers and monitors request these every few seconds. */
 function isPoll({ routeOptions: { url } }: FastifyRequest): boolean {
   return url === '/healthz' || url === '/readyz'
 }

@@ -11,7 +11,7 @@ const LINGER_MS = 1_000
 const config = configOrExit(readConfig)
 const db = connect(config.databaseUrl, {
   statementTimeout: 10_000,
-  // A 503 comes within two seconds.
+  // A request gets its 503 within two seconds.
   timeoutMs: 1_500,
   onError: (err) => app.log.warn({ err }, 'database.connection-lost'),
 })
@@ -19,7 +19,9 @@ const keys = deriveKeys(config.secretKey)
 const storage = openStorage(config.exportDir)
 const hasher = await createHasher()
 const folders = guardFolders({
-  ...{ db, map: dataMap, folders: openMarkedFolders(config) },
+  db,
+  map: dataMap,
+  folders: openMarkedFolders(config),
   log: { warn: (facts, text) => app.log.warn(facts, text) },
 })
 const app = buildApp({ db, keys, hasher, config, storage, folders }, { lingerMs: LINGER_MS })
@@ -43,7 +45,9 @@ if (unusable) exit(unusable)
 const foreignFolder = await folders.start()
 if (foreignFolder) exit(foreignFolder)
 if (config.production && !config.secure)
-  app.log.warn('PUBLIC_URL begins with http: cookies travel unprotected unless TLS ends in front')
+  app.log.warn(
+    'PUBLIC_URL begins with http: cookies are sent unprotected unless a proxy in front terminates TLS',
+  )
 try {
   await app.listen({ host: config.host, port: config.port })
 } catch (error) {

@@ -3,7 +3,7 @@ import { siteUrl } from './site-url.ts'
 
 /**
  * RFC 4180, with the header that browsers and password managers export and import, and without a byte-order mark. Unlike
- * the archive's, its cells are not neutralised for spreadsheets: a password with a sign put before it would be a wrong one.
+ * in the archive, cells are not neutralized for spreadsheets: a prefix character would make the password wrong.
  */
 export function passwordsCsv(saved: SavedPassword[]): string {
   const note = ''

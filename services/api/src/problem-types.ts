@@ -4,25 +4,25 @@ import type { LifecycleErrorCode } from '@lethe/lifecycle'
 export interface ProblemType {
   status: number
   title: string
-  /** One sentence on what to do; the page `/problems/<code>` shows it. */
+  /** What the caller can do next; also shown on the page `/problems/<code>`. */
   help: string
-  /** Headers that always go with it. */
+  /** Headers of every answer with this problem. */
   headers?: Record<string, string>
 }
 
 const bearer = { 'www-authenticate': 'Bearer' }
 
-/** What the frame refuses, whatever the route. */
-const frameProblems = {
+/** Problems that any route can have. */
+const generalProblems = {
   'bad-request': {
     status: 400,
     title: 'The request is not valid HTTP',
-    help: 'Check what builds the request: its first line, a header or the length of its body is wrong.',
+    help: 'Check the program that builds the request: the first line, a header or the length of the body is wrong.',
   },
   'invalid-request': {
     status: 400,
     title: 'The request is not valid',
-    help: 'Correct what `errors` points to, and send the request again.',
+    help: 'Correct the members that `errors` lists, and send the request again.',
   },
   'malformed-json': {
     status: 400,
@@ -37,11 +37,11 @@ const frameProblems = {
   'not-found': {
     status: 404,
     title: 'There is nothing at this address',
-    help: 'Compare the address with those listed at /docs.',
+    help: 'Check the address; /docs lists all that exist.',
   },
   'method-not-allowed': {
     status: 405,
-    title: 'This address does not take that method',
+    title: 'This address does not support that method',
     help: 'Use one of the methods that the Allow header lists.',
   },
   'request-timeout': {
@@ -61,48 +61,48 @@ const frameProblems = {
   },
   'unsupported-media-type': {
     status: 415,
-    title: 'The body has a type that is not taken here',
-    help: 'Say in the Content-Type header what the body is: application/json nearly everywhere.',
+    title: 'We do not accept a body of this type',
+    help: 'Set the Content-Type header to the type of the body: application/json on nearly all routes.',
   },
   'range-not-satisfiable': {
     status: 416,
     title: 'The archive has no such part',
-    help: 'Ask for bytes below the length that the Content-Range header tells.',
+    help: 'Ask for bytes below the length in the Content-Range header.',
   },
   'expectation-failed': {
     status: 417,
     title: 'The expectation cannot be met',
-    help: 'Leave the Expect header out, or set it to 100-continue.',
+    help: 'Remove the Expect header, or set it to 100-continue.',
   },
   'too-many-requests': {
     status: 429,
     title: 'Too many requests',
-    help: 'Wait as many seconds as the Retry-After header says, and try again.',
+    help: 'Wait the number of seconds in the Retry-After header, then try again.',
   },
   'headers-too-large': {
     status: 431,
     title: 'The headers are too large',
-    help: 'Send less than 16 KiB of them; deleting the cookies of this site often helps.',
+    help: 'Send less than 16 KiB of headers. Deleting the cookies of this site often helps.',
   },
   'export-damaged': {
     status: 500,
     title: 'The export is damaged',
-    help: 'What is stored is not what was made, so nothing of it is given out: tell whoever runs this service.',
+    help: 'The stored file was changed after we made it, so we do not hand it out. Please contact the operator of this service.',
   },
   internal: {
     status: 500,
     title: 'Something went wrong on our side',
-    help: 'Try again later; if it stays so, tell whoever runs this service the X-Request-Id of the answer.',
+    help: 'Try again later. If it happens again, send the operator of this service the X-Request-Id header of the answer.',
   },
   unavailable: {
     status: 503,
-    title: 'The service cannot work at the moment',
-    help: 'Nothing was changed; try again after as many seconds as the Retry-After header says.',
+    title: 'The service is not available right now',
+    help: 'Nothing was changed. Try again after the number of seconds in the Retry-After header.',
     headers: { 'retry-after': '5' },
   },
 } satisfies Record<string, ProblemType>
 
-/** What a rule of the account's life refuses: one for each code, or this does not compile. */
+/** Problems of accounts and deletions. The type requires one for each error code. */
 const accountProblems = {
   unauthenticated: {
     status: 401,
@@ -112,59 +112,59 @@ const accountProblems = {
   },
   'wrong-credentials': {
     status: 401,
-    title: 'Address and password do not belong together',
-    help: 'Check both, and try again.',
+    title: 'The email address or the password is wrong',
+    help: 'Check both and try again.',
     headers: bearer,
   },
   'account-pending-deletion': {
     status: 403,
     title: 'This account is waiting to be erased',
-    help: 'To keep it, cancel the deletion before `eraseAfter` with the link in the mail.',
+    help: 'To keep it, cancel the deletion before `eraseAfter` with the link in our mail.',
   },
   'not-authorized': {
     status: 403,
-    title: 'You may not do this',
-    help: 'Only the owner of an account or an administrator may.',
+    title: 'You are not allowed to do this',
+    help: 'Only the owner of the account or an administrator can do it.',
   },
   'reauthentication-required': {
     status: 403,
-    title: 'You have to show your password for this',
-    help: 'Send it with the request; without `eraseNow` a log-in of the last minutes will do as well.',
+    title: 'We need your password for this',
+    help: 'Send the password with the request. Without `eraseNow`, a log-in within the last minutes is enough.',
   },
   'wrong-password': {
     status: 403,
     title: 'The password is wrong',
-    help: 'Check the password, and try again.',
+    help: 'Check the password and try again.',
   },
   'user-not-found': {
     status: 404,
-    title: 'There is no such user for you',
-    help: 'Check the id; accounts of others look as if they did not exist.',
+    title: 'We cannot find this user',
+    help: 'Check the id. You can see only your own account, so every other id is answered this way.',
   },
   'session-not-found': {
     status: 404,
-    title: 'You have no such session',
-    help: 'List your sessions to see which there are; this one may have ended.',
+    title: 'We cannot find this session',
+    help: 'It may have ended. List your sessions to see those that are open.',
   },
   'saved-password-not-found': {
     status: 404,
-    title: 'You have no such saved password',
-    help: 'List your saved passwords to see which there are.',
+    title: 'We cannot find this saved password',
+    help: 'It may have been removed. List your saved passwords to see those that exist.',
   },
   'avatar-not-found': {
     status: 404,
-    title: 'There is no avatar',
+    title: 'This account has no avatar',
     help: 'Upload one first.',
   },
   'deletion-not-found': {
     status: 404,
-    title: 'This link belongs to no deletion',
-    help: 'Copy the whole link from the newest mail.',
+    title: "We don't recognize this link",
+    help: 'It belongs to no deletion. Copy the whole link from the newest mail and try again.',
   },
   'export-not-found': {
     status: 404,
-    title: 'This link belongs to no export',
-    help: 'Copy the whole link from the mail.',
+    title: "We don't recognize this export link",
+    help: 'It belongs to no export. Copy the whole link from the mail and try again.',
   },
   'address-taken': {
     status: 409,
@@ -173,28 +173,28 @@ const accountProblems = {
   },
   'deletion-not-pending': {
     status: 409,
-    title: 'There is no deletion that could still be cancelled',
-    help: 'See `deletionStatus` for where it stands.',
+    title: 'This deletion can no longer be cancelled',
+    help: '`deletionStatus` says where it stands now.',
   },
   'too-many-saved-passwords': {
     status: 409,
     title: 'No more passwords can be saved',
-    help: 'An account holds two thousand at most; remove one that you no longer need.',
+    help: 'An account can hold 2,000 saved passwords. Remove one that you no longer need, then try again.',
   },
   'export-not-ready': {
     status: 409,
     title: 'The export is not ready yet',
-    help: 'Wait for the mail that says it is.',
+    help: 'We send you a mail when it is ready. Open the link again then.',
   },
   'too-many-exports': {
     status: 429,
-    title: 'Enough archives were asked for today',
-    help: 'Fetch one of those that were made, or ask again after as many seconds as the Retry-After header says.',
+    title: 'You have asked for too many archives today',
+    help: 'Download one that is ready, or ask again after the number of seconds in the Retry-After header.',
   },
   'export-gone': {
     status: 410,
     title: 'The export is gone',
-    help: 'It has expired, or the deletion was cancelled; nothing is left to fetch.',
+    help: 'It expired, was destroyed, or was withdrawn because the deletion was cancelled. There is nothing left to download.',
   },
   busy: {
     status: 503,
@@ -204,10 +204,10 @@ const accountProblems = {
   },
 } satisfies Record<AccountErrorCode | LifecycleErrorCode, ProblemType>
 
-export type ProblemCode = keyof typeof frameProblems | AccountErrorCode | LifecycleErrorCode
+export type ProblemCode = keyof typeof generalProblems | AccountErrorCode | LifecycleErrorCode
 
-/** Every way in which this service says no. */
+/** Every problem that this service answers with. */
 export const problemTypes: Record<ProblemCode, ProblemType> = {
-  ...frameProblems,
+  ...generalProblems,
   ...accountProblems,
 }

@@ -8,12 +8,12 @@ import { violationMembers, violations } from './violations.ts'
 
 export const MEDIA_TYPE = 'application/problem+json'
 
-/** RFC 9457, with whatever members the type adds. */
+/** A problem document (RFC 9457) with the additional members of its type. */
 export interface ProblemBody {
   type: string
   title: string
   status: number
-  /** What to do about it, in one sentence. */
+  /** What the caller can do about it. */
   detail: string
   [member: string]: unknown
 }
@@ -25,13 +25,13 @@ export interface Problem {
 }
 
 interface ProblemOptions {
-  /** What went wrong this time, in one sentence, without a word of what the caller sent. */
+  /** What went wrong in this request. Must not quote what the caller sent. */
   detail?: string
   members?: Record<string, unknown>
   headers?: Record<string, string>
 }
 
-/** Thrown anywhere in a request, it becomes the answer. */
+/** Can be thrown anywhere in a request; its problem becomes the answer. */
 export class ProblemError extends Error {
   override name = 'ProblemError'
   readonly problem: Problem
@@ -47,7 +47,7 @@ export function problem(code: ProblemCode, options: ProblemOptions = {}): Proble
   return new ProblemError(describe(code, options))
 }
 
-/** The answer to an error of any origin; what nobody foresaw is an opaque 500. `body` is what the request sent, if it was read. */
+/** The answer to any error; an unexpected error is an opaque 500. `body` is the request's body, if it was read. */
 export function toProblem(error: unknown, body?: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof AccountError || error instanceof LifecycleError) {
@@ -58,9 +58,9 @@ export function toProblem(error: unknown, body?: unknown): Problem {
   if (error instanceof IncompleteDataMapError)
     return describe('unavailable', {
       detail:
-        'What an erasure would take cannot be told until an operator has mended the data map.',
+        'We cannot say what an erasure would remove until an operator has corrected the data map.',
     })
-  const { code, statusCode, validation, validationContext } = asFrameworkError(error)
+  const { code, statusCode, validation, validationContext } = frameworkErrorOf(error)
   if (validation)
     return describe('invalid-request', {
       members: violationMembers([
@@ -68,8 +68,8 @@ export function toProblem(error: unknown, body?: unknown): Problem {
         ...(validationContext === 'body' ? findUnstorableText(body) : []),
       ]),
     })
-  const known = byFastifyCode[code ?? ''] ?? byStatus[statusCode ?? 0]
-  if (known) return describe(known)
+  const knownCode = byFastifyCode[code ?? ''] ?? byStatus[statusCode ?? 0]
+  if (knownCode) return describe(knownCode)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return describe('bad-request')
   return describe(isUnavailable(error) || exceedsLimit(error) ? 'unavailable' : 'internal')
@@ -114,6 +114,6 @@ interface FrameworkError {
   validationContext?: string
 }
 
-function asFrameworkError(error: unknown): FrameworkError {
+function frameworkErrorOf(error: unknown): FrameworkError {
   return error instanceof Error ? (error as Error & FrameworkError) : {}
 }

@@ -9,13 +9,13 @@ import { problem } from './problems.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-/** How many in how many milliseconds, per caller or per account. */
+/** At most `max` requests in `window` milliseconds, per caller or per account. */
 export const limits = {
-  /** Log-in, token, cancel by password and password in a deletion, together. */
+  /** Shared by log-in, token, cancel by password, and the password in a deletion request. */
   passwordPerCaller: { max: 10, window: MINUTE },
   passwordPerAccount: { max: 10, window: 15 * MINUTE },
   signUpPerCaller: { max: 10, window: HOUR },
-  /** Cancel, status and export by token, together. */
+  /** Shared by cancel, status and export by token. */
   linkPerCaller: { max: 30, window: MINUTE },
   deletionPerAccount: { max: 10, window: HOUR },
 }
@@ -24,15 +24,15 @@ export type LimitName = keyof typeof limits
 
 /**
  * Counts the request against a limit; beyond it throws `too-many-requests`.
- * `whose` is the account, as id or address, for a limit per account; the caller's network otherwise.
+ * `account` is its id or address, for a limit per account. Without it the caller's network is counted.
  */
 export type ConsumeLimit = (
   request: FastifyRequest,
   limit: LimitName,
-  whose?: string | number,
+  account?: string | number,
 ) => Promise<void>
 
-/** Counts a try at a password of the account with this address: all routes that check one share the two limits. */
+/** Counts an attempt at the password of the account with this address. All routes that check a password share these limits. */
 export type ConsumePasswordLimit = (request: FastifyRequest, email: string) => Promise<void>
 
 export function passwordLimits(consumeLimit: ConsumeLimit): ConsumePasswordLimit {
@@ -42,17 +42,17 @@ export function passwordLimits(consumeLimit: ConsumeLimit): ConsumePasswordLimit
   }
 }
 
-/** Counters live in PostgreSQL, so that all instances of the API share them. */
+/** Stores the counters in PostgreSQL, so that all instances of the API share them. */
 export function rateLimits(
   app: FastifyInstance,
   { db, keys, on }: { db: Db; keys: Keys; on: boolean },
 ): ConsumeLimit {
   app.register(rateLimit, { global: false, store: sharedStore(db, keys) })
-  return async (request, limit, whose) => {
+  return async (request, limit, account) => {
     if (!on) return
     const counted =
-      whose === undefined ? callerNetworks(request.ip) : [{ name: String(whose), share: 1 }]
-    // The narrow network first: one caller beyond its limit uses up nothing of its neighbors'.
+      account === undefined ? callerNetworks(request.ip) : [{ name: String(account), share: 1 }]
+    // Count the narrow network first: a caller beyond its limit then uses up nothing of the wider network's limit.
     for (const { name, share } of counted) {
       const { max, window } = limits[limit]
       const count = app.createRateLimit({

@@ -1,13 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Deps } from './deps.ts'
 
-/** Of an archive that nobody can open any more. Should it fail, the worker removes it. */
+/** Removes the file of an archive that can no longer be opened. If this fails, the worker removes it later. */
 export async function removeArchive(
   { storage, folders }: Pick<Deps, 'storage' | 'folders'>,
   { exportId, fileName }: { exportId: string; fileName: string },
   log: FastifyBaseLogger,
 ): Promise<void> {
-  // A restored copy of the database names the same archives as the one that it was copied from.
+  // A restored copy of a database names the same archives as the original: do not remove the original's files.
   if ((await folders.whyNot()) !== undefined) return
   await storage
     .remove([fileName])

@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Both ends belong to it. */
+/** Byte offsets, both inclusive. */
 export interface Range {
   start: number
   end: number
 }
 
 /**
- * The one range of bytes that is asked for (RFC 9110 §14): none where there is no such header, where it asks for several
- * or is not understood (all of which may be answered with the whole), or where `If-Range` names another version.
+ * The byte range that the request asks for (RFC 9110 §14). Undefined means that the whole archive is the answer: no Range
+ * header, several ranges, a malformed one, or an `If-Range` that names another version.
  */
 export function requestedRange(
   headers: IncomingHttpHeaders,
@@ -16,10 +16,10 @@ export function requestedRange(
   etag: string,
 ): Range | 'unsatisfiable' | undefined {
   const { range } = headers
-  const wanted = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range ?? '')
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range ?? '')
   const ifRange = headers['if-range']
-  if (!wanted || (ifRange !== undefined && ifRange !== etag)) return undefined
-  const [, first = '', last = ''] = wanted
+  if (!match || (ifRange !== undefined && ifRange !== etag)) return undefined
+  const [, first = '', last = ''] = match
   if (first === '' && last === '') return undefined
   if (first === '') {
     if (Number(last) === 0) return 'unsatisfiable'

@@ -4,8 +4,8 @@ import type { FastifyInstance } from 'fastify'
 const MAX_TRIES = 3
 
 /**
- * Runs the handler of a request once more where PostgreSQL undid its transaction because of another one (deadlock,
- * serialization failure). It may: what a handler does beside its transaction is safe to do twice.
+ * Runs a request's handler again when PostgreSQL rolled its transaction back because of another one (deadlock,
+ * serialization failure). Everything a handler does outside its transaction is safe to do twice.
  */
 export function retrySerializationFailures(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {

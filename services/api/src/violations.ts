@@ -1,6 +1,6 @@
 import type { FastifySchemaValidationError } from 'fastify'
 
-/** One thing that is wrong with a request. `pointer` is a JSON Pointer (RFC 6901) into the part named by `in`. */
+/** One error in a request. `pointer` is a JSON Pointer (RFC 6901) into the part of the request named by `in`. */
 export interface Violation {
   in: string
   pointer: string
@@ -9,38 +9,38 @@ export interface Violation {
 
 const parts: Record<string, string> = { params: 'path', querystring: 'query', headers: 'header' }
 
-/** A body of 64 KiB can have thousands of faults: the answer names the first, and counts the others. */
+/** A body of 64 KiB can have thousands of violations: the answer lists the first ones and counts the rest. */
 const MAX_VIOLATIONS = 20
 
-/** The members of a problem that name these faults. */
+/** The members of a problem document that list these violations. */
 export function violationMembers(all: Violation[]): Record<string, unknown> {
   const more = all.length - MAX_VIOLATIONS
   return { errors: all.slice(0, MAX_VIOLATIONS), ...(more > 0 && { moreErrors: more }) }
 }
 
-/** Tells what the schema asks for, and of what was sent the names of unknown members alone. */
+/** Describes what the schema requires. Of the request's content it quotes only the names of unknown members. */
 export function violations(
   errors: readonly FastifySchemaValidationError[],
   context = 'body',
 ): Violation[] {
   const found = new Map<string, Violation>()
-  for (const { keyword, instancePath, params, message } of tellingErrors(errors)) {
+  for (const { keyword, instancePath, params, message } of closestShapeErrors(errors)) {
     const member = String(params.missingProperty ?? params.additionalProperty ?? '')
     const pointer = `#${instancePath}${member && `/${escaped(member)}`}`
     const detail = formats[String(params.format)] ?? details[keyword] ?? message ?? 'is not valid'
-    // Several shapes may say the same.
+    // Several shapes may report the same violation.
     found.set(`${pointer} ${detail}`, { in: parts[context] ?? context, pointer, detail })
   }
   return [...found.values()]
 }
 
-/** Of several shapes that a body may have, those speak that know most of its members: it was meant to have one of them. */
-function tellingErrors(
+/** Where a body may have several shapes, keeps the errors of the shapes with the fewest unknown members: the likely intent. */
+function closestShapeErrors(
   errors: readonly FastifySchemaValidationError[],
 ): readonly FastifySchemaValidationError[] {
   const byShape = new Map<string, FastifySchemaValidationError[]>()
   for (const error of errors) {
-    // That none of several shapes fits says less than what is wrong with each.
+    // The errors of each shape say more than the error that no shape fits.
     if (error.keyword === 'anyOf' || error.params.type === 'null') continue
     const shape = /anyOf\/\d+/.exec(error.schemaPath)?.[0] ?? ''
     const same = byShape.get(shape)
@@ -50,16 +50,16 @@ function tellingErrors(
   const common = byShape.get('') ?? []
   byShape.delete('')
   const shapes = [...byShape.values()]
-  const unknown = (shape: FastifySchemaValidationError[]) =>
+  const countUnknown = (shape: FastifySchemaValidationError[]) =>
     shape.filter(({ keyword }) => keyword === 'additionalProperties').length
-  const least = Math.min(...shapes.map(unknown))
-  const telling = [...common, ...shapes.filter((shape) => unknown(shape) === least).flat()]
-  return telling.length > 0 ? telling : errors
+  const fewest = Math.min(...shapes.map(countUnknown))
+  const selected = [...common, ...shapes.filter((shape) => countUnknown(shape) === fewest).flat()]
+  return selected.length > 0 ? selected : errors
 }
 
 const MAX_NAME_LENGTH = 64
 
-/** As a part of a JSON Pointer; a name that the sender made up may be as long as a body. */
+/** Escapes a name for a JSON Pointer and shortens it: a name may be as long as the whole body. */
 function escaped(name: string): string {
   const short = name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name
   return short.replaceAll('~', '~0').replaceAll('/', '~1')
@@ -70,12 +70,12 @@ const formats: Record<string, string> = {
   'password-bytes': 'must have 8 to 1,024 bytes',
   'email-address': 'must be an e-mail address',
   'email-local-part':
-    "must have no characters before the @ but letters of ASCII, digits, dots and !#$%&'*+/=?^_`{|}~-: addresses in other scripts are not taken yet",
-  'email-domain': 'must have the name of a domain after the @, like example.com',
+    "may have only these characters before the @: ASCII letters, digits, dots and !#$%&'*+/=?^_`{|}~-: addresses in other scripts are not accepted yet",
+  'email-domain': 'must have a domain name after the @, such as example.com',
 }
 
 const details: Record<string, string> = {
   required: 'is missing',
-  additionalProperties: 'is not known here',
-  pattern: 'is not written as it must be',
+  additionalProperties: 'is not a member we know',
+  pattern: 'does not have the required form',
 }

@@ -5,10 +5,10 @@ import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { person } from './person.ts'
+import { createApiUser } from './person.ts'
 import { testApp } from './test-app.ts'
 
-t.test('what is not even HTTP gets a problem too, on a real socket', async (t) => {
+t.test('answers input that is not HTTP with a problem, on a real socket', async (t) => {
   const { app } = await testApp(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -103,7 +103,7 @@ t.test('what is not even HTTP gets a problem too, on a real socket', async (t) =
   }
 })
 
-t.test('whoever sends 10 MB reads the refusal', async (t) => {
+t.test('a client that sends 10 MB can read the 413', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {
       app.post('/things', async () => 'never')
@@ -132,7 +132,7 @@ t.test('whoever sends 10 MB reads the refusal', async (t) => {
   }
 })
 
-t.test('so does a client that listens only after it has sent everything', async (t) => {
+t.test('so can a client that reads only after it has sent everything', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {
       app.post('/things', async () => 'never')
@@ -149,7 +149,7 @@ t.test('so does a client that listens only after it has sent everything', async 
   t.match(String(answer), /^HTTP\/1.1 413 /)
 })
 
-t.test('a client that goes away in the middle harms nobody', async (t) => {
+t.test('a client that disconnects during its request does not affect others', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {
       app.post('/things', async () => 'never')
@@ -168,7 +168,7 @@ t.test('a client that goes away in the middle harms nobody', async (t) => {
   t.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
 })
 
-t.test('a connection that was answered before gets its refusal too', async (t) => {
+t.test('rejects bad input on a connection that had an answer before', async (t) => {
   const { app } = await testApp(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -182,40 +182,47 @@ t.test('a connection that was answered before gets its refusal too', async (t) =
   t.match(answer, /\{"status":"ok"\}HTTP\/1\.1 400 Bad Request\r\n/)
 })
 
-t.test('a body that breaks while its route reads it gets the route’s own 400', async (t) => {
-  const { app } = await testApp(t, { env: { RATE_LIMITS: 'off' } })
-  const ada = await person(app, 'ada@example.com')
-  await app.listen({ port: 0, host: '127.0.0.1' })
-  const authorization = `Authorization: Bearer ${ada.accessToken}\r\n`
-  const chunked = 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}'
-  const half = 'Content-Length: 9\r\n\r\n{'
-  const json = 'Content-Type: application/json\r\n'
-  for (const [line, own] of [
-    [`POST /v1/sessions HTTP/1.1\r\n${json}`, { type: '/problems/bad-request' }],
-    [`DELETE /v1/users/${ada.id} HTTP/1.1\r\n${json}`, { type: '/problems/bad-request' }],
-    [`PUT /v1/users/${ada.id}/avatar HTTP/1.1\r\nContent-Type: image/png\r\n`, { status: 400 }],
-    [`DELETE /api/users/${ada.id} HTTP/1.1\r\n`, { statusCode: 400, data: { message: String } }],
-    [`DELETE /api/profile/${ada.id}/delete/ HTTP/1.1\r\n`, { error: String }],
-  ] as const)
-    for (const [claim, body, rest] of [
-      ['a bad chunk', chunked, '\r\nhunter2\r\n'],
-      ['a chunked body that ends early', chunked, undefined],
-      ['a body shorter than its length', half, undefined],
-    ] as const) {
-      const socket = connectTo(app)
-      const reading = untilRead(app)
-      socket.write(`${line}Host: localhost\r\n${authorization}${body}`)
-      await reading
-      if (rest === undefined) socket.end()
-      else socket.write(rest)
-      const answer = await text(socket)
-      t.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1, `${line}: ${claim}`)
-      t.match(answer, /^HTTP\/1\.1 400 /, `${line}: ${claim}`)
-      t.match(JSON.parse(answer.split('\r\n\r\n')[1] ?? ''), own, `${line}: ${claim}`)
-      t.notMatch(answer, 'hunter2')
-    }
-  t.equal((await ada.ask('GET', `/v1/users/${ada.id}`)).statusCode, 200, 'nothing was deleted')
-})
+t.test(
+  'a body that breaks while its route reads it gets a 400 in the route’s own shape',
+  async (t) => {
+    const { app } = await testApp(t, { env: { RATE_LIMITS: 'off' } })
+    const ada = await createApiUser(app, 'ada@example.com')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const authorization = `Authorization: Bearer ${ada.accessToken}\r\n`
+    const chunked = 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}'
+    const half = 'Content-Length: 9\r\n\r\n{'
+    const json = 'Content-Type: application/json\r\n'
+    for (const [line, own] of [
+      [`POST /v1/sessions HTTP/1.1\r\n${json}`, { type: '/problems/bad-request' }],
+      [`DELETE /v1/users/${ada.id} HTTP/1.1\r\n${json}`, { type: '/problems/bad-request' }],
+      [`PUT /v1/users/${ada.id}/avatar HTTP/1.1\r\nContent-Type: image/png\r\n`, { status: 400 }],
+      [`DELETE /api/users/${ada.id} HTTP/1.1\r\n`, { statusCode: 400, data: { message: String } }],
+      [`DELETE /api/profile/${ada.id}/delete/ HTTP/1.1\r\n`, { error: String }],
+    ] as const)
+      for (const [claim, body, rest] of [
+        ['a bad chunk', chunked, '\r\nhunter2\r\n'],
+        ['a chunked body that ends early', chunked, undefined],
+        ['a body shorter than its length', half, undefined],
+      ] as const) {
+        const socket = connectTo(app)
+        const reading = untilRead(app)
+        socket.write(`${line}Host: localhost\r\n${authorization}${body}`)
+        await reading
+        if (rest === undefined) socket.end()
+        else socket.write(rest)
+        const answer = await text(socket)
+        t.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1, `${line}: ${claim}`)
+        t.match(answer, /^HTTP\/1\.1 400 /, `${line}: ${claim}`)
+        t.match(JSON.parse(answer.split('\r\n\r\n')[1] ?? ''), own, `${line}: ${claim}`)
+        t.notMatch(answer, 'hunter2')
+      }
+    t.equal(
+      (await ada.withCookie('GET', `/v1/users/${ada.id}`)).statusCode,
+      200,
+      'nothing was deleted',
+    )
+  },
+)
 
 t.test(
   'a body that breaks after its answer ends the connection without a second one',
@@ -240,7 +247,7 @@ t.test(
   },
 )
 
-t.test('requests that were sent before garbage are answered before it is refused', async (t) => {
+t.test('answers requests that precede garbage before it rejects the garbage', async (t) => {
   const { app } = await testApp(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const socket = connectTo(app)
@@ -274,7 +281,7 @@ t.test(
   },
 )
 
-t.test('a client that goes on sending after garbage reads the refusal', async (t) => {
+t.test('a client that keeps sending after garbage can read the 400', async (t) => {
   const { app } = await testApp(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const socket = connectTo(app)
@@ -290,7 +297,7 @@ function connectTo(app: FastifyInstance): Socket {
   return connect({ port, host: '127.0.0.1', allowHalfOpen: true })
 }
 
-/** Until the route of the next request has begun to read its body. */
+/** Waits until the route of the next request has begun to read its body. */
 async function untilRead(app: FastifyInstance): Promise<void> {
   const [request] = (await once(app.server, 'request')) as [IncomingMessage]
   while (request.listenerCount('data') === 0) await setImmediate()

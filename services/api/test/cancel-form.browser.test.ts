@@ -1,7 +1,7 @@
 import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { inject, password, person } from './person.ts'
+import { createApiUser, inject, password } from './person.ts'
 import { testApp } from './test-app.ts'
 
 const executablePath = process.env.CHROMIUM_PATH
@@ -47,7 +47,7 @@ t.test('a dead link shows the form', { skip }, async (t) => {
   await lookAt(t, page, 'a dead link')
 })
 
-/** Nothing is cut off, and axe finds nothing, in light and in dark. axe itself needs JavaScript. */
+/** Checks in light and dark that no content is cut off and that axe finds nothing. axe itself needs JavaScript. */
 async function lookAt(t: Test, page: Page, name: string, hasScripts = true): Promise<void> {
   const { width } = page.viewportSize() ?? { width: 0 }
   for (const colorScheme of ['light', 'dark'] as const) {
@@ -70,15 +70,15 @@ async function tabTo(page: Page, label: string): Promise<void> {
     await page.keyboard.press('Tab')
 }
 
-/** The label of what has the focus. */
+/** The label of the focused field. */
 function focused(page: Page): Promise<unknown> {
   return page.evaluate("document.activeElement?.labels?.[0]?.textContent ?? ''")
 }
 
 async function leaving(t: Test, options: BrowserContextOptions) {
   const { app } = await testApp(t, { env: { PUBLIC_URL: 'http://lethe.test' } })
-  const ada = await person(app, 'ada@example.com')
-  await ada.call('DELETE', `/v1/users/${ada.id}`, { password })
+  const ada = await createApiUser(app, 'ada@example.com')
+  await ada.withToken('DELETE', `/v1/users/${ada.id}`, { password })
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
   const browser = await launched()
   const context = await browser.newContext(options)

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { inject, type Person, password, person } from './person.ts'
+import { type ApiUser, createApiUser, inject, password } from './person.ts'
 import { testApp } from './test-app.ts'
 
-t.test('the form cancels the deletion, and says so in a page', async (t) => {
+t.test('the form cancels the deletion and answers with a page', async (t) => {
   const { app, ada } = await leaving(t)
   const done = await submit(app, { email: ada.email, password })
   t.equal(done.statusCode, 200)
@@ -21,7 +21,7 @@ t.test('the form cancels the deletion, and says so in a page', async (t) => {
   t.match(again.body, 'No deletion is waiting for this account')
 })
 
-t.test('a wrong pair is refused alike, whether there is such an account or not', async (t) => {
+t.test('rejects a wrong password and an unknown address with the same page', async (t) => {
   const { app, ada } = await leaving(t)
   for (const email of [ada.email, 'nobody@example.com']) {
     const refused = await submit(app, { email, password: 'wrong password' })
@@ -32,7 +32,7 @@ t.test('a wrong pair is refused alike, whether there is such an account or not',
   }
 })
 
-t.test('a deletion that has begun is not cancelled', async (t) => {
+t.test('rejects a cancel after the claim', async (t) => {
   const { app, ada, db } = await leaving(t)
   await db
     .updateTable('deletions')
@@ -43,7 +43,7 @@ t.test('a deletion that has begun is not cancelled', async (t) => {
   t.match(late.body, 'nothing can stop it any more')
 })
 
-t.test('the form and the API share the limits, and the page says when to try again', async (t) => {
+t.test('the form shares the limits of the API, and its page says when to try again', async (t) => {
   const { app, ada } = await leaving(t, 'on')
   const wrong = { email: ada.email, password: 'wrong password' }
   let refused = await submit(app, wrong)
@@ -59,31 +59,34 @@ t.test('the form and the API share the limits, and the page says when to try aga
   t.equal(api.statusCode, 429, 'the same bucket')
 })
 
-t.test('what is no such form is refused as a page, and never echoed as markup', async (t) => {
-  const { app, ada } = await leaving(t)
-  const hostile = '"><script>alert(1)</script>@example.com'
-  for (const [payload, headers, status] of [
-    [form({}), {}, 400],
-    [form({ email: ada.email }), {}, 400],
-    [form({ email: hostile, password }), {}, 400],
-    [`${form({ email: ada.email, password })}&password=other`, {}, 401],
-    [form({ email: ada.email, password: 'x'.repeat(70_000) }), {}, 413],
-    [JSON.stringify({ email: ada.email, password }), { 'content-type': 'application/json' }, 415],
-    [form({ email: ada.email, password }), { 'sec-fetch-site': 'cross-site' }, 403],
-    [form({ email: ada.email, password }), { origin: 'https://evil.example' }, 403],
-  ] as const) {
-    const refused = await post(app, payload, { ...headers })
-    t.equal(refused.statusCode, status, payload.slice(0, 60))
-    t.equal(refused.headers['content-type'], 'text/html; charset=utf-8')
-    t.match(refused.body, '<form method="post" action="/deletion/cancel">')
-    t.notMatch(refused.body, '<script')
-  }
-  t.match(await inject(app, 'GET', `/v1/users/${ada.id}`, undefined), { statusCode: 401 })
-  const json = await inject(app, 'POST', '/v1/deletions/cancel', { email: ada.email, password })
-  t.equal(json.statusCode, 200, 'nothing of that has cancelled it')
-})
+t.test(
+  'answers a malformed form with a page, and never echoes its content as markup',
+  async (t) => {
+    const { app, ada } = await leaving(t)
+    const hostile = '"><script>alert(1)</script>@example.com'
+    for (const [payload, headers, status] of [
+      [form({}), {}, 400],
+      [form({ email: ada.email }), {}, 400],
+      [form({ email: hostile, password }), {}, 400],
+      [`${form({ email: ada.email, password })}&password=other`, {}, 401],
+      [form({ email: ada.email, password: 'x'.repeat(70_000) }), {}, 413],
+      [JSON.stringify({ email: ada.email, password }), { 'content-type': 'application/json' }, 415],
+      [form({ email: ada.email, password }), { 'sec-fetch-site': 'cross-site' }, 403],
+      [form({ email: ada.email, password }), { origin: 'https://evil.example' }, 403],
+    ] as const) {
+      const refused = await post(app, payload, { ...headers })
+      t.equal(refused.statusCode, status, payload.slice(0, 60))
+      t.equal(refused.headers['content-type'], 'text/html; charset=utf-8')
+      t.match(refused.body, '<form method="post" action="/deletion/cancel">')
+      t.notMatch(refused.body, '<script')
+    }
+    t.match(await inject(app, 'GET', `/v1/users/${ada.id}`, undefined), { statusCode: 401 })
+    const json = await inject(app, 'POST', '/v1/deletions/cancel', { email: ada.email, password })
+    t.equal(json.statusCode, 200, 'nothing of that has cancelled it')
+  },
+)
 
-t.test('the page has the form without a link, and lets browsers name their origin', async (t) => {
+t.test('the page without a link has the form, and lets browsers send their origin', async (t) => {
   const { app } = await testApp(t)
   const page = await app.inject('/deletion/cancel')
   t.equal(page.headers['referrer-policy'], 'same-origin')
@@ -94,8 +97,8 @@ t.test('the page has the form without a link, and lets browsers name their origi
 
 async function leaving(t: Test, rateLimits = 'off') {
   const { app, db } = await testApp(t, { env: { RATE_LIMITS: rateLimits } })
-  const ada: Person = await person(app, 'ada@example.com')
-  t.equal((await ada.call('DELETE', `/v1/users/${ada.id}`, { password })).statusCode, 202)
+  const ada: ApiUser = await createApiUser(app, 'ada@example.com')
+  t.equal((await ada.withToken('DELETE', `/v1/users/${ada.id}`, { password })).statusCode, 202)
   return { app, db, ada }
 }
 

@@ -6,20 +6,20 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { inject, password, person } from './person.ts'
+import { createApiUser, inject, password } from './person.ts'
 import { anyFolders, keys, SECRET_KEY } from './test-app.ts'
 
 const days = 40
 const seconds = () => Math.floor(Date.now() / 1_000)
 const theirs = () => seconds() + days * 86_400
 
-t.test('an access token lives by the database’s clock, whatever ours says', async (t) => {
+t.test('an access token expires by the database’s clock, not by the API’s', async (t) => {
   const app = await appBehind(t)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   const { iat, exp, ...claims } = claimsOf(ada.accessToken)
   t.ok(Math.abs(Number(iat) - theirs()) < 60, 'signed at their time')
   t.equal(Number(exp) - Number(iat), 15 * 60)
-  t.equal((await ada.call('GET', '/v1/sessions')).statusCode, 200)
+  t.equal((await ada.withToken('GET', '/v1/sessions')).statusCode, 200)
   const { refreshToken } = ada
   const refreshed = await inject(app, 'POST', '/v1/tokens/refresh', { refreshToken })
   t.ok(Math.abs(Number(claimsOf(refreshed.json().accessToken).iat) - theirs()) < 60)
@@ -33,7 +33,7 @@ t.test('an access token lives by the database’s clock, whatever ours says', as
   t.equal(await statusAt(seconds() + 60), 401, 'not over for us')
 })
 
-t.test('so does the ticket of a download', async (t) => {
+t.test('a download ticket expires by the database’s clock too', async (t) => {
   const app = await appBehind(t)
   const exportId = '00000000-0000-4000-8000-000000000000'
   const statusAt = async (exp: number) => {
@@ -45,9 +45,9 @@ t.test('so does the ticket of a download', async (t) => {
   t.equal(await statusAt(seconds() + 60), 401)
 })
 
-t.test('a browser is told how long a session lasts, not until when', async (t) => {
+t.test('the session cookie has a Max-Age and no Expires', async (t) => {
   const app = await appBehind(t)
-  await person(app, 'ada@example.com')
+  await createApiUser(app, 'ada@example.com')
   const { cookies } = await inject(app, 'POST', '/v1/sessions', {
     email: 'ada@example.com',
     password,
@@ -55,7 +55,7 @@ t.test('a browser is told how long a session lasts, not until when', async (t) =
   t.match(cookies, [{ name: 'neptun-session', maxAge: 14 * 86_400, expires: undefined }])
 })
 
-/** The real API on a database whose clock is weeks ahead of ours. */
+/** The real API on a database whose clock is weeks ahead of this machine. */
 async function appBehind(t: Test): Promise<FastifyInstance> {
   const { db, url } = await testDb(t)
   const ahead = await withClockAhead(t, { db, url }, days)
@@ -76,7 +76,7 @@ function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** As the API signs. */
+/** Signs a token as the API does. */
 function signed(key: Buffer, claims: object): string {
   const parts = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
     Buffer.from(JSON.stringify(part)).toString('base64url'),

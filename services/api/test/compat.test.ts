@@ -1,27 +1,33 @@
 import { connect as connectSocket } from 'node:net'
 import { sql } from 'kysely'
 import t from 'tap'
-import { inject, person } from './person.ts'
+import { createApiUser, inject } from './person.ts'
 import { testApp } from './test-app.ts'
 
 const quiet = { env: { RATE_LIMITS: 'off' } }
 
-t.test('DELETE /api/users/{id}: done is 200, exactly true, and the cookie cleared', async (t) => {
-  const { app, db } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
-  const done = await ada.ask('DELETE', `/api/users/${ada.id}`)
-  t.equal(done.statusCode, 200)
-  t.equal(done.body, 'true')
-  t.match(done.headers, { 'content-type': /^application\/json/, 'content-length': '4' })
-  t.match(done.cookies, [{ name: 'neptun-session', value: '' }])
-  t.match(await db.selectFrom('deletions').selectAll().execute(), [
-    { status: 'pending', user_id: ada.id },
-  ])
-})
+t.test(
+  'DELETE /api/users/{id} with a cookie: 200, exactly true, and the cookie is cleared',
+  async (t) => {
+    const { app, db } = await testApp(t, quiet)
+    const ada = await createApiUser(app, 'ada@example.com')
+    const done = await ada.withCookie('DELETE', `/api/users/${ada.id}`)
+    t.equal(done.statusCode, 200)
+    t.equal(done.body, 'true')
+    t.match(done.headers, { 'content-type': /^application\/json/, 'content-length': '4' })
+    t.match(done.cookies, [{ name: 'neptun-session', value: '' }])
+    t.match(await db.selectFrom('deletions').selectAll().execute(), [
+      { status: 'pending', user_id: ada.id },
+    ])
+  },
+)
 
-t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
+t.test('DELETE /api/users/{id}: every error has the documented shape', async (t) => {
   const { app, db } = await testApp(t, quiet)
-  const [ada, eve] = [await person(app, 'ada@example.com'), await person(app, 'eve@example.com')]
+  const [ada, eve] = [
+    await createApiUser(app, 'ada@example.com'),
+    await createApiUser(app, 'eve@example.com'),
+  ]
   const wrongId = {
     statusCode: 400,
     statusMessage: 'Bad Request',
@@ -39,7 +45,7 @@ t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
     '%00',
     'x'.repeat(5000),
   ]) {
-    const refused = await ada.ask('DELETE', `/api/users/${id}`)
+    const refused = await ada.withCookie('DELETE', `/api/users/${id}`)
     t.equal(refused.statusCode, 400, id.slice(0, 20))
     t.strictSame(refused.json(), wrongId)
   }
@@ -49,7 +55,7 @@ t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
     data: { message: 'User not found' },
   }
   for (const id of [eve.id, 424242, 9007199254740991]) {
-    const refused = await ada.ask('DELETE', `/api/users/${id}`)
+    const refused = await ada.withCookie('DELETE', `/api/users/${id}`)
     t.equal(refused.statusCode, 404)
     t.strictSame(refused.json(), notFound)
   }
@@ -63,7 +69,7 @@ t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
     })
   }
   await sql`update public.sessions set authenticated_at = now() - interval '1 hour'`.execute(db)
-  t.match((await ada.ask('DELETE', `/api/users/${ada.id}`)).json(), {
+  t.match((await ada.withCookie('DELETE', `/api/users/${ada.id}`)).json(), {
     statusCode: 403,
     statusMessage: 'Forbidden',
   })
@@ -79,7 +85,7 @@ t.test('DELETE /api/users/{id}: every refusal in its own shape', async (t) => {
   )
 })
 
-t.test('DELETE /api/users/{id}: whatever comes as a body is ignored', async (t) => {
+t.test('DELETE /api/users/{id} with a cookie: any body is ignored', async (t) => {
   const { app } = await testApp(t, quiet)
   const bodies: [string, string | undefined][] = [
     ['application/json', undefined],
@@ -88,21 +94,27 @@ t.test('DELETE /api/users/{id}: whatever comes as a body is ignored', async (t) 
     ['\tnonsense;;', 'hello'],
   ]
   for (const [n, [type, body]] of bodies.entries()) {
-    const who = await person(app, `p${n}@example.com`)
+    const who = await createApiUser(app, `p${n}@example.com`)
     const headers = { cookie: who.cookie, 'content-type': type }
     t.equal((await inject(app, 'DELETE', `/api/users/${who.id}`, body, headers)).body, 'true')
   }
 })
 
-t.test('DELETE /api/users/{id}: an administrator deletes another, and nobody not', async (t) => {
-  const { app, db } = await testApp(t, quiet)
-  const [ada, root] = [await person(app, 'ada@example.com'), await person(app, 'root@example.com')]
-  await sql`update public.users set role = 'administrator' where id = ${root.id}`.execute(db)
-  const done = await root.ask('DELETE', `/api/users/${ada.id}`)
-  t.equal(done.body, 'true')
-  t.strictSame(done.cookies, [], 'the own cookie stays')
-  t.equal((await root.ask('DELETE', '/api/users/424242')).statusCode, 404)
-})
+t.test(
+  'DELETE /api/users/{id} with an administrator’s cookie: another account is deleted, an unknown id is 404',
+  async (t) => {
+    const { app, db } = await testApp(t, quiet)
+    const [ada, root] = [
+      await createApiUser(app, 'ada@example.com'),
+      await createApiUser(app, 'root@example.com'),
+    ]
+    await sql`update public.users set role = 'administrator' where id = ${root.id}`.execute(db)
+    const done = await root.withCookie('DELETE', `/api/users/${ada.id}`)
+    t.equal(done.body, 'true')
+    t.strictSame(done.cookies, [], 'the own cookie stays')
+    t.equal((await root.withCookie('DELETE', '/api/users/424242')).statusCode, 404)
+  },
+)
 
 t.test(
   'DELETE /api/profile/{id}/delete/: done is 204, with or without the slash, body or none',
@@ -116,7 +128,7 @@ t.test(
       ['', 'a=b', 'application/x-www-form-urlencoded'],
     ]
     for (const [n, [slash, body, type]] of requests.entries()) {
-      const who = await person(app, `p${n}@example.com`)
+      const who = await createApiUser(app, `p${n}@example.com`)
       const done = await inject(app, 'DELETE', `/api/profile/${who.id}/delete${slash}`, body, {
         authorization: `Bearer ${who.accessToken}`,
         origin: 'https://app.example',
@@ -126,14 +138,17 @@ t.test(
       t.equal(done.statusCode, 204)
       t.equal(done.body, '')
       t.notOk('content-length' in done.headers)
-      t.equal((await who.call('GET', '/v1/sessions')).statusCode, 401)
+      t.equal((await who.withToken('GET', '/v1/sessions')).statusCode, 401)
     }
   },
 )
 
-t.test('DELETE /api/profile/{id}/delete/: every refusal in its own shape', async (t) => {
+t.test('DELETE /api/profile/{id}/delete/: every error has the documented shape', async (t) => {
   const { app, db } = await testApp(t, quiet)
-  const [ada, eve] = [await person(app, 'ada@example.com'), await person(app, 'eve@example.com')]
+  const [ada, eve] = [
+    await createApiUser(app, 'ada@example.com'),
+    await createApiUser(app, 'eve@example.com'),
+  ]
   const url = (id: unknown) => `/api/profile/${id}/delete/`
 
   for (const headers of [{}, { cookie: ada.cookie }]) {
@@ -148,12 +163,12 @@ t.test('DELETE /api/profile/{id}/delete/: every refusal in its own shape', async
   t.equal(wrong.headers['www-authenticate'], 'Bearer')
 
   for (const id of [eve.id, 424242]) {
-    const refused = await ada.call('DELETE', url(id))
+    const refused = await ada.withToken('DELETE', url(id))
     t.equal(refused.statusCode, 403)
     t.strictSame(refused.json(), { error: 'Not authorized' })
   }
   for (const id of ['abc', '0', '-1', '1e3', '%zz']) {
-    const refused = await ada.call('DELETE', url(id))
+    const refused = await ada.withToken('DELETE', url(id))
     t.equal(refused.statusCode, 404)
     t.strictSame(refused.json(), { detail: 'Not found.' })
   }
@@ -166,15 +181,15 @@ t.test('DELETE /api/profile/{id}/delete/: every refusal in its own shape', async
   t.strictSame(await db.selectFrom('deletions').selectAll().execute(), [])
 
   await sql`update public.users set role = 'administrator' where id = ${eve.id}`.execute(db)
-  const nobody = await eve.call('DELETE', url(424242))
+  const nobody = await eve.withToken('DELETE', url(424242))
   t.equal(nobody.statusCode, 404)
   t.strictSame(nobody.json(), { detail: 'Not found.' })
-  t.equal((await eve.call('DELETE', url(ada.id))).statusCode, 204)
+  t.equal((await eve.withToken('DELETE', url(ada.id))).statusCode, 204)
 })
 
-t.test('a 204 leaves the connection fit for the next request', async (t) => {
+t.test('after a 204 the connection serves the next request', async (t) => {
   const { app } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   await app.listen({ port: 0, host: '127.0.0.1' })
   const address = app.server.address()
   if (typeof address !== 'object' || !address) throw new Error('not listening')
@@ -190,16 +205,20 @@ t.test('a 204 leaves the connection fit for the next request', async (t) => {
   t.match(answer, /\r\n\r\nHTTP\/1\.1 200 OK\r\n/)
 })
 
-t.test('a failure is 500 or 503 in the shape of each route, never success', async (t) => {
+t.test('a failure is 500 or 503 in the shape of each route, never a success', async (t) => {
   const { app, db } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   await sql`alter table public.deletions add constraint broken check (false) not valid`.execute(db)
-  const users = await ada.ask('DELETE', `/api/users/${ada.id}`)
+  const users = await ada.withCookie('DELETE', `/api/users/${ada.id}`)
   t.equal(users.statusCode, 500)
   t.match(users.json(), { statusCode: 500, statusMessage: 'Internal Server Error' })
-  const profile = await ada.call('DELETE', `/api/profile/${ada.id}/delete/`)
+  const profile = await ada.withToken('DELETE', `/api/profile/${ada.id}/delete/`)
   t.equal(profile.statusCode, 500)
   t.match(profile.json(), { error: String })
   t.notMatch(users.body + profile.body, /broken|deletions|constraint/)
-  t.equal((await ada.ask('GET', `/v1/users/${ada.id}`)).statusCode, 200, 'and nothing half done')
+  t.equal(
+    (await ada.withCookie('GET', `/v1/users/${ada.id}`)).statusCode,
+    200,
+    'and nothing half done',
+  )
 })

@@ -14,7 +14,7 @@ import { SECRET_KEY } from './test-app.ts'
 
 const least = { DATABASE_URL: 'postgres://localhost/lethe', SECRET_KEY }
 
-t.test('what is not set has its documented default', async (t) => {
+t.test('a setting that is not set has its documented default', async (t) => {
   t.match(readConfig(least), {
     host: '127.0.0.1',
     port: 3000,
@@ -36,7 +36,7 @@ t.test('what is not set has its documented default', async (t) => {
   t.strictSame([publicUrl, secure], ['https://lethe.example', true])
 })
 
-t.test('a wrong value is refused by name', async (t) => {
+t.test('rejects a wrong value and names the variable', async (t) => {
   for (const [name, ...values] of [
     ['DATABASE_URL', '', 'localhost', 'mysql://x/y'],
     ['SECRET_KEY', '', 'short', `${'a'.repeat(42)}!`],
@@ -68,7 +68,7 @@ t.test('a wrong value is refused by name', async (t) => {
       )
 })
 
-t.test('lists come apart', async (t) => {
+t.test('splits lists', async (t) => {
   const { allowedOrigins, trustProxy } = readConfig({
     ...least,
     ALLOWED_ORIGINS: 'https://a.example, http://localhost:5173',
@@ -78,7 +78,7 @@ t.test('lists come apart', async (t) => {
   t.strictSame(trustProxy, ['10.0.0.0/8', '::1', 'fd00::/8', 'loopback'])
 })
 
-t.test('the process ends with that one line', async (t) => {
+t.test('a wrong setting ends the process with one line', async (t) => {
   const child = start({ ...least, GRACE_PERIOD: '27' }, await folderOf(t))
   const [stderr, stdout, [status]] = await Promise.all([
     text(child.stderr),
@@ -90,29 +90,32 @@ t.test('the process ends with that one line', async (t) => {
   t.match(stderr, /^GRACE_PERIOD is "27"; it takes [^\n]*\n$/)
 })
 
-t.test('SIGTERM and SIGINT end it cleanly, once what runs is answered', async (t) => {
-  const { db, url } = await testDb(t)
-  const cwd = await folderOf(t)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const child = start({ ...least, DATABASE_URL: url, PORT: '0' }, cwd)
-    t.teardown(() => child.kill('SIGKILL'))
-    const exit = once(child, 'exit')
-    const address = await listeningAddress(child.stdout)
-    await db.transaction().execute(async (tx) => {
-      await sql`lock table public.kysely_migration`.execute(tx)
-      const running = fetch(`${address}/readyz`)
-      await waitForLock(db)
-      child.kill(signal)
-      child.kill(signal)
-      t.equal((await running).status, 503)
-    })
-    const watch = startStopwatch()
-    t.strictSame(await exit, [0, null])
-    await holdsWithin(t, watch, 6_000, 'and waits for no idle connection')
-  }
-})
+t.test(
+  'SIGTERM and SIGINT end the process cleanly after the running requests are answered',
+  async (t) => {
+    const { db, url } = await testDb(t)
+    const cwd = await folderOf(t)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const child = start({ ...least, DATABASE_URL: url, PORT: '0' }, cwd)
+      t.teardown(() => child.kill('SIGKILL'))
+      const exit = once(child, 'exit')
+      const address = await listeningAddress(child.stdout)
+      await db.transaction().execute(async (tx) => {
+        await sql`lock table public.kysely_migration`.execute(tx)
+        const running = fetch(`${address}/readyz`)
+        await waitForLock(db)
+        child.kill(signal)
+        child.kill(signal)
+        t.equal((await running).status, 503)
+      })
+      const watch = startStopwatch()
+      t.strictSame(await exit, [0, null])
+      await holdsWithin(t, watch, 6_000, 'and waits for no idle connection')
+    }
+  },
+)
 
-t.test('it does not start on a database that another SECRET_KEY set up', async (t) => {
+t.test('does not start on a database that was set up with another SECRET_KEY', async (t) => {
   const { db, url } = await testDb(t)
   await db
     .insertInto('secret_key_check')
@@ -124,7 +127,7 @@ t.test('it does not start on a database that another SECRET_KEY set up', async (
   t.match(stderr, /^SECRET_KEY is not the one [^\n]*\n$/)
 })
 
-/** In the project's own folder it would take the data of `pnpm start` for its own. */
+/** A folder of its own: in the project's folder the process would use the data of `pnpm start`. */
 async function folderOf(t: Pick<Test, 'teardown'>): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-api-'))
   t.teardown(() => rm(folder, { recursive: true }))

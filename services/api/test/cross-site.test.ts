@@ -73,7 +73,7 @@ t.test(
   },
 )
 
-t.test('pages of allowed origins may call, never with cookies', async (t) => {
+t.test('allowed origins may send requests, but not with cookies', async (t) => {
   const { app } = await testApp(t, { env: { ALLOWED_ORIGINS: 'https://app.example' } })
   const preflight = (origin: string) =>
     app.inject({
@@ -100,13 +100,13 @@ t.test('pages of allowed origins may call, never with cookies', async (t) => {
   t.equal(stranger.headers['access-control-allow-origin'], undefined)
 })
 
-t.test('without allowed origins nothing is allowed', async (t) => {
+t.test('without ALLOWED_ORIGINS no origin is allowed', async (t) => {
   const { app } = await testApp(t)
   const response = await app.inject({ url: '/healthz', headers: { origin: 'https://app.example' } })
   t.equal(response.headers['access-control-allow-origin'], undefined)
 })
 
-t.test('browsers are told to stay with https only where we speak it', async (t) => {
+t.test('sends HSTS only where PUBLIC_URL is https', async (t) => {
   const plain = await testApp(t, { env: { PUBLIC_URL: 'http://lethe.example' } })
   t.equal((await plain.app.inject('/healthz')).headers['strict-transport-security'], undefined)
   t.notMatch(

@@ -12,7 +12,7 @@ import {
 import t, { type Test } from 'tap'
 import { testApp } from './test-app.ts'
 
-/** Long enough for some requests of this machine. */
+/** Long enough for a few requests on this machine. */
 const LINGER_MS = 700 * (await measureSlowness())
 
 t.test(
@@ -33,7 +33,7 @@ t.test(
   },
 )
 
-t.test('a connection that is kept has twice as long to be used once more', async (t) => {
+t.test('an idle keep-alive connection has twice as long for one more request', async (t) => {
   const { close, open } = await listening(t)
   const kept = await open()
   kept.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -41,13 +41,13 @@ t.test('a connection that is kept has twice as long to be used once more', async
   t.ok((await close()).ms >= 3 * LINGER_MS - 50)
 })
 
-t.test('with nobody connected it ends at once', async (t) => {
+t.test('without connections the API closes at once', async (t) => {
   const { close } = await listening(t)
   const { watch } = await close()
   await holdsWithin(t, watch, LINGER_MS, 'at once')
 })
 
-t.test('a connection on which nothing was ever sent holds nothing up', async (t) => {
+t.test('a connection without any request does not delay the close', async (t) => {
   const { close, open } = await listening(t)
   const ended = once(await open(), 'close')
   const { watch } = await close()
@@ -55,7 +55,7 @@ t.test('a connection on which nothing was ever sent holds nothing up', async (t)
   await ended
 })
 
-t.test('a connection is kept while the body of a refused request still comes', async (t) => {
+t.test('keeps a connection open while the body of a rejected request is arriving', async (t) => {
   const { untilShut, close, open } = await listening(t)
   const socket = await open()
   const closed = close()
@@ -88,10 +88,10 @@ async function listening(t: Test) {
     async untilShut() {
       await until('nobody is let in', async () => !(await isLetIn()))
     },
-    /** On a kept connection. */
+    /** Sends a request on a keep-alive connection. */
     async ask(path: string): Promise<IncomingMessage> {
       const [response] = await once(get(address + path, { agent }), 'response')
-      // Read to the end, so that the connection is free for the next.
+      // Read the body to its end, so that the connection is free for the next request.
       if (path === '/healthz') response.resume()
       return response
     },
@@ -102,7 +102,7 @@ async function listening(t: Test) {
       await accepted
       return socket
     },
-    /** The milliseconds that it took, and what they are judged by. */
+    /** How many milliseconds the close took, and the bound for them. */
     async close(): Promise<{ ms: number; watch: Stopwatch }> {
       const watch = startStopwatch()
       await app.close()

@@ -5,7 +5,7 @@ import { testApp } from './test-app.ts'
 
 const quiet = { env: { RATE_LIMITS: 'off' } }
 
-t.test('a domain in another script is stored in ASCII, and found in either form', async (t) => {
+t.test('stores a domain in another script in ASCII, and finds it in either form', async (t) => {
   const { app, db } = await testApp(t, quiet)
   const made = await inject(app, 'POST', '/v1/users', { email: 'ada@bücher.example', password })
   t.match(made.json(), { user: { email: 'ada@xn--bcher-kva.example' } })
@@ -29,8 +29,8 @@ t.test(
   'refuses an address that no mail reaches as it is written, and says which part',
   async (t) => {
     const { app } = await testApp(t, quiet)
-    const local = /before the @ but letters of ASCII/
-    const domain = /name of a domain after the @/
+    const local = /before the @: ASCII letters/
+    const domain = /domain name after the @/
     const address = /must be an e-mail address/
     for (const [email, detail] of [
       ['jürgen@example.com', local],
@@ -65,16 +65,23 @@ t.test(
   },
 )
 
-t.test('an account whose address would be refused today still logs in and cancels', async (t) => {
-  const { app, db } = await testApp(t, quiet)
-  await inject(app, 'POST', '/v1/users', { email: 'ada@example.com', password })
-  for (const email of ['a@1.2', 'a@example.123', 'a@xn--0.example', 'ü@example.com']) {
-    await sql`update public.users set email = ${email}`.execute(db)
-    t.equal((await inject(app, 'POST', '/v1/sessions', { email, password })).statusCode, 201, email)
-    const cancel = await inject(app, 'POST', '/v1/deletions/cancel', { email, password })
-    t.match(cancel.json(), { status: 409, deletionStatus: 'none' }, email)
-  }
-})
+t.test(
+  'an account with an address that sign-up now rejects can still log in and cancel',
+  async (t) => {
+    const { app, db } = await testApp(t, quiet)
+    await inject(app, 'POST', '/v1/users', { email: 'ada@example.com', password })
+    for (const email of ['a@1.2', 'a@example.123', 'a@xn--0.example', 'ü@example.com']) {
+      await sql`update public.users set email = ${email}`.execute(db)
+      t.equal(
+        (await inject(app, 'POST', '/v1/sessions', { email, password })).statusCode,
+        201,
+        email,
+      )
+      const cancel = await inject(app, 'POST', '/v1/deletions/cancel', { email, password })
+      t.match(cancel.json(), { status: 409, deletionStatus: 'none' }, email)
+    }
+  },
+)
 
 t.test('all spellings of an address share one limit', async (t) => {
   const { app, db } = await testApp(t)

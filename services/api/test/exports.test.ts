@@ -9,7 +9,14 @@ import { findPendingExports, publishArchives } from '@lethe/lifecycle'
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { archiveToken, cancelToken, inject, type Person, password, person } from './person.ts'
+import {
+  type ApiUser,
+  archiveToken,
+  cancelToken,
+  createApiUser,
+  inject,
+  password,
+} from './person.ts'
 import { keys, testApp } from './test-app.ts'
 
 const folders = new WeakMap<Test, Promise<string>>()
@@ -68,7 +75,7 @@ t.test(
   },
 )
 
-t.test('a download may go on for a day, but not beyond the archive’s time', async (t) => {
+t.test('a download ticket lasts a day, but not longer than the archive', async (t) => {
   const { app, ada, db, databases } = await leaving(t)
   const token = await archived(t, databases, ada)
   const lifetime = async () => {
@@ -86,7 +93,7 @@ t.test('a download may go on for a day, but not beyond the archive’s time', as
   t.ok(bounded > 3_500 && bounded <= 3_600, String(bounded))
 })
 
-t.test('no archive without its cookie, and no cookie without the token', async (t) => {
+t.test('anonymous: no archive without the cookie, and no cookie without the token', async (t) => {
   const { app, ada, db, databases } = await leaving(t)
   await archived(t, databases, ada)
   const unknown = await inject(app, 'POST', '/v1/exports/open', { token: 'x'.repeat(43) })
@@ -127,7 +134,7 @@ t.test(
   },
 )
 
-t.test('the saved passwords need the account’s password, not the link alone', async (t) => {
+t.test('the saved passwords need the token and the account’s password', async (t) => {
   const { app, ada, db, databases } = await leaving(t)
   const token = await archived(t, databases, ada)
   const ask = (pass: string, link = token) =>
@@ -180,7 +187,7 @@ t.test(
   },
 )
 
-t.test('whoever has the link destroys the archive: it is gone, and its key with it', async (t) => {
+t.test('the token destroys the archive and its key', async (t) => {
   const { app, ada, db, databases } = await leaving(t)
   const early = await archiveToken(db, keys, ada.id)
   const destroy = (token: string) => inject(app, 'POST', '/v1/exports/destroy', { token })
@@ -201,7 +208,7 @@ t.test('whoever has the link destroys the archive: it is gone, and its key with 
   t.equal((await inject(app, 'POST', '/v1/deletions/cancel', cancel)).statusCode, 200)
 })
 
-t.test('nothing of an archive that was changed where it lies is given out', async (t) => {
+t.test('hands out nothing of an archive that was changed in the storage', async (t) => {
   const { app, ada, databases } = await leaving(t)
   const token = await archived(t, databases, ada)
   const opened = await inject(app, 'POST', '/v1/exports/open', { token })
@@ -214,77 +221,94 @@ t.test('nothing of an archive that was changed where it lies is given out', asyn
   t.match(refused.json(), { status: 500, type: '/problems/export-damaged' })
 })
 
-t.test('an archive of one’s own needs a fresh log-in, and is made one at a time', async (t) => {
-  const { app, ada, db, databases } = await staying(t)
-  const url = `/v1/users/${ada.id}/exports`
-  const asked = await ada.ask('POST', url)
-  t.equal(asked.statusCode, 202)
-  t.match(asked.json().export, { id: String, status: 'pending', requestedAt: /Z$/, downloads: 0 })
-  t.equal((await ada.call('POST', url, {})).json().export.id, asked.json().export.id)
+t.test(
+  'with a cookie, an own export needs a recent log-in, and one is made at a time',
+  async (t) => {
+    const { app, ada, db, databases } = await staying(t)
+    const url = `/v1/users/${ada.id}/exports`
+    const asked = await ada.withCookie('POST', url)
+    t.equal(asked.statusCode, 202)
+    t.match(asked.json().export, { id: String, status: 'pending', requestedAt: /Z$/, downloads: 0 })
+    t.equal((await ada.withToken('POST', url, {})).json().export.id, asked.json().export.id)
 
-  const token = await archived(t, databases, ada)
-  const opened = await inject(app, 'POST', '/v1/exports/open', { token })
-  const days = (Date.parse(opened.json().export.expiresAt) - Date.now()) / 86_400_000
-  t.ok(days > 6.9 && days < 7.1, `for ${days} days`)
-  t.equal((await fetchArchive(app, opened)).statusCode, 200)
-  const { exports } = (await ada.ask('GET', url)).json()
-  t.match(exports, [{ id: asked.json().export.id, status: 'ready', downloads: 1 }])
-  const vault = { token, password }
-  t.equal((await inject(app, 'POST', '/v1/exports/passwords', vault)).statusCode, 410)
-  t.not((await ada.ask('POST', url)).json().export.id, asked.json().export.id, 'another one')
+    const token = await archived(t, databases, ada)
+    const opened = await inject(app, 'POST', '/v1/exports/open', { token })
+    const days = (Date.parse(opened.json().export.expiresAt) - Date.now()) / 86_400_000
+    t.ok(days > 6.9 && days < 7.1, `for ${days} days`)
+    t.equal((await fetchArchive(app, opened)).statusCode, 200)
+    const { exports } = (await ada.withCookie('GET', url)).json()
+    t.match(exports, [{ id: asked.json().export.id, status: 'ready', downloads: 1 }])
+    const vault = { token, password }
+    t.equal((await inject(app, 'POST', '/v1/exports/passwords', vault)).statusCode, 410)
+    t.not(
+      (await ada.withCookie('POST', url)).json().export.id,
+      asked.json().export.id,
+      'another one',
+    )
 
-  await sql`update public.sessions set authenticated_at = now() - interval '16 minutes'`.execute(db)
-  t.match((await ada.ask('POST', url)).json(), {
-    status: 403,
-    type: '/problems/reauthentication-required',
-  })
-  t.match((await ada.ask('POST', url, { password: 'wrong password' })).json(), {
-    status: 403,
-    type: '/problems/wrong-password',
-  })
-  t.equal((await ada.ask('POST', url, { password })).statusCode, 202)
-})
+    await sql`update public.sessions set authenticated_at = now() - interval '16 minutes'`.execute(
+      db,
+    )
+    t.match((await ada.withCookie('POST', url)).json(), {
+      status: 403,
+      type: '/problems/reauthentication-required',
+    })
+    t.match((await ada.withCookie('POST', url, { password: 'wrong password' })).json(), {
+      status: 403,
+      type: '/problems/wrong-password',
+    })
+    t.equal((await ada.withCookie('POST', url, { password })).statusCode, 202)
+  },
+)
 
-t.test('nobody asks for somebody else’s archive, or without a session, or too often', async (t) => {
-  const { app, ada, db } = await staying(t, { RATE_LIMITS: 'on' })
-  const eve = await person(app, 'eve@example.com')
-  const url = `/v1/users/${ada.id}/exports`
-  t.equal((await eve.ask('POST', url)).statusCode, 404)
-  t.equal((await eve.ask('GET', url)).statusCode, 404)
-  t.equal((await inject(app, 'POST', url)).statusCode, 401)
-  t.equal((await ada.ask('POST', url, { hurry: true })).statusCode, 400)
-  for (let n = 0; n < 5; n++) {
-    for (const again of ['asked', 'and asked again'])
-      t.equal((await ada.ask('POST', url)).statusCode, 202, again)
-    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(db)
-  }
-  const refused = await ada.ask('POST', url)
-  t.match(refused.json(), {
-    status: 429,
-    type: '/problems/too-many-exports',
-    retryAfter: undefined,
-  })
-  t.ok(Number(refused.headers['retry-after']) > 23 * 3_600)
-})
+t.test(
+  'rejects an export request for another account, without a session, or too often',
+  async (t) => {
+    const { app, ada, db } = await staying(t, { RATE_LIMITS: 'on' })
+    const eve = await createApiUser(app, 'eve@example.com')
+    const url = `/v1/users/${ada.id}/exports`
+    t.equal((await eve.withCookie('POST', url)).statusCode, 404)
+    t.equal((await eve.withCookie('GET', url)).statusCode, 404)
+    t.equal((await inject(app, 'POST', url)).statusCode, 401)
+    t.equal((await ada.withCookie('POST', url, { hurry: true })).statusCode, 400)
+    for (let n = 0; n < 5; n++) {
+      for (const again of ['asked', 'and asked again'])
+        t.equal((await ada.withCookie('POST', url)).statusCode, 202, again)
+      await sql`update public.exports set status = 'failed', token_nonce = null`.execute(db)
+    }
+    const refused = await ada.withCookie('POST', url)
+    t.match(refused.json(), {
+      status: 429,
+      type: '/problems/too-many-exports',
+      retryAfter: undefined,
+    })
+    t.ok(Number(refused.headers['retry-after']) > 23 * 3_600)
+  },
+)
 
 async function staying(t: Test, more: Record<string, string> = {}) {
   const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t), ...more }
   const { app, db, databaseUrl } = await testApp(t, { env })
-  return { app, db, databases: { db, databaseUrl }, ada: await person(app, 'ada@example.com') }
+  return {
+    app,
+    db,
+    databases: { db, databaseUrl },
+    ada: await createApiUser(app, 'ada@example.com'),
+  }
 }
 
 async function leaving(t: Test) {
   const env = { RATE_LIMITS: 'off', EXPORT_DIR: await exportDirOf(t) }
   const { app, db, databaseUrl } = await testApp(t, { env })
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   const entry = { site: 'https://bank.example', username: 'ada', password: '=1+1,"x"' }
-  await ada.ask('POST', `/v1/users/${ada.id}/passwords`, entry)
-  await ada.ask('DELETE', `/v1/users/${ada.id}`)
+  await ada.withCookie('POST', `/v1/users/${ada.id}/passwords`, entry)
+  await ada.withCookie('DELETE', `/v1/users/${ada.id}`)
   return { app, ada, db, databases: { db, databaseUrl } }
 }
 
-/** Makes the archive as the worker does, and returns the token of the mail that tells of it. */
-async function archived(t: Test, { db, databaseUrl }: Databases, ada: Person): Promise<string> {
+/** Makes the archive as the worker does, and returns the token in the mail about it. */
+async function archived(t: Test, { db, databaseUrl }: Databases, ada: ApiUser): Promise<string> {
   const lease = randomUUID()
   const { id: exportId } = await db
     .updateTable('exports')
@@ -322,7 +346,7 @@ function ticketOf({ cookies: [ticket] }: { cookies: { name: string; value: strin
   return { cookie: `${ticket?.name}=${ticket?.value}` }
 }
 
-/** One folder for each test. */
+/** Creates one folder per test. */
 function exportDirOf(t: Test): Promise<string> {
   const known = folders.get(t)
   if (known) return known

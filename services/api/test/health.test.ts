@@ -18,14 +18,14 @@ t.test('alive, and ready on a migrated database', async (t) => {
   }
 })
 
-t.test('alive but not ready where the database is not migrated', async (t) => {
+t.test('alive but not ready on a database that is not migrated', async (t) => {
   const { app, db } = await testApp(t, { fresh: true })
   await sql`drop table public.kysely_migration`.execute(db)
   t.equal((await app.inject('/healthz')).statusCode, 200)
   t.match(await notReady(app), /pnpm migrate/)
 })
 
-t.test('not ready with another SECRET_KEY than the database knows', async (t) => {
+t.test('not ready with a different SECRET_KEY than the database was set up with', async (t) => {
   const { app, db } = await testApp(t, { fresh: true })
   await db
     .insertInto('secret_key_check')
@@ -34,12 +34,12 @@ t.test('not ready with another SECRET_KEY than the database knows', async (t) =>
   t.match(await notReady(app), /SECRET_KEY/)
 })
 
-t.test('not ready where the database cannot be reached', async (t) => {
+t.test('not ready without a connection to the database', async (t) => {
   await using app = appOn(t, 'postgres://nobody@127.0.0.1:1/nothing')
   t.match(await notReady(app), /cannot be reached/)
 })
 
-t.test('not ready, and not kept waiting, where the database does not answer', async (t) => {
+t.test('answers not ready in time if the database does not respond', async (t) => {
   const { url } = await testDb(t)
   const db = connect(url, { max: 1 })
   const config = readConfig({ DATABASE_URL: url, SECRET_KEY, LOG_LEVEL: 'silent' })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { inject, password, person } from './person.ts'
+import { createApiUser, inject, password } from './person.ts'
 import { testApp } from './test-app.ts'
 
 const quiet = { env: { RATE_LIMITS: 'off' } }
@@ -25,9 +25,9 @@ const values = [
   '../../etc/passwd',
 ]
 
-t.test('no value of any member makes a 5xx, or changes anything', async (t) => {
+t.test('no invalid value of any member causes a 5xx or changes anything', async (t) => {
   const { app, db } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   const bodies: [method: 'POST' | 'PUT' | 'DELETE', url: string, members: string[]][] = [
     ['POST', '/v1/users', ['email', 'password', 'displayName', 'role']],
     ['POST', '/v1/sessions', ['email', 'password', 'unknown']],
@@ -52,7 +52,7 @@ t.test('no value of any member makes a 5xx, or changes anything', async (t) => {
       for (const value of values) {
         const others = members.filter((name) => name in fitting && url !== `/v1/users/${ada.id}`)
         const body = Object.fromEntries(others.map((name) => [name, fitting[name]]))
-        const refused = await ada.call(method, url, { ...body, [member]: value })
+        const refused = await ada.withToken(method, url, { ...body, [member]: value })
         const what = `${method} ${url} ${member}=${JSON.stringify(value).slice(0, 30)}`
         const isFreeText = url === '/v1/users' && ['displayName', 'password'].includes(member)
         if (isFreeText && refused.statusCode === 201)
@@ -60,13 +60,13 @@ t.test('no value of any member makes a 5xx, or changes anything', async (t) => {
         else if (refused.statusCode < 400 || refused.statusCode > 499)
           t.fail(`${refused.statusCode} for ${what}`)
       }
-  t.equal((await ada.call('GET', `/v1/users/${ada.id}`)).statusCode, 200)
+  t.equal((await ada.withToken('GET', `/v1/users/${ada.id}`)).statusCode, 200)
   t.strictSame(await db.selectFrom('deletions').selectAll().execute(), [])
 })
 
-t.test('ids that are none are refused on every route that has one', async (t) => {
+t.test('rejects a malformed id on every route that takes one', async (t) => {
   const { app } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   const ids = [
     '0',
     '-1',
@@ -92,25 +92,25 @@ t.test('ids that are none are refused on every route that has one', async (t) =>
   for (const route of routes)
     for (const id of ids) {
       const [method, path = ''] = route.split(' ') as ['GET', string]
-      const refused = await ada.call(method, `/v1/users/${path.replace(':id', encodeURI(id))}`)
+      const refused = await ada.withToken(method, `/v1/users/${path.replace(':id', encodeURI(id))}`)
       t.equal(refused.statusCode, 400, `${route} ${id.slice(0, 20)}`)
       t.match(refused.json(), { type: '/problems/invalid-request' })
     }
 })
 
-t.test('an id that PostgreSQL would not read is refused before it', async (t) => {
+t.test('rejects an id that PostgreSQL cannot parse before it reaches the database', async (t) => {
   const { app } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   const urn = `urn:uuid:${crypto.randomUUID()}`
   for (const url of [`/v1/sessions/${urn}`, `/v1/users/${ada.id}/passwords/${urn}`])
-    t.equal((await ada.call('DELETE', url)).statusCode, 400, url)
+    t.equal((await ada.withToken('DELETE', url)).statusCode, 400, url)
 })
 
-t.test('a wrong password is wrong, however short or long', async (t) => {
+t.test('a wrong password of any length is rejected as wrong', async (t) => {
   const { app } = await testApp(t, quiet)
-  const ada = await person(app, 'ada@example.com')
+  const ada = await createApiUser(app, 'ada@example.com')
   for (const wrong of ['', 'x', 'x'.repeat(5000)]) {
-    const refused = await ada.call('DELETE', `/v1/users/${ada.id}`, { password: wrong })
+    const refused = await ada.withToken('DELETE', `/v1/users/${ada.id}`, { password: wrong })
     t.match(refused.json(), { status: 403, type: '/problems/wrong-password' })
   }
 })
@@ -129,7 +129,7 @@ t.test('a password is measured in bytes', async (t) => {
   t.equal((await signUp(`${'ü'.repeat(512)}x`)).statusCode, 400)
 })
 
-t.test('nothing personal is logged, whatever happens', async (t) => {
+t.test('no request or failure logs personal data', async (t) => {
   let log = ''
   const { app, db } = await testApp(t, {
     env: { ...quiet.env, LOG_LEVEL: 'trace' },

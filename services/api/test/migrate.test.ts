@@ -1,20 +1,20 @@
 import { connect, migrate } from '@lethe/db'
 import { sql } from 'kysely'
 import t from 'tap'
-import { type Person, person } from './person.ts'
+import { type ApiUser, createApiUser } from './person.ts'
 import { testApp } from './test-app.ts'
 
 const PEOPLE = 8
 
 t.test('deletions are accepted while a migration waits for a running export', async (t) => {
   const { app, db, databaseUrl } = await testApp(t, { env: { RATE_LIMITS: 'off' } })
-  const people: Person[] = []
-  for (let n = 0; n < 2 * PEOPLE; n++) people.push(await person(app, `p${n}@example.org`))
-  const slowestOf = async (these: Person[]) => {
+  const people: ApiUser[] = []
+  for (let n = 0; n < 2 * PEOPLE; n++) people.push(await createApiUser(app, `p${n}@example.org`))
+  const slowestOf = async (these: ApiUser[]) => {
     let slowest = 0
-    for (const { id, ask } of these) {
+    for (const { id, withCookie } of these) {
       const start = performance.now()
-      t.equal((await ask('DELETE', `/v1/users/${id}`)).statusCode, 202)
+      t.equal((await withCookie('DELETE', `/v1/users/${id}`)).statusCode, 202)
       slowest = Math.max(slowest, performance.now() - start)
     }
     return slowest

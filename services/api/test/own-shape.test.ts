@@ -2,7 +2,7 @@ import t from 'tap'
 import { problem, toProblem } from '../src/problems.ts'
 import { testApp } from './test-app.ts'
 
-t.test('a scope may answer in a shape of its own and read any body', async (t) => {
+t.test('a plugin can answer in its own error shape and read any body', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {
       app.setErrorHandler((error, _request, reply) => {

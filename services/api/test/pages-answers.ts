@@ -1,4 +1,4 @@
-/** What the API answers to the pages, in the shapes of its routes. */
+/** The API's answers to the pages, in the shapes of its routes. */
 export interface Answer {
   status?: number
   body?: object | string

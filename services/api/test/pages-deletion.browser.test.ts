@@ -69,7 +69,7 @@ browserTest(
     t.equal(await page.title(), 'Good to have you back · Lethe')
     const text = await page.locator('section:visible').textContent()
     t.match(text, 'your account is active again')
-    t.match(text, 'Log in with your password: every session from before stays ended')
+    t.match(text, 'Log in with your password: we ended every earlier session')
     t.strictSame(stage.sent.at(-1), { path: routes.cancel, body: { token } })
     t.strictSame(stage.complaints, [])
   },
@@ -138,7 +138,7 @@ browserTest(
         deletion('pending', { export: { status: 'pending', bytes: null, expiresAt: null } }),
         'Your account will be erased in 26 days',
         [
-          'Done: Deletion asked for',
+          'Done: Deletion requested',
           'Under way: Archive of your data',
           'Still to come: Account to be erased in 26 days',
         ],
@@ -147,7 +147,7 @@ browserTest(
         deletion('cancelled', { cancelledAt: requestedAt, export: { status: 'withdrawn' } }),
         'The deletion was cancelled',
         [
-          'Done: Deletion asked for',
+          'Done: Deletion requested',
           'Stopped: Archive of your data',
           'Done: Cancelled: your account is active again',
         ],
@@ -156,7 +156,7 @@ browserTest(
         deletion('erasing', { export: { status: 'failed' } }),
         'Your account is being erased',
         [
-          'Done: Deletion asked for',
+          'Done: Deletion requested',
           'Stopped: Archive of your data',
           'Under way: Account being erased',
         ],
@@ -165,7 +165,7 @@ browserTest(
         deletion('erased', { erasedAt: requestedAt, export: archive }),
         'Your account has been erased',
         [
-          'Done: Deletion asked for',
+          'Done: Deletion requested',
           'Done: Archive of your data ready (3.44 MB)',
           'Done: Account erased',
         ],
@@ -173,7 +173,7 @@ browserTest(
       [
         deletion('erased', { erasedAt: requestedAt }),
         'Your account has been erased',
-        ['Done: Deletion asked for', 'Done: Account erased'],
+        ['Done: Deletion requested', 'Done: Account erased'],
       ],
     ] as const) {
       stage.answers[routes.status] = answer
@@ -184,7 +184,7 @@ browserTest(
     }
 
     stage.answers[routes.status] = deletion('pending')
-    await page.getByRole('button', { name: 'Look again' }).click()
+    await page.getByRole('button', { name: 'Refresh' }).click()
     await stage.heading('Your account will be erased in 26 days')
     await keep.click()
     await page.getByRole('button', { name: 'Keep my account' }).waitFor()

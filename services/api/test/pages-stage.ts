@@ -9,19 +9,19 @@ import { type Answer, token } from './pages-answers.ts'
 
 export interface Stage {
   page: Page
-  /** What the routes behind the pages answer from now on, by path. */
+  /** The current answers of the routes behind the pages, by path. */
   answers: Record<string, Answer>
-  /** What the pages sent to those routes, in order. */
+  /** The requests of the pages to those routes, in order. */
   sent: { path: string; body: unknown }[]
-  /** The `Origin` of each of those: the API takes no other than its own. */
+  /** The `Origin` of each of those requests: the API accepts only its own. */
   origins: unknown[]
   /** Every request that left the browser: the URL and its `Referer`. */
   requested: string[]
-  /** What the browser's console said of the content security policy, and errors of scripts. */
+  /** Violations of the content security policy in the browser's console, and script errors. */
   complaints: string[]
-  /** Opens a page anew, with this fragment. */
+  /** Loads a page with this fragment. */
   open(path: string, fragment?: string): Promise<void>
-  /** Waits until this is the heading, and the reader is there. */
+  /** Waits until the page has this heading, focused. */
   heading(text: string): Promise<void>
 }
 
@@ -29,7 +29,7 @@ const executablePath = process.env.CHROMIUM_PATH
 const skip = executablePath ? false : 'no Chromium on this machine'
 let running: Promise<Browser> | undefined
 
-/** A claim about the pages alone, in a real browser, before an API of which the test chooses every answer. */
+/** Tests the pages alone, in a real browser, against an API whose answers the test chooses. */
 export function browserTest(
   title: string,
   claim: (t: Test, stage: Stage) => Promise<void>,
@@ -63,7 +63,7 @@ async function openStage(t: Test, options: BrowserContextOptions): Promise<Stage
     origins,
     ...watch(page),
     async open(path, fragment = `#token=${token}`) {
-      // Without this a second fragment would be no new page.
+      // Without this a second fragment would not load the page again.
       await page.goto('about:blank')
       await page.goto(`${path}${fragment}`)
     },
@@ -71,7 +71,7 @@ async function openStage(t: Test, options: BrowserContextOptions): Promise<Stage
   }
 }
 
-/** The pages behind helmet, as in the app, and under `/v1/` whatever the test wants answered. */
+/** The pages behind helmet as in the app, and the test's answers under `/v1/`. */
 async function serve({ answers, sent, origins }: Pick<Stage, 'answers' | 'sent' | 'origins'>) {
   const app = Fastify({ forceCloseConnections: true })
   await app.register(helmet, { strictTransportSecurity: false })
@@ -105,7 +105,7 @@ function watch(page: Page): Pick<Stage, 'requested' | 'complaints'> {
   return { requested, complaints }
 }
 
-/** One browser for all tests of a file. */
+/** Shares one browser between all tests of a file. */
 function launched(): Promise<Browser> {
   if (!running) {
     running = launch()

@@ -1,20 +1,30 @@
 import { deletion, eraseAfter, limited, openedExport, problem, routes } from './pages-answers.ts'
 import { browserTest } from './pages-stage.ts'
 
-browserTest('each answer about a link has words of its own', async (t, stage) => {
+browserTest('the page explains each answer about a link', async (t, stage) => {
   const unknown = ['We don’t recognize this link', 'Open it again'] as const
   for (const [path, answer, title, words] of [
-    ['/deletion/cancel', deletion('cancelled'), 'Your account is active', 'cancelled already'],
+    ['/deletion/cancel', deletion('cancelled'), 'Your account is active', 'was cancelled before'],
     ['/deletion/cancel', deletion('erasing'), 'Your account is being erased', 'nothing can stop'],
-    ['/deletion/cancel', deletion('erased'), 'Your account has been erased', 'nobody can bring'],
+    [
+      '/deletion/cancel',
+      deletion('erased'),
+      'Your account has been erased',
+      'we cannot bring it back',
+    ],
     ['/deletion/cancel', problem(404, 'deletion-not-found'), ...unknown],
     ['/deletion/cancel', problem(400, 'invalid-request'), ...unknown],
     ['/deletion/cancel', limited, 'That did not work', 'Wait 42 seconds'],
     ['/deletion/cancel', problem(503, 'unavailable'), 'That did not work', 'in a minute'],
     ['/deletion/status', problem(404, 'deletion-not-found'), ...unknown],
     ['/export', problem(404, 'export-not-found'), ...unknown],
-    ['/export', problem(409, 'export-not-ready'), 'Your archive is still being made', 'A mail'],
-    ['/export', problem(410, 'export-gone'), 'This archive is gone', 'Its time is over'],
+    [
+      '/export',
+      problem(409, 'export-not-ready'),
+      'Your archive is still being made',
+      'We will send you a mail',
+    ],
+    ['/export', problem(410, 'export-gone'), 'This archive is gone', 'It expired, was destroyed'],
     ['/export', limited, 'That did not work', 'Wait 42 seconds'],
   ] as const) {
     stage.answers[path === '/export' ? routes.open : routes.status] = answer

@@ -7,7 +7,7 @@ import { problemTypes } from '../src/problem-types.ts'
 
 const paths = ['/deletion/cancel', '/deletion/status', '/export']
 
-t.test('a page is the same for everybody, whatever comes with the request', async (t) => {
+t.test('a page is the same for every request', async (t) => {
   const app = await pagesAlone(t)
   for (const url of paths) {
     const plain = await app.inject(url)
@@ -24,7 +24,7 @@ t.test('a page is the same for everybody, whatever comes with the request', asyn
   }
 })
 
-t.test('the headers of a page let in our own scripts and styles, and nothing else', async (t) => {
+t.test('the headers of a page allow only our own scripts and styles', async (t) => {
   const app = await pagesAlone(t)
   for (const url of [...paths, '/problems/not-found']) {
     const { headers } = await app.inject(url)
@@ -38,14 +38,14 @@ t.test('the headers of a page let in our own scripts and styles, and nothing els
       "script-src 'self'",
       "style-src 'self'",
     ])
-    // A form that is sent under `no-referrer` has no origin, and so would be another site's.
+    // With `no-referrer` a form is sent without an origin, and the cross-site check would reject it.
     const hasForm = url === '/deletion/cancel'
     t.equal(headers['referrer-policy'], hasForm ? 'same-origin' : 'no-referrer')
     t.equal(headers['cache-control'], 'no-store')
   }
 })
 
-t.test('a page has nothing inline and names no other origin', async (t) => {
+t.test('a page has no inline code and names no other origin', async (t) => {
   const app = await pagesAlone(t)
   for (const url of [...paths, '/problems/not-found']) {
     const { body } = await app.inject(url)
@@ -84,14 +84,14 @@ t.test(
   },
 )
 
-t.test('a page of another release gets its script, but the browser does not keep it', async (t) => {
+t.test('a page of another release gets its script, but not for the browser’s cache', async (t) => {
   const app = await pagesAlone(t)
   const asset = await app.inject('/assets/older/cancel.js')
   t.equal(asset.statusCode, 200)
   t.equal(asset.headers['cache-control'], 'no-store')
 })
 
-t.test('no file but the assets is served', async (t) => {
+t.test('serves no file but the assets', async (t) => {
   const app = await pagesAlone(t)
   for (const name of ['..%2findex.ts', '%2e%2e%2findex.ts', 'index.ts', 'toString', ''])
     t.equal((await app.inject(`/assets/older/${name}`)).statusCode, 404, name)
@@ -111,12 +111,12 @@ t.test('every problem type has a page that says what to do', async (t) => {
     t.equal((await app.inject(`/problems/${code}`)).statusCode, 404, code)
 })
 
-t.test('the pages are no part of the description of the API', async (t) => {
+t.test('the pages are not in the description of the API', async (t) => {
   const app = await pagesAlone(t)
   t.strictSame(app.swagger().paths, {})
 })
 
-/** The pages behind helmet, whose policies they replace. */
+/** The pages behind helmet, whose policies the pages replace. */
 async function pagesAlone(t: Test): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())

@@ -22,7 +22,7 @@ t.test('a site that is a host has an absolute URL', async (t) => {
   }
 })
 
-t.test('a site that has a scheme stays as it is', async (t) => {
+t.test('keeps a site that has a scheme unchanged', async (t) => {
   for (const site of [
     'https://a.example/log-in',
     'HTTP://a.example',

@@ -4,27 +4,31 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 
 export const password = 'correct horse battery staple'
 
-/** Somebody who uses the API with a cookie and with tokens, as the tests need it. */
-export interface Person {
+/** A signed-up user with a session cookie and tokens. */
+export interface ApiUser {
   id: number
   email: string
   cookie: string
   accessToken: string
   refreshToken: string
-  /** With the cookie. */
-  ask(method: InjectOptions['method'], url: string, payload?: InjectOptions['payload']): Reply
-  /** With the access token. */
-  call(method: InjectOptions['method'], url: string, payload?: InjectOptions['payload']): Reply
+  /** Sends a request with the session cookie. */
+  withCookie(
+    method: InjectOptions['method'],
+    url: string,
+    payload?: InjectOptions['payload'],
+  ): Reply
+  /** Sends a request with the access token. */
+  withToken(method: InjectOptions['method'], url: string, payload?: InjectOptions['payload']): Reply
 }
 
 type Reply = ReturnType<typeof inject>
 
-export async function person(app: FastifyInstance, email: string): Promise<Person> {
+export async function createApiUser(app: FastifyInstance, email: string): Promise<ApiUser> {
   const { id } = (await inject(app, 'POST', '/v1/users', { email, password })).json().user
   return logIn(app, email, id)
 }
 
-export async function logIn(app: FastifyInstance, email: string, id: number): Promise<Person> {
+export async function logIn(app: FastifyInstance, email: string, id: number): Promise<ApiUser> {
   const session = await inject(app, 'POST', '/v1/sessions', { email, password })
   const tokens = await inject(app, 'POST', '/v1/tokens', { email, password })
   const [{ name, value } = { name: '', value: '' }] = session.cookies
@@ -36,8 +40,8 @@ export async function logIn(app: FastifyInstance, email: string, id: number): Pr
     cookie,
     accessToken,
     refreshToken,
-    ask: (method, url, payload) => inject(app, method, url, payload, { cookie }),
-    call: (method, url, payload) =>
+    withCookie: (method, url, payload) => inject(app, method, url, payload, { cookie }),
+    withToken: (method, url, payload) =>
       inject(app, method, url, payload, { authorization: `Bearer ${accessToken}` }),
   }
 }
@@ -52,7 +56,7 @@ export function inject(
   return app.inject({ method, url, headers, ...(payload !== undefined && { payload }) })
 }
 
-/** The token that the mail about this person's open deletion carries. */
+/** The token in the mail about this user's open deletion. */
 export async function cancelToken(db: Db, keys: Keys, userId: number): Promise<string> {
   const { token_nonce } = await db
     .selectFrom('deletions')
@@ -64,7 +68,7 @@ export async function cancelToken(db: Db, keys: Keys, userId: number): Promise<s
   return deletionToken(keys, token_nonce)
 }
 
-/** The token that the mail about this person's export carries. */
+/** The token in the mail about this user's export. */
 export async function archiveToken(db: Db, keys: Keys, userId: number): Promise<string> {
   const { token_nonce } = await db
     .selectFrom('exports')

@@ -144,7 +144,7 @@ t.test('bad input of every kind gets a clear problem', async (t) => {
   }
 })
 
-t.test('all faults of a body are named at once, with the names of unknown members', async (t) => {
+t.test('reports all violations of a body at once, with the names of unknown members', async (t) => {
   const { app } = await testApp(t, { routes })
   const faults = async (url: string, body: unknown) => {
     const payload = JSON.stringify(body)
@@ -183,7 +183,7 @@ t.test('all faults of a body are named at once, with the names of unknown member
   t.strictSame(await cancel({}), ['#/email', '#/password', '#/token'])
 })
 
-t.test('a body of nothing but faults costs little, and a short answer', async (t) => {
+t.test('a body full of violations gets a short answer at little cost', async (t) => {
   const { app } = await testApp(t, { env: { RATE_LIMITS: 'off' } })
   const names = Array.from({ length: 6_000 }, (_, n) => n.toString(36))
   const payload = JSON.stringify(Object.fromEntries(names.map((name) => [name, 0])))
@@ -201,7 +201,7 @@ t.test('a body of nothing but faults costs little, and a short answer', async (t
   }
 })
 
-t.test('who is asking is settled before the id, the type and the body', async (t) => {
+t.test('checks the credential before id, content type and body', async (t) => {
   const { app } = await testApp(t, { routes })
   for (const request of [
     { url: '/closed/abc', headers: json, payload: '{' },
@@ -215,7 +215,7 @@ t.test('who is asking is settled before the id, the type and the body', async (t
   }
 })
 
-t.test('DELETE with a JSON type and no body is a DELETE without a body', async (t) => {
+t.test('a DELETE with a JSON content type and no body counts as one without a body', async (t) => {
   const { app } = await testApp(t, { routes })
   for (const headers of [{}, json, { 'content-type': '\tapplication/json ; charset=UTF-8' }]) {
     const response = await app.inject({ method: 'DELETE', url: '/things/1', headers })
@@ -238,7 +238,7 @@ t.test(
   },
 )
 
-t.test('405 names the methods, and OPTIONS does too', async (t) => {
+t.test('405 and OPTIONS list the allowed methods', async (t) => {
   const { app } = await testApp(t, { routes })
   const refused = await app.inject({ method: 'POST', url: '/healthz' })
   t.match([refused.statusCode, refused.headers.allow], [405, 'GET, HEAD'])
@@ -247,7 +247,7 @@ t.test('405 names the methods, and OPTIONS does too', async (t) => {
   t.equal((await app.inject({ method: 'HEAD', url: '/healthz' })).statusCode, 200)
 })
 
-t.test('a rule that says no becomes its problem, with its members', async (t) => {
+t.test('an account error becomes its problem, with its members', async (t) => {
   const { app } = await testApp(t, {
     routes: async (app) => {
       app.get('/pending', () => {
@@ -268,7 +268,7 @@ t.test('a rule that says no becomes its problem, with its members', async (t) =>
   t.match(await app.inject('/busy'), { statusCode: 503, headers: { 'retry-after': '1' } })
 })
 
-t.test('what nobody foresaw is an opaque 500, logged once without data', async (t) => {
+t.test('an unexpected error is an opaque 500, logged once without data', async (t) => {
   const lines: string[] = []
   const { app, db } = await testApp(t, {
     env: { LOG_LEVEL: 'debug' },
@@ -303,7 +303,7 @@ t.test('what nobody foresaw is an opaque 500, logged once without data', async (
   }
 })
 
-t.test('a database that is away is a 503 that says when to come back', async (t) => {
+t.test('an unavailable database is a 503 with Retry-After', async (t) => {
   const { app, db } = await testApp(t, {
     routes: async (app) => {
       app.get('/ended', async () => {
@@ -316,7 +316,7 @@ t.test('a database that is away is a 503 that says when to come back', async (t)
   t.match(response.json(), { type: '/problems/unavailable' })
 })
 
-t.test('every problem type says what to do in one sentence', async (t) => {
+t.test('every problem type has a title and says what to do', async (t) => {
   for (const [code, { status, title, help }] of Object.entries(problemTypes)) {
     t.match(code, /^[a-z]+(-[a-z]+)*$/)
     t.ok(status >= 400 && status < 600)
@@ -329,7 +329,7 @@ function post(payload: string | Buffer, type = 'application/json') {
   return { method: 'POST' as const, url: '/things', headers: { 'content-type': type }, payload }
 }
 
-/** As it stands where it is percent-encoded already. */
+/** Unchanged where it is percent-encoded already. */
 function encodeId(id: string): string {
   return id.includes('%') ? id : encodeURIComponent(id)
 }

@@ -4,7 +4,7 @@ import t from 'tap'
 import { rateLimits } from '../src/rate-limits.ts'
 import { testApp } from './test-app.ts'
 
-t.test('the eleventh password in a minute is refused, and says when to come back', async (t) => {
+t.test('rejects the eleventh password attempt in a minute, with Retry-After', async (t) => {
   const { call } = await limited(t)
   for (let i = 0; i < 10; i++) t.equal((await call()).statusCode, 200)
   const refused = await call()
@@ -14,7 +14,7 @@ t.test('the eleventh password in a minute is refused, and says when to come back
   t.ok(seconds > 50 && seconds <= 60)
 })
 
-t.test('callers, accounts and limits are counted apart, and a window ends', async (t) => {
+t.test('counts callers, accounts and limits separately, until the window ends', async (t) => {
   const { call, db } = await limited(t)
   for (let i = 0; i < 11; i++) await call()
   t.equal((await call({ remoteAddress: '192.0.2.1' })).statusCode, 200, 'another caller')
@@ -25,7 +25,7 @@ t.test('callers, accounts and limits are counted apart, and a window ends', asyn
   t.equal((await call()).statusCode, 200, 'the next window')
 })
 
-t.test('one network is one IPv6 caller, whatever address it takes', async (t) => {
+t.test('counts an IPv6 /64 as one caller, whatever address it uses', async (t) => {
   const { call } = await limited(t)
   for (let i = 0; i < 10; i++) await call({ remoteAddress: `2001:db8::${i}` })
   t.equal((await call({ remoteAddress: '2001:db8::ffff' })).statusCode, 429)
@@ -34,7 +34,7 @@ t.test('one network is one IPv6 caller, whatever address it takes', async (t) =>
   t.equal((await call({ remoteAddress: '192.0.2.1' })).statusCode, 429, 'IPv4 in IPv6 clothes')
 })
 
-t.test('a header can name the caller only where a trusted proxy sends it', async (t) => {
+t.test('believes a forwarded address only from a trusted proxy', async (t) => {
   const spoofed = await limited(t)
   for (let i = 0; i < 10; i++)
     await spoofed.call({ headers: { 'x-forwarded-for': `192.0.2.${i}` } })
@@ -45,7 +45,7 @@ t.test('a header can name the caller only where a trusted proxy sends it', async
   t.equal((await proxied.call({ headers: { 'x-forwarded-for': '192.0.2.2' } })).statusCode, 200)
 })
 
-t.test('a forwarded address is one caller, whatever port it comes with', async (t) => {
+t.test('counts a forwarded address as one caller, whatever its port', async (t) => {
   const { call } = await limited(t, { TRUST_PROXY: '127.0.0.1, 10.0.0.0/8' })
   const from = (forwarded: string) => call({ headers: { 'x-forwarded-for': forwarded } })
   for (let i = 0; i < 10; i++) t.equal((await from(`203.0.113.6:${40_000 + i}`)).statusCode, 200)
@@ -63,7 +63,7 @@ t.test('a forwarded address is one caller, whatever port it comes with', async (
     t.equal((await from(same)).statusCode, 429, same)
 })
 
-t.test('what is no address at all is one caller', async (t) => {
+t.test('counts all values that are no address as one caller', async (t) => {
   const { call } = await limited(t, { TRUST_PROXY: '127.0.0.1' })
   const from = (forwarded: string) => call({ headers: { 'x-forwarded-for': forwarded } })
   for (let i = 0; i < 10; i++) t.equal((await from(`_hidden${i}`)).statusCode, 200)
@@ -90,14 +90,14 @@ t.test('a /48 has the limit of ten callers', async (t) => {
   t.equal((await call({ remoteAddress: '2001:db8:2:1::1' })).statusCode, 200, 'one /64 is not ten')
 })
 
-t.test('hits at the same moment are all counted', async (t) => {
+t.test('counts all concurrent hits', async (t) => {
   const { call } = await limited(t)
   const answers = await Promise.all(Array.from({ length: 25 }, () => call()))
   const statuses = answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b)
   t.same(statuses, [...Array(10).fill(200), ...Array(15).fill(429)])
 })
 
-t.test('no address can be read from the table', async (t) => {
+t.test('stores no address in the table', async (t) => {
   const { call, db } = await limited(t)
   await call({ url: '/password/ada@example.com' })
   const rows = await db.selectFrom('rate_limits').selectAll().execute()
@@ -106,7 +106,7 @@ t.test('no address can be read from the table', async (t) => {
   t.notMatch(String(rows[0]?.bucket), /ada|127/)
 })
 
-t.test('off means off', async (t) => {
+t.test('RATE_LIMITS=off turns all limits off', async (t) => {
   const { call, db } = await limited(t, {}, false)
   for (let i = 0; i < 12; i++) t.equal((await call()).statusCode, 200)
   t.strictSame(await db.selectFrom('rate_limits').selectAll().execute(), [])

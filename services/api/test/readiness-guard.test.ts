@@ -13,18 +13,21 @@ import { anyFolders, keys, SECRET_KEY, testApp } from './test-app.ts'
 
 const signUp = { email: 'ada@example.com', password }
 
-t.test('nothing is served with another SECRET_KEY than the database’s own', async (t) => {
-  const { url } = await testDb(t)
-  const { app, db } = await appOn(t, url)
-  await adoptSecretKey(db, deriveKeys(randomBytes(32)))
-  const refused = await inject(app, 'POST', '/v1/users', signUp)
-  t.equal(refused.statusCode, 503)
-  t.match(refused.json(), { type: '/problems/unavailable', detail: /SECRET_KEY/ })
-  t.equal((await app.inject('/healthz')).statusCode, 200)
-  t.strictSame(await db.selectFrom('users').selectAll().execute(), [])
-})
+t.test(
+  'serves nothing with a different SECRET_KEY than the database was set up with',
+  async (t) => {
+    const { url } = await testDb(t)
+    const { app, db } = await appOn(t, url)
+    await adoptSecretKey(db, deriveKeys(randomBytes(32)))
+    const refused = await inject(app, 'POST', '/v1/users', signUp)
+    t.equal(refused.statusCode, 503)
+    t.match(refused.json(), { type: '/problems/unavailable', detail: /SECRET_KEY/ })
+    t.equal((await app.inject('/healthz')).statusCode, 200)
+    t.strictSame(await db.selectFrom('users').selectAll().execute(), [])
+  },
+)
 
-t.test('a database that comes later is noticed, and the gate opens', async (t) => {
+t.test('serves requests once the database becomes ready', async (t) => {
   const { url } = await testDb(t)
   const { app, db } = await appOn(t, url)
   await sql`alter table public.kysely_migration rename to hidden`.execute(db)
@@ -35,7 +38,7 @@ t.test('a database that comes later is noticed, and the gate opens', async (t) =
   t.equal((await inject(app, 'POST', '/v1/users', signUp)).statusCode, 201)
 })
 
-t.test('asking for the health changes nothing', async (t) => {
+t.test('the health routes change nothing', async (t) => {
   const { app, db } = await testApp(t)
   for (const url of ['/healthz', '/readyz']) t.equal((await app.inject(url)).statusCode, 200)
   t.strictSame(await db.selectFrom('secret_key_check').selectAll().execute(), [])

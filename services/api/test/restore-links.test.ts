@@ -40,7 +40,7 @@ t.test(
   },
 )
 
-t.test('a link whose token is none leads to its page without one', async (t) => {
+t.test('redirects a link with a malformed token to its page without a token', async (t) => {
   const { app } = await testApp(t)
   for (const { path } of linkPages)
     for (const mangled of [
@@ -55,7 +55,7 @@ t.test('a link whose token is none leads to its page without one', async (t) => 
       t.match(await app.inject(path + mangled), { statusCode: 302, headers: { location: path } })
 })
 
-t.test('what is no mailed link, and what is none any more, is not redirected', async (t) => {
+t.test('does not redirect URLs that are no mailed links', async (t) => {
   const { app } = await testApp(t)
   for (const [url, status] of [
     ['/deletion/cancel', 200],
@@ -71,7 +71,7 @@ t.test('what is no mailed link, and what is none any more, is not redirected', a
     t.equal((await app.inject({ method, url: `/export%23token=${secret}` })).statusCode, 404)
 })
 
-t.test('the token of such a link is in no log line', async (t) => {
+t.test('logs no token of such a link', async (t) => {
   let log = ''
   const { app } = await testApp(t, {
     env: { LOG_LEVEL: 'trace' },

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { testApp } from './test-app.ts'
 
-t.test('runs a request again that PostgreSQL undid because of another one', async (t) => {
+t.test('runs a request again after a serialization failure', async (t) => {
   for (const [code, failures, status] of [
     ['40001', 2, 200],
     ['40P01', 1, 200],
@@ -29,7 +29,7 @@ t.test('runs a request again that PostgreSQL undid because of another one', asyn
   }
 })
 
-t.test('two requests that lock each other out are both answered', async (t) => {
+t.test('answers both of two requests that deadlock', async (t) => {
   const { app } = await testApp(t, {
     routes: async (routes, { db }) => {
       const meet = Promise.withResolvers<void>()
@@ -54,7 +54,7 @@ t.test('two requests that lock each other out are both answered', async (t) => {
   )
 })
 
-t.test('while the database is read-only all is 503, and works again by itself', async (t) => {
+t.test('a read-only database is 503, and requests work again once it accepts writes', async (t) => {
   const { app, databaseUrl } = await testApp(t)
   const operator = connect(databaseUrl, { max: 1 })
   t.teardown(() => operator.destroy())
@@ -71,7 +71,7 @@ t.test('while the database is read-only all is 503, and works again by itself', 
   await sql`alter database ${name} set default_transaction_read_only = on`.execute(operator)
   await sql`select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()`.execute(operator)
-  // Each request meets one of the connections that were ended, until all of them are.
+  // Each request uses one of the ended connections, until the pool has replaced all of them.
   let ready = await app.inject('/readyz')
   for (let tries = 0; tries < 20 && !ready.body.includes('read-only'); tries++)
     ready = await app.inject('/readyz')

@@ -14,7 +14,7 @@ const secretKey = Buffer.alloc(32, 7)
 export const SECRET_KEY = secretKey.toString('base64url')
 export const keys = deriveKeys(secretKey)
 
-/** For tests whose folders nobody else uses. */
+/** A guard that accepts any folder: the folders of a test belong to it alone. */
 export const anyFolders: FolderGuard = {
   start: async () => undefined,
   whyNot: async () => undefined,
@@ -22,14 +22,14 @@ export const anyFolders: FolderGuard = {
 
 export interface TestAppOptions extends AppOptions {
   env?: NodeJS.ProcessEnv
-  /** Routes for this test alone, beside the real ones. */
+  /** Additional routes for this test. */
   routes?: FastifyPluginAsync<Deps>
   folders?: FolderGuard
-  /** Nobody has looked at its database yet. */
+  /** Do not wait until the API is ready. */
   fresh?: boolean
 }
 
-/** The real API on a database of its own; both go when the test ends. */
+/** The real API on a database of its own; the teardown removes both. */
 export async function testApp(
   t: Pick<Test, 'teardown'>,
   { env, routes, folders = anyFolders, fresh = false, ...options }: TestAppOptions = {},
@@ -42,7 +42,7 @@ export async function testApp(
   if (routes) app.register(routes, deps)
   t.teardown(() => app.close())
   await app.ready()
-  // The first look at the database may take a busy machine longer than the gate waits.
+  // On a busy machine the first query may take longer than the readiness guard waits.
   const isReady = async () => (await app.inject('/readyz')).statusCode === 200
   if (!fresh) await until('the API is ready', isReady)
   return { app, db, databaseUrl: url }

@@ -6,5 +6,5 @@ export interface Terminal {
   print(line: string): void
 }
 
-/** Does its work and returns the exit code: 0 when all is well. */
+/** Runs a command and returns its exit code: 0 done, 1 something is wrong, 2 wrong usage. */
 export type Command = (args: string[], terminal: Terminal) => Promise<number>

@@ -3,8 +3,8 @@ import path from 'node:path'
 import { parseEnv } from 'node:util'
 
 /**
- * The environment of the services that `pnpm start` runs in this folder, for a command that was given no database: what
- * `start` gave them, and `.env`. The environment itself where nothing runs here.
+ * For a command without DATABASE_URL: adds `.env` and the environment of the services that `pnpm start` runs in this
+ * folder. Returns `env` unchanged where `start` does not run here.
  */
 export function withInstallation(env: NodeJS.ProcessEnv, folder: string): NodeJS.ProcessEnv {
   const running = path.join(folder, '.data/environment.json')

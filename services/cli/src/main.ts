@@ -3,14 +3,14 @@ import { asUnusable, connect, DatabaseReadOnlyError, type Db, isUnavailable } fr
 import { withInstallation } from './installation.ts'
 import { run } from './run.ts'
 
-/** `pnpm lethe …`: what an operator does from a terminal. */
+/** `pnpm lethe …`: the operator's command line. */
 const args = process.argv.slice(2)
 let opened: Db | undefined
-// Whoever reads the first lines alone has seen enough.
+// A reader such as `head` closes the pipe early: exit without an error.
 process.stdout.on('error', () => process.exit())
 try {
   process.exitCode = await run(args, {
-    // Only a command that needs the database asks for its address.
+    // Lazy, so that commands without a database do not require DATABASE_URL.
     get db() {
       opened ??= connect(configOrExit(databaseUrl), { max: 2 })
       return opened
@@ -24,7 +24,7 @@ try {
 } finally {
   await opened?.destroy()
 }
-// The doctor may have given up on a server that still holds its connection.
+// A check of `doctor` that timed out may still hold a connection open.
 process.exit()
 
 function databaseUrl(env: NodeJS.ProcessEnv): string {
@@ -35,6 +35,7 @@ function lineOf(error: unknown): string {
   const unusable = asUnusable(error)
   if (unusable) return unusable.message
   if (error instanceof DatabaseReadOnlyError) return error.message
-  if (isUnavailable(error)) return 'The database that DATABASE_URL names does not answer.'
+  if (isUnavailable(error))
+    return 'The database in DATABASE_URL does not answer. Start it, or correct DATABASE_URL.'
   return error instanceof Error ? error.message : String(error)
 }

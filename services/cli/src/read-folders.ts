@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { exportDir, optional } from '@lethe/config'
 
-/** EXPORT_DIR and UPLOAD_DIR, as the services read them. */
+/** Reads EXPORT_DIR and UPLOAD_DIR as the services do. */
 export function readFolders(env: NodeJS.ProcessEnv): { exportDir: string; uploadDir: string } {
   return {
     exportDir: exportDir(env),

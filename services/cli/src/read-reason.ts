@@ -1,7 +1,7 @@
-/** What follows `--reason`, which stands in the audit events; undefined where nothing does. */
+/** Splits `--reason TEXT` from the other arguments. Audit events record the reason. */
 export function readReason(args: string[]): { reason: string | undefined; rest: string[] } {
-  const place = args.indexOf('--reason')
-  if (place < 0) return { reason: undefined, rest: args }
-  const reason = args[place + 1]?.trim()
-  return { reason: reason || undefined, rest: args.toSpliced(place, 2) }
+  const index = args.indexOf('--reason')
+  if (index < 0) return { reason: undefined, rest: args }
+  const reason = args[index + 1]?.trim()
+  return { reason: reason || undefined, rest: args.toSpliced(index, 2) }
 }

@@ -1,4 +1,4 @@
-/** Rows as columns of a terminal, under their names. */
+/** Formats rows as aligned columns with a header line. */
 export function table(rows: Record<string, unknown>[]): string {
   const names = Object.keys(rows[0] ?? {})
   const lines = [names, ...rows.map((row) => names.map((name) => cell(row[name])))]

@@ -2,12 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { faultsIn, type Told } from './healthy.ts'
+import { type DoctorResult, faultsIn } from './healthy.ts'
 
 const main = path.join(import.meta.dirname, '../src/main.ts')
 
-/** What the doctor tells as a process of its own; `before` is what starts it, if not it itself. */
-export async function asProcess(env: Record<string, string>, before: string[] = []): Promise<Told> {
+/** Runs the doctor in its own process; `before` is a command that starts it. */
+export async function asProcess(
+  env: Record<string, string>,
+  before: string[] = [],
+): Promise<DoctorResult> {
   const [program = '', ...args] = [...before, process.execPath, main, 'doctor']
   const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(program, args, {

@@ -4,19 +4,19 @@ import { asProcess } from './as-process.ts'
 import { healthy } from './healthy.ts'
 import { muteServer } from './mute-server.ts'
 
-t.test('a bucket that is as it should be is well, and is left as it was', withS3, async (t) => {
+t.test('a healthy bucket is ok, and is left unchanged', withS3, async (t) => {
   const { doctor } = await healthy(t)
   const server = await startS3(t)
   const bucket = await server.bucket()
   for (const prefix of ['', 'lethe']) {
     const { code, text, faults } = await doctor({ EXPORT_DIR: server.urlOf(bucket, prefix) })
     t.strictSame({ code, faults }, { code: 0, faults: [] })
-    t.match(text, /^ok +EXPORT_DIR +"s3:.*can be written, read, listed and removed from$/m)
+    t.match(text, /^ok +EXPORT_DIR +"s3:.*can be written to, read, listed and removed from$/m)
   }
   t.strictSame(await left(server, bucket), [])
 })
 
-t.test('a bucket that keeps versions is a warning', withS3, async (t) => {
+t.test('warns about a bucket that keeps versions', withS3, async (t) => {
   const { doctor } = await healthy(t)
   const server = await startS3(t)
   const Bucket = await server.bucket()
@@ -27,18 +27,18 @@ t.test('a bucket that keeps versions is a warning', withS3, async (t) => {
   t.match(text, /→ suspend its versioning/)
 })
 
-t.test('a bucket that is not there is told, and so is a server', withS3, async (t) => {
+t.test('reports a missing bucket and a missing server', withS3, async (t) => {
   const { doctor } = await healthy(t)
   const server = await startS3(t)
   const mute = await muteServer(t)
   for (const [url, line, remedy] of [
     [server.urlOf('nowhere'), /cannot be written to \(NoSuchBucket\)/, /→ make the bucket/],
-    ['s3://exports?endpoint=http://127.0.0.1:1', /\(ECONNREFUSED\)/, /→ see to it/],
-    ['s3://exports?endpoint=http://nowhere.invalid', /\(E[A-Z_]+\)/, /→ see to it/],
+    ['s3://exports?endpoint=http://127.0.0.1:1', /\(ECONNREFUSED\)/, /→ check that the server/],
+    ['s3://exports?endpoint=http://nowhere.invalid', /\(E[A-Z_]+\)/, /→ check that the server/],
     [`s3://exports?endpoint=http://127.0.0.1:${mute}`, /\(ETIMEDOUT\)/, /→ /],
   ] as const) {
     const { code, text, faults } = await doctor({ EXPORT_DIR: url })
-    // A server that is away cannot be asked for the mark of the bucket either.
+    // The mark of the bucket cannot be read from an unavailable server either.
     const [fault, ...others] = faults
     t.strictSame({ code, fault }, { code: 1, fault: 'wrong EXPORT_DIR' }, url)
     t.ok(
@@ -50,33 +50,37 @@ t.test('a bucket that is not there is told, and so is a server', withS3, async (
   }
 })
 
-t.test('who is not known, or may not, is told so, and sees no secret', withS3, async (t) => {
-  const { env } = await healthy(t)
-  const server = await startS3(t)
-  const bucket = { EXPORT_DIR: server.urlOf(await server.bucket()) }
-  for (const [given, line, remedy] of [
-    [
-      { AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nowhere' },
-      'CredentialsProviderError',
-      'set AWS_',
-    ],
-    [{ ...credentials, AWS_SECRET_ACCESS_KEY: 'hunter2' }, 'SignatureDoesNotMatch', 'set AWS_'],
-    [{ ...credentials, AWS_ACCESS_KEY_ID: 'tests:hunter2' }, 'SignatureDoesNotMatch', 'set AWS_'],
-    [{ ...credentials, AWS_ACCESS_KEY_ID: 'tests:stranger' }, 'AccessDenied', 'grant the rights'],
-  ] as const) {
-    const { code, text, faults } = await asProcess({ ...env, ...bucket, ...given })
-    t.strictSame({ code, faults }, { code: 1, faults: ['wrong EXPORT_DIR'] }, line)
-    t.match(text, `cannot be written to (${line})`)
-    t.match(text, `→ ${remedy}`)
-    t.notMatch(text, 'hunter2')
-  }
-})
+t.test(
+  'reports unknown credentials and missing rights without showing a secret',
+  withS3,
+  async (t) => {
+    const { env } = await healthy(t)
+    const server = await startS3(t)
+    const bucket = { EXPORT_DIR: server.urlOf(await server.bucket()) }
+    for (const [given, line, remedy] of [
+      [
+        { AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nowhere' },
+        'CredentialsProviderError',
+        'set AWS_',
+      ],
+      [{ ...credentials, AWS_SECRET_ACCESS_KEY: 'hunter2' }, 'SignatureDoesNotMatch', 'set AWS_'],
+      [{ ...credentials, AWS_ACCESS_KEY_ID: 'tests:hunter2' }, 'SignatureDoesNotMatch', 'set AWS_'],
+      [{ ...credentials, AWS_ACCESS_KEY_ID: 'tests:stranger' }, 'AccessDenied', 'grant the rights'],
+    ] as const) {
+      const { code, text, faults } = await asProcess({ ...env, ...bucket, ...given })
+      t.strictSame({ code, faults }, { code: 1, faults: ['wrong EXPORT_DIR'] }, line)
+      t.match(text, `cannot be written to (${line})`)
+      t.match(text, `→ ${remedy}`)
+      t.notMatch(text, 'hunter2')
+    }
+  },
+)
 
-t.test('a URL that no service would take is told, and the rest is looked at', async (t) => {
+t.test('reports a URL that no service accepts, and checks the rest', async (t) => {
   const { doctor } = await healthy(t)
   const { code, text, faults } = await doctor({ EXPORT_DIR: 's3://ada:hunter2@exports' })
   t.strictSame({ code, faults }, { code: 1, faults: ['wrong settings'] })
-  t.match(text, /^Not looked at, for want of the above: EXPORT_DIR, folders\.$/m)
+  t.match(text, /^Skipped because of the failures above: EXPORT_DIR, folders\.$/m)
   t.notMatch(text, /hunter2|ada/)
 })
 

@@ -26,7 +26,7 @@ for (const { change, about, line } of [
     /notes.*not in the (data )?map/,
   ),
 ])
-  t.test(`names what the worker would refuse: ${line.source}`, async (t) => {
+  t.test(`reports what the worker would reject: ${line.source}`, async (t) => {
     const { db, doctor } = await healthy(t)
     await change.execute(db)
     const { code, text, faults } = await doctor()
@@ -35,7 +35,7 @@ for (const { change, about, line } of [
     t.match(text, line)
   })
 
-t.test('a role without the rights to write is told the grant that it lacks', async (t) => {
+t.test('names the grant that a role without write rights lacks', async (t) => {
   const { db, doctor, env } = await healthy(t)
   const url = new URL(env.DATABASE_URL)
   const role = `reader_${url.pathname.slice(1)}`
@@ -56,35 +56,40 @@ t.test('a role without the rights to write is told the grant that it lacks', asy
   )
 })
 
-t.test('every right on every table of Lethe is missed, and usage of a schema apart', async (t) => {
-  const { db, doctor, env } = await healthy(t)
-  const { rows } = await sql<{ name: string }>`
+t.test(
+  'reports every missing right on every table, and usage of a schema separately',
+  async (t) => {
+    const { db, doctor, env } = await healthy(t)
+    const { rows } = await sql<{ name: string }>`
     select relnamespace::regnamespace || '.' || relname as name from pg_catalog.pg_class
     where relnamespace::regnamespace::text in ('public', 'vault', 'lethe') and relkind in ('r', 'v')`.execute(
-    db,
-  )
-  t.same(new Set(rows.map(({ name }) => name)), new Set(Object.keys(rightsByTable)))
+      db,
+    )
+    t.same(new Set(rows.map(({ name }) => name)), new Set(Object.keys(rightsByTable)))
 
-  const operator = asSuperuser(t, { url: env.DATABASE_URL })
-  const role = sql.id(new URL(env.DATABASE_URL).username)
-  await sql`revoke all on all tables in schema public, vault, lethe from ${role}`.execute(operator)
-  await sql`grant select on public.kysely_migration to ${role}`.execute(operator)
-  await sql`revoke usage on schema vault from ${role}`.execute(operator)
-  const { text } = await doctor()
-  t.match(text, /may not use schema vault\n +→ .*'grant usage on schema vault to /)
-  for (const [table, rights] of Object.entries(rightsByTable)) {
-    if (table === 'public.kysely_migration') continue
-    t.match(text, `may not ${rights.toSorted().join(', ')} in ${table}\n`)
-    await sql`grant ${sql.raw(rights.join(', '))} on ${sql.table(table)} to ${role}`.execute(
+    const operator = asSuperuser(t, { url: env.DATABASE_URL })
+    const role = sql.id(new URL(env.DATABASE_URL).username)
+    await sql`revoke all on all tables in schema public, vault, lethe from ${role}`.execute(
       operator,
     )
-  }
-  await sql`grant usage on schema vault to ${role}`.execute(operator)
-  const { code, text: healed } = await doctor()
-  t.equal(code, 0, healed)
-})
+    await sql`grant select on public.kysely_migration to ${role}`.execute(operator)
+    await sql`revoke usage on schema vault from ${role}`.execute(operator)
+    const { text } = await doctor()
+    t.match(text, /may not use schema vault\n +→ .*'grant usage on schema vault to /)
+    for (const [table, rights] of Object.entries(rightsByTable)) {
+      if (table === 'public.kysely_migration') continue
+      t.match(text, `may not ${rights.toSorted().join(', ')} in ${table}\n`)
+      await sql`grant ${sql.raw(rights.join(', '))} on ${sql.table(table)} to ${role}`.execute(
+        operator,
+      )
+    }
+    await sql`grant usage on schema vault to ${role}`.execute(operator)
+    const { code, text: healed } = await doctor()
+    t.equal(code, 0, healed)
+  },
+)
 
-t.test('a database without our users has no rights on them to miss', async (t) => {
+t.test('reports no missing rights on the users of a database without them', async (t) => {
   const { db } = await emptyDb(t)
   await migrate(db, { withoutUsers: true })
   const findings = await checkRole({ db })
@@ -94,7 +99,7 @@ t.test('a database without our users has no rights on them to miss', async (t) =
   )
 })
 
-t.test('what loses an acknowledged deletion, or passes by every right, is a warning', async (t) => {
+t.test('warns about asynchronous commits and about a superuser', async (t) => {
   const { db, doctor, env } = await healthy(t)
   const { pathname } = new URL(env.DATABASE_URL)
   await sql`alter database ${sql.id(pathname.slice(1))} set synchronous_commit = off`.execute(db)
@@ -106,14 +111,14 @@ t.test('what loses an acknowledged deletion, or passes by every right, is a warn
   t.match(text, /^warning +role +is a superuser/m)
 })
 
-t.test('https without TRUST_PROXY is a warning', async (t) => {
+t.test('warns about https without TRUST_PROXY', async (t) => {
   const { doctor } = await healthy(t)
   const { code, faults } = await doctor({ TRUST_PROXY: '' })
   t.equal(code, 0)
   t.ok(faults.includes('warning TRUST_PROXY'))
 })
 
-t.test('defaults of a session that no statement of ours depends on are no fault', async (t) => {
+t.test('session defaults that Lethe overrides are ok', async (t) => {
   const { db, doctor } = await healthy(t)
   const [row] = (await sql<{ name: string }>`select current_database() as name`.execute(db)).rows
   for (const setting of ['search_path = app', "datestyle = 'German'", "timezone = 'Europe/Berlin'"])
@@ -121,7 +126,7 @@ t.test('defaults of a session that no statement of ours depends on are no fault'
   t.equal((await doctor()).code, 0)
 })
 
-t.test('a database that cannot be used at all is told in one line', async (t) => {
+t.test('reports an unusable database in one line', async (t) => {
   const { db, doctor, env } = await healthy(t)
   const { pathname } = new URL(env.DATABASE_URL)
   await sql`alter database ${sql.id(pathname.slice(1))} set default_transaction_read_only = on`.execute(
@@ -139,7 +144,7 @@ t.test('a database that cannot be used at all is told in one line', async (t) =>
   t.match(await doctor({ DATABASE_URL }), { code: 1, faults: ['wrong database'], text: /LATIN1/ })
 })
 
-t.test('folders of another database are told, with the command that binds them', async (t) => {
+t.test('reports folders of another database, with the command that binds them', async (t) => {
   const { doctor } = await healthy(t)
   const other = await healthy(t)
   const db = other.db

@@ -9,19 +9,19 @@ import { freePort, redisServer, withRedis } from './redis-server.ts'
 
 const at = (port: number) => `redis://127.0.0.1:${port}`
 
-t.test('a Redis that keeps all and appends to a file is well', withRedis, async (t) => {
+t.test('a Redis without eviction and with an append-only file is ok', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const told = await doctor({ REDIS_URL: at(await redisServer(t)) })
   t.strictSame(told.faults, [])
   t.match(told, { code: 0, text: /^ok +Redis +127\.0\.0\.1:\d+ runs \d/m })
 })
 
-t.test('without a REDIS_URL there is none to look at', async (t) => {
+t.test('without REDIS_URL the check is ok', async (t) => {
   const { doctor } = await healthy(t)
-  t.match(await doctor(), { code: 0, text: /^ok +Redis .* the queue lives in PostgreSQL$/m })
+  t.match(await doctor(), { code: 0, text: /^ok +Redis .* the queue is in PostgreSQL$/m })
 })
 
-t.test('any policy but noeviction is told', withRedis, async (t) => {
+t.test('reports any policy but noeviction', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   for (const policy of ['allkeys-lru', 'volatile-ttl']) {
     const port = await redisServer(t, { 'maxmemory-policy': policy })
@@ -32,7 +32,7 @@ t.test('any policy but noeviction is told', withRedis, async (t) => {
   }
 })
 
-t.test('a server without an append-only file is told', withRedis, async (t) => {
+t.test('reports a server without an append-only file', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const REDIS_URL = at(await redisServer(t, { appendonly: 'no' }))
   const { code, text, faults } = await doctor({ REDIS_URL })
@@ -45,7 +45,7 @@ t.test('a server without an append-only file is told', withRedis, async (t) => {
   t.match(await doctor({ REDIS_URL }), { code: 0 }, 'the remedy helps')
 })
 
-t.test('a replica is told', withRedis, async (t) => {
+t.test('reports a replica', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const master = await redisServer(t)
   const port = await redisServer(t, { replicaof: `127.0.0.1 ${master}` })
@@ -54,13 +54,13 @@ t.test('a replica is told', withRedis, async (t) => {
   t.match(text, /is a replica, .*\n +→ name its master in REDIS_URL$/m)
 })
 
-t.test('one that lets nobody ask for its settings is well all the same', withRedis, async (t) => {
+t.test('a server that forbids CONFIG is ok', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const port = await redisServer(t, { 'rename-command': 'CONFIG ""' })
   t.match(await doctor({ REDIS_URL: at(port) }), { code: 0 })
 })
 
-t.test('a server older than 6.2 is told', withRedis, async (t) => {
+t.test('reports a server older than 6.2', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const port = await redisServer(t)
   const [version = ''] = /(?<=redis_version:)\S+/.exec(await infoOf(port)) ?? []
@@ -78,7 +78,7 @@ t.test('a server older than 6.2 is told', withRedis, async (t) => {
   }
 })
 
-t.test('what a managed one keeps to itself is a warning', withRedis, async (t) => {
+t.test('warns about settings that a managed server does not report', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const port = await redisServer(t, { 'maxmemory-policy': 'allkeys-lru', appendonly: 'no' })
   const REDIS_URL = await disguised(t, port, {
@@ -87,18 +87,21 @@ t.test('what a managed one keeps to itself is a warning', withRedis, async (t) =
   })
   const { code, text, faults } = await doctor({ REDIS_URL })
   t.strictSame({ code, faults }, { code: 0, faults: ['warning Redis', 'warning Redis'] })
-  t.match(text, /does not tell its maxmemory-policy/)
-  t.match(text, /does not tell whether it appends/)
+  t.match(text, /does not report its maxmemory-policy/)
+  t.match(text, /does not report whether it writes an append-only file/)
 })
 
-t.test('one that is not there, mute, or lets us not in is told', withRedis, async (t) => {
+t.test('reports a server that is missing, silent or rejects the log-in', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const port = await redisServer(t, { requirepass: 'lovelace' })
   for (const [url, line] of [
     ['redis://127.0.0.1:1', /does not answer \(ECONNREFUSED\)/],
     [at(await muteServer(t)), /does not answer/],
-    [at(port), /does not let us look \(NOAUTH\)/],
-    [`redis://ada:hunter2@127.0.0.1:${port}`, /does not let us look \(WRONGPASS\)/],
+    [at(port), /does not let this user read its state \(NOAUTH\)/],
+    [
+      `redis://ada:hunter2@127.0.0.1:${port}`,
+      /does not let this user read its state \(WRONGPASS\)/,
+    ],
     ['redis+sentinel://127.0.0.1:1/main', /does not answer/],
     ['redis+cluster://127.0.0.1:1', /does not answer/],
   ] as const) {
@@ -110,7 +113,7 @@ t.test('one that is not there, mute, or lets us not in is told', withRedis, asyn
   t.match(await doctor({ REDIS_URL: `redis://:lovelace@127.0.0.1:${port}` }), { code: 0 })
 })
 
-t.test('of what Sentinels watch the master is looked at', withRedis, async (t) => {
+t.test('checks the master that Sentinels watch', withRedis, async (t) => {
   const { doctor } = await healthy(t)
   const master = await redisServer(t, { 'maxmemory-policy': 'allkeys-lru' })
   const sentinel = await redisServer(
@@ -148,7 +151,7 @@ async function infoOf(port: number): Promise<string> {
   return info
 }
 
-/** Two nodes with half of the slots each; the second one evicts. */
+/** Two nodes with half of the slots each; the second one evicts keys. */
 async function cluster(t: Test): Promise<{ first: number; second: number }> {
   const node = async (policy: string, from: number) => {
     const bus = await freePort()
@@ -169,7 +172,7 @@ async function cluster(t: Test): Promise<{ first: number; second: number }> {
   return { first: a.port, second: b.port }
 }
 
-/** A way to the server on which its `INFO` has other words, as long as its own. */
+/** A proxy that replaces words in the server's `INFO` with words of the same length. */
 async function disguised(t: Test, port: number, words: Record<string, string>): Promise<string> {
   const proxy = createServer((near) => {
     const far = connect(port, '127.0.0.1')

@@ -6,31 +6,31 @@ import { asProcess } from './as-process.ts'
 import { healthy } from './healthy.ts'
 import { muteServer } from './mute-server.ts'
 
-t.test('a server that takes the sender is well, and is offered no mail', async (t) => {
+t.test('a server that accepts the sender is ok, and gets no mail', async (t) => {
   const { doctor, smtp } = await healthy(t)
   const ada = smtp.url.replace('//', '//ada:lovelace@')
-  t.match(await doctor({ SMTP_URL: ada }), { code: 0, text: /^ok +SMTP +takes mail/m })
+  t.match(await doctor({ SMTP_URL: ada }), { code: 0, text: /^ok +SMTP +accepts mail/m })
   t.strictSame(smtp.heard, ['AUTH ada', 'MAIL no-reply@lethe.test'])
 })
 
-t.test('a server that refuses the sender is told, for now or for good', async (t) => {
+t.test('reports a server that rejects the sender, temporarily or permanently', async (t) => {
   const { doctor, smtp } = await healthy(t)
   for (const code of [450, 550, 553]) {
     smtp.refuses = code
     const told = await doctor()
     t.equal(told.code, 1)
     t.strictSame(told.faults, ['wrong SMTP'])
-    t.match(told.text, new RegExp(`refuses the address of MAIL_FROM as sender \\(${code}\\)`))
+    t.match(told.text, new RegExp(`rejects the address of MAIL_FROM as sender \\(${code}\\)`))
     t.match(told.text, /→ set MAIL_FROM to /)
     t.notMatch(told.text, 'no-reply')
   }
   smtp.refuses = 530
   const { text, faults } = await doctor()
   t.strictSame(faults, ['wrong SMTP'])
-  t.match(text, /nobody who does not log in/)
+  t.match(text, /only after a log-in/)
 })
 
-t.test('a server that refuses the log-in is told', async (t) => {
+t.test('reports a server that rejects the log-in', async (t) => {
   const { doctor, smtp } = await healthy(t)
   const { code, text, faults } = await doctor({
     SMTP_URL: smtp.url.replace('//', '//ada:hunter2@'),
@@ -40,13 +40,16 @@ t.test('a server that refuses the log-in is told', async (t) => {
   t.notMatch(text, /hunter2|ada/)
 })
 
-t.test('a server that is not there, mute, or not of this kind is told', async (t) => {
+t.test('reports a server that is missing, silent or no SMTP server', async (t) => {
   const { doctor, smtp } = await healthy(t)
   for (const [url, line] of [
-    ['smtp://127.0.0.1:1', /does not answer as it should \(ECONNREFUSED\)/],
-    ['smtp://nowhere.invalid', /does not answer as it should \(E/],
-    [`smtp://127.0.0.1:${await muteServer(t)}`, /does not answer as it should \(ETIMEDOUT\)/],
-    [smtp.url.replace('smtp:', 'smtps:'), /does not answer as it should/],
+    ['smtp://127.0.0.1:1', /does not answer as an SMTP server should \(ECONNREFUSED\)/],
+    ['smtp://nowhere.invalid', /does not answer as an SMTP server should \(E/],
+    [
+      `smtp://127.0.0.1:${await muteServer(t)}`,
+      /does not answer as an SMTP server should \(ETIMEDOUT\)/,
+    ],
+    [smtp.url.replace('smtp:', 'smtps:'), /does not answer as an SMTP server should/],
     [await scripted(t, '554 no service'), /refuses us \(554\)/],
   ] as const) {
     const { code, text, faults } = await doctor({ SMTP_URL: url })
@@ -62,7 +65,7 @@ t.test(
     const SMTP_URL = await scripted(t, '220 hello', '250 hello', 'for ever')
     const { code, text, faults } = await asProcess({ ...env, SMTP_URL })
     t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] })
-    t.match(text, /^wrong +SMTP +could not be looked at \(ETIMEDOUT\)$/m)
+    t.match(text, /^wrong +SMTP +could not be checked \(ETIMEDOUT\)$/m)
     t.match(text, /^ok +GRACE_PERIOD/m)
   },
 )
@@ -83,17 +86,17 @@ t.test(
   },
 )
 
-t.test('a server that refuses the greeting is told, with the name that it refuses', async (t) => {
+t.test('reports a server that rejects the greeting, with the rejected name', async (t) => {
   const { doctor } = await healthy(t)
   for (const lines of [['421 closing'], ['550 who?', '550 who?']]) {
     const SMTP_URL = await scripted(t, '220 hello', ...lines)
     const { code, text, faults } = await doctor({ SMTP_URL })
     t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] })
-    t.match(text, /refuses the greeting EHLO lethe\.test \((421|550)\)\n +→ set PUBLIC_URL/)
+    t.match(text, /rejects the greeting EHLO lethe\.test \((421|550)\)\n +→ set PUBLIC_URL/)
   }
 })
 
-/** Says these lines, the first by itself and each other one when it is told something. */
+/** A server that sends the first line on connect, and each further line as a reply. */
 async function scripted(t: Test, ...lines: string[]): Promise<string> {
   const server = createServer((socket) => {
     const left = [...lines]

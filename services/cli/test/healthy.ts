@@ -10,10 +10,10 @@ import type { Test } from 'tap'
 import { run } from '../src/run.ts'
 import { type SmtpServer, smtpServer } from './smtp-server.ts'
 
-export interface Told {
+export interface DoctorResult {
   code: number
   text: string
-  /** What is not well, as in `wrong SMTP`; each has a remedy under it. */
+  /** Findings that are not ok, such as `wrong SMTP`; each has a remedy below it. */
   faults: string[]
 }
 
@@ -30,14 +30,14 @@ type Setting =
 interface Healthy {
   db: Db
   smtp: SmtpServer
-  /** A folder of the test's own, for its owner alone. */
+  /** A folder of the test that only its owner can open. */
   folder: string
   env: Record<Setting, string>
-  /** What the doctor tells when these settings are otherwise. */
-  doctor(changes?: Record<string, string>): Promise<Told>
+  /** Runs the doctor with these settings changed. */
+  doctor(changes?: Record<string, string>): Promise<DoctorResult>
 }
 
-/** All that the doctor looks at, as it should be. */
+/** An environment in which every check is ok. */
 export async function healthy(t: Test): Promise<Healthy> {
   const { db, url: ownerUrl } = await testDb(t)
   const url = await ordinaryRole(t, ownerUrl)
@@ -57,7 +57,7 @@ export async function healthy(t: Test): Promise<Healthy> {
   return { db, smtp, folder, env, doctor: (changes = {}) => doctor({ ...env, ...changes }) }
 }
 
-/** The address of the database for a role that may read and write all of Lethe's tables, and no more. */
+/** The database URL for a role that may only read and write Lethe's tables. */
 async function ordinaryRole(t: Test, url: string): Promise<string> {
   const operator = asSuperuser(t, { url })
   const username = `doctor_${new URL(url).pathname.slice(1)}`
@@ -76,7 +76,7 @@ async function ordinaryRole(t: Test, url: string): Promise<string> {
   return Object.assign(new URL(url), { username, password: 'x' }).href
 }
 
-async function doctor(env: Record<string, string>): Promise<Told> {
+async function doctor(env: Record<string, string>): Promise<DoctorResult> {
   const lines: string[] = []
   const code = await run(['doctor'], {
     get db(): Db {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-/** Takes connections and never says a word; its port. */
+/** Accepts connections and never sends anything. Returns its port. */
 export async function muteServer(t: Pick<Test, 'teardown'>): Promise<number> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {

@@ -8,7 +8,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { run } from '../src/run.ts'
 
-/** One statement for all of them would keep a cancel waiting for several seconds. */
+/** One statement for all deletions would make a cancel wait several seconds. */
 const DUE = 200_000
 const CANCELS = 40
 
@@ -19,7 +19,7 @@ t.test('with very many due', async (t) => {
   await sql`update public.users set created_at = now() - interval '1 year'`.execute(impatient)
   const asked = await Promise.all(people.map((person) => f.request(person)))
   const tokens = await Promise.all(asked.map(({ id }) => f.cancelToken(id)))
-  // Due before the others, so that a release marks them first.
+  // Due before the others, so that a release marks these first.
   await sql`update public.deletions set requested_at = now() - interval '2 hours', erase_after = now() - interval '2 hours'`.execute(
     impatient,
   )

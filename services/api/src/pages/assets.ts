@@ -8,7 +8,7 @@ export interface Asset {
 }
 
 export interface Assets {
-  /** `/assets/<hash of all files>`: a name that changes with the bytes may be kept for ever. */
+  /** `/assets/<hash of all files>`. The path changes with the content, so browsers may cache it forever. */
   folder: string
   files: Map<string, Asset>
 }
@@ -22,8 +22,8 @@ const types: Record<string, string> = {
 }
 
 /**
- * Reads the scripts and styles of the pages, once. The hash stands in the path and not in each name, so that
- * a script imports its neighbour by its plain name.
+ * Reads the scripts and styles of the pages once. The hash is in the path and not in the file names, so that a script
+ * imports another by its plain name.
  */
 export async function loadAssets(): Promise<Assets> {
   const hash = createHash('sha256')

@@ -5,7 +5,7 @@ import type { Page } from './layout.ts'
 
 export const cancelledPage: Page = { title: 'Good to have you back', main: outcomes.cancelled }
 
-/** The answer to a form that cancelled nothing. `email` is what was typed in. */
+/** The page for a form that cancelled nothing. `email` is what the person typed. */
 export function refusedPage({ code, body, headers }: Problem, email: string): Page {
   if (code === 'deletion-not-pending')
     return body.deletionStatus === 'erasing'
@@ -19,26 +19,28 @@ export function refusedPage({ code, body, headers }: Problem, email: string): Pa
 }
 
 const nothingPending = `<h1>Your account is active</h1>
-<p>No deletion is waiting for this account, so there is nothing to cancel. Log in as usual.</p>`
+<p>No deletion is waiting for this account, so there is nothing to cancel. You can log in as usual.</p>`
 
-const failure = 'This did not work. Check the address and the password, and send the form again.'
-const away = 'The service cannot work at the moment. Try again in a minute.'
+const failure =
+  'That did not work. Check the email address and the password, and send the form again.'
+const unavailable =
+  'The service is not available right now, and your account was not changed. Try again in a minute.'
 
 const notices: Partial<Record<string, (seconds: number) => string>> = {
   'wrong-credentials': () =>
     'The email address and the password do not match an account here. Check both and try again. An account that has been erased cannot come back.',
   'invalid-request': () => 'Enter the email address of your account and its password.',
   'too-many-requests': (seconds) =>
-    `There were too many attempts. To protect your account, wait ${waitInWords(seconds)} and try again.`,
+    `There were too many attempts. To protect your account, wait ${formatWait(seconds)} and try again.`,
   'cross-site': () =>
     'This form came from another website, so we did nothing. Send it again from this page.',
-  busy: () => 'Many people are logging in at the moment. Try again in a second.',
-  unavailable: () => away,
-  internal: () => away,
+  busy: () => 'Many people are logging in right now. Try again in a second.',
+  unavailable: () => unavailable,
+  internal: () => unavailable,
 }
 
-/** Rounded up, so that the next attempt is not too early. */
-export function waitInWords(seconds: number): string {
+/** Rounds up, so that the next attempt is not too early. */
+export function formatWait(seconds: number): string {
   if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`
   return seconds === 1 ? '1 second' : `${seconds} seconds`
 }

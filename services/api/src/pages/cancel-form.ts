@@ -1,15 +1,15 @@
 import { escapeHtml } from './escape-html.ts'
 
 interface CancelForm {
-  /** Begins the ids of its fields, of which a page may hold two. */
+  /** Prefix for the ids of its fields: a page may contain two of these forms. */
   id: string
-  /** What was sent before, to be corrected. */
+  /** The address that the person sent before, for them to correct. */
   email?: string
-  /** Why it did not work, read out with the field that has the focus. */
+  /** Why the last attempt failed. Screen readers read it with the focused field. */
   notice?: string
 }
 
-/** Address and password, for a person without a working link. A plain form: it works without JavaScript. */
+/** A form for address and password, for a person without a working link. It works without JavaScript. */
 export function cancelForm({ id, email = '', notice }: CancelForm): string {
   const described = notice === undefined ? '' : ` aria-describedby="${id}-notice"`
   const emailFocus = notice !== undefined && email === '' ? ' autofocus' : ''

@@ -12,11 +12,11 @@ import { sendPage } from './send-page.ts'
 
 const MEDIA_TYPE = 'application/x-www-form-urlencoded'
 
-/** The form of the cancel page: what `POST /v1/deletions/cancel` does with address and password, answered as a page. */
+/** The form of the cancel page. Like `POST /v1/deletions/cancel` with address and password, but it answers with a page. */
 export const cancelRoute: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
   const { folder } = await loadAssets()
 
-  // A form is what pages send, and JSON is what programs send: neither reads the other's.
+  // Pages send forms and programs send JSON: this route accepts only forms, the API only JSON.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(MEDIA_TYPE, { parseAs: 'string' }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(body as string)))
@@ -26,7 +26,7 @@ export const cancelRoute: FastifyPluginAsyncTypebox<RouteDeps> = async (app, dep
     const found = toProblem(error)
     logProblem(request, found, error)
     reply.code(found.body.status).headers(found.headers)
-    const page = refusedPage(found, emailIn(request.body))
+    const page = refusedPage(found, typedEmail(request.body))
     return sendPage(reply, layout(page, folder), cancelPage.referrerPolicy)
   })
 
@@ -40,8 +40,8 @@ export const cancelRoute: FastifyPluginAsyncTypebox<RouteDeps> = async (app, dep
   )
 }
 
-/** What was typed as the address, if the body was read at all. */
-function emailIn(body: unknown): string {
+/** The address that the person typed, if the body was read. */
+function typedEmail(body: unknown): string {
   const { email } = (body ?? {}) as { email?: unknown }
   return typeof email === 'string' && email.length <= 254 ? email : ''
 }

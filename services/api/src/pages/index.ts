@@ -7,8 +7,8 @@ import { problemPage } from './problem-page.ts'
 import { sendPage } from './send-page.ts'
 
 /**
- * The pages behind the links in mails, and those of the problem types. The same bytes for everybody: the token stays in
- * the fragment of the link, and only the page's own script sends it, by POST.
+ * The pages behind the links in mails, and those of the problem types. Every visitor gets the same bytes: the token stays
+ * in the fragment of the link, and only the page's own script sends it, by POST.
  */
 export const pages: FastifyPluginAsync = async (app) => {
   const assets = await loadAssets()
@@ -36,7 +36,7 @@ export const pages: FastifyPluginAsync = async (app) => {
     ({ params }, reply) => {
       const asset = assets.files.get(params.name)
       if (!asset) return reply.callNotFound()
-      // A page of the release before or after this one still gets its script, but keeps nothing of it.
+      // A page of the previous or next release still gets its script, but the browser must not cache it.
       const cacheable = assets.folder.endsWith(`/${params.version}`)
       return reply
         .header('cache-control', cacheable ? 'public, max-age=31536000, immutable' : 'no-store')

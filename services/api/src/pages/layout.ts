@@ -1,7 +1,7 @@
 import type { ReferrerPolicy } from './send-page.ts'
 
 export interface Page {
-  /** Escaped already, as is the content of `<main>`. */
+  /** HTML, already escaped, as is `main`. */
   title: string
   main: string
   /** Name of its module in `assets/`; a page without one needs no JavaScript. */
@@ -35,42 +35,42 @@ ${script ? `<script type="module" src="${folder}/${script}"></script>\n` : ''}</
 ${main}
 </main>
 <footer>
-${script ? '<p>Opening this page changes nothing, and nothing on it comes from elsewhere.</p>\n' : ''}${river}
+${script ? '<p>Opening this page changes nothing, and it loads nothing from other sites.</p>\n' : ''}${river}
 </footer>
 </body>
 </html>
 `
 }
 
-/** For a page that is nothing without its script. */
+/** The loading section of a page that needs its script. */
 export function loading(heading: string): string {
   return `<noscript>
 <h1>Please allow JavaScript for this page</h1>
-<p>Your link is sent only when this page asks for it, and that takes JavaScript. Allow it for this page and reload, or open the link from your mail in another browser. Nothing has been changed.</p>
+<p>This page needs JavaScript to send us your link. Allow it for this page and reload, or open the link from your mail in another browser. Nothing has been changed.</p>
 </noscript>
 ${loadingSection(heading)}`
 }
 
-/** What is shown until the script has asked; the second paragraph appears by itself when that takes long. */
+/** Shown until the script has an answer. The `late` paragraph appears when that takes long. */
 export function loadingSection(heading: string): string {
   return `<section data-state="loading">
 <h1 tabindex="-1">${heading}</h1>
 <p>One moment.</p>
-<p class="late">This takes longer than it should. Reload the page, or try again later: the link stays good.</p>
+<p class="late">This takes longer than it should. Reload the page, or try again later: your link stays valid.</p>
 </section>`
 }
 
-/** A question without an answer. */
+/** Shown when the request failed. */
 export const failed = `<section data-state="failed" hidden>
 <h1 tabindex="-1">That did not work</h1>
 <p data-fact="reason"></p>
 <button type="button" class="key" data-again>Try again</button>
 </section>`
 
-/** What a page with a link may come to: a link that nobody gave out, and a question without an answer. */
+/** Shown for a link that we did not issue, or when the request failed. */
 export const refusals = `<section data-state="unknown" hidden>
 <h1 tabindex="-1">We don’t recognize this link</h1>
-<p>Part of it may have been lost on the way. Open it again from the newest mail, or copy all of it into the address bar, up to the last character.</p>
+<p>Part of it may be missing. Open it again from the newest mail, or copy the whole link into the address bar, up to the last character.</p>
 </section>
 ${failed}`
 

@@ -3,5 +3,5 @@ import { exportPage } from './export-page.ts'
 import type { LinkPage } from './layout.ts'
 import { statusPage } from './status-page.ts'
 
-/** Every page that a mailed link opens. */
+/** The pages that mailed links open. */
 export const linkPages: LinkPage[] = [cancelPage, statusPage, exportPage]

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 
-// Everything from here, nothing inline.
+// Same origin only, nothing inline.
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -13,8 +13,8 @@ const contentSecurityPolicy = [
 ].join('; ')
 
 /**
- * A page with a form needs `same-origin`: under `no-referrer` browsers send it with `Origin: null`, which is refused as
- * another site's wherever they send no `Sec-Fetch-Site`, as over plain HTTP.
+ * A page with a form needs `same-origin`: with `no-referrer` browsers send the form with `Origin: null`, which the
+ * cross-site check rejects where they send no `Sec-Fetch-Site`, as over plain HTTP.
  */
 export type ReferrerPolicy = 'no-referrer' | 'same-origin'
 

@@ -9,7 +9,7 @@ import { ProblemError, problem, toProblem } from '../problems.ts'
 import { NoContent, UserParams } from './schemas.ts'
 
 const types = ['image/png', 'image/jpeg', 'image/webp']
-// For the documentation; what the bytes are is looked at when they are there.
+// For the documentation only; the handler checks the bytes.
 const Image = Type.Unsafe<unknown>({ description: 'The image itself' })
 const MAX_BYTES = 2 * 1024 * 1024
 
@@ -20,21 +20,22 @@ const wrongType = () =>
   })
 const wrongBytes = () =>
   problem('unsupported-media-type', {
-    detail: 'The bytes are no PNG, JPEG or WebP image: send one of these three kinds.',
+    detail:
+      'This file is not a PNG, JPEG or WebP image. Send an image of one of these three types.',
   })
 
 export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
   { db, config, auth, folders },
 ) => {
-  // The bytes decide, not the name: clients also say image/jpg, image/pjpeg or image/x-png.
+  // The bytes decide the type, not the header: clients also send image/jpg, image/pjpeg or image/x-png.
   app.addContentTypeParser(
     /^image\//i,
     { parseAs: 'buffer', bodyLimit: MAX_BYTES },
     (_request, body, done) => done(null, body),
   )
 
-  /** A picture in another database's folder would be left behind by the erasure. */
+  /** The erasure would miss an avatar in a folder of another database. */
   const requireOwnFolders = async () => {
     const detail = await folders.whyNot()
     if (detail !== undefined) throw problem('unavailable', { detail })
@@ -45,7 +46,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     {
       onRequest: [auth.authenticate, requireOwnFolders],
       bodyLimit: MAX_BYTES,
-      // Fastify refuses the type of a body before any handler sees it, and knows no better sentence.
+      // Fastify rejects the type of a body before the handler runs; replace its problem with one that lists the image types.
       errorHandler: (error, request, reply) => {
         const isWrongType =
           !(error instanceof ProblemError) && toProblem(error).code === 'unsupported-media-type'

@@ -8,13 +8,13 @@ import { type Problem, problem, toProblem } from '../problems.ts'
 import { parseUserId } from '../user-id.ts'
 import { NoContent } from './schemas.ts'
 
-/** `DELETE /api/profile/{user_id}/delete/`, as its document says: a Bearer token, any body or none, 204. */
+/** `DELETE /api/profile/{user_id}/delete/` as its document specifies it: a Bearer token, any body or none, 204. */
 export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   ignoreBodies(app)
   app.setErrorHandler((error, request, reply) => {
     const found = toProblem(error)
     logProblem(request, found, error)
-    return reply.code(found.body.status).headers(found.headers).send(shape(found, request))
+    return reply.code(found.body.status).headers(found.headers).send(errorBody(found, request))
   })
 
   for (const url of ['/api/profile/:userId/delete', '/api/profile/:userId/delete/'])
@@ -37,11 +37,11 @@ export const compatProfileRoutes: FastifyPluginAsync<RouteDeps> = async (app, de
     )
 }
 
-function shape({ code, body }: Problem, request: FastifyRequest): object {
+function errorBody({ code, body }: Problem, request: FastifyRequest): object {
   if (body.status === 401)
     return {
       detail: bearerToken(request)
-        ? 'The access token is wrong, has expired, or its session has ended.'
+        ? 'The access token is invalid or has expired, or its session has ended.'
         : 'Authentication credentials were not provided.',
     }
   if (body.status === 404) return { detail: 'Not found.' }

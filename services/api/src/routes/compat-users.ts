@@ -7,7 +7,7 @@ import { ignoreBodies } from '../ignored-bodies.ts'
 import { type Problem, problem, toProblem } from '../problems.ts'
 import { parseUserId } from '../user-id.ts'
 
-/** `DELETE /api/users/{user_id}`, as its document says: cookie, no body, `true`, errors in a shape of their own. */
+/** `DELETE /api/users/{user_id}` as its document specifies it: cookie, no body, `true`, errors in their own shape. */
 export const compatUserRoutes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   ignoreBodies(app)
   app.setErrorHandler((error, request, reply) => {

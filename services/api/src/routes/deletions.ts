@@ -18,7 +18,7 @@ import {
   UserParams,
 } from './schemas.ts'
 
-const DeletionWish = Type.Object(
+const DeletionOptions = Type.Object(
   { password: Type.Optional(ShownPassword), eraseNow: Type.Optional(Type.Boolean()) },
   { additionalProperties: false },
 )
@@ -63,7 +63,7 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
       schema: {
         summary: 'Ask for the deletion of the account; every session ends at once',
         params: UserParams,
-        body: Type.Union([DeletionWish, Type.Null()]),
+        body: Type.Union([DeletionOptions, Type.Null()]),
         response: { 202: Requested },
       },
     },
@@ -73,7 +73,7 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
         userId,
         ...request.body,
       }).catch(maskAsNotFound)
-      // What this browser keeps of the account; somebody else's deletion leaves it alone.
+      // Clear this browser's storage for the caller's own deletion, not when an administrator deletes another account.
       if (userId === sessionOf(request).userId) reply.header('clear-site-data', '"storage"')
       reply.code(202)
       return { deletion }
@@ -85,7 +85,7 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
     {
       onRequest: auth.authenticate,
       schema: {
-        summary: 'What a deletion would erase, now',
+        summary: 'What a deletion would erase now',
         params: UserParams,
         response: { 200: Preview },
       },
@@ -109,15 +109,15 @@ export const deletionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, 
     '/v1/deletions/status',
     {
       schema: {
-        summary: 'Where a deletion stands',
+        summary: 'The status of a deletion',
         body: LinkToken,
         response: { 200: Report },
       },
     },
     async (request) => {
       await consumeLimit(request, 'linkPerCaller')
-      const { export: made, ...deletion } = await deletionStatus(db, request.body.token)
-      return { deletion: { ...omitNulls(deletion), export: omitNulls(made) } }
+      const { export: ownExport, ...deletion } = await deletionStatus(db, request.body.token)
+      return { deletion: { ...omitNulls(deletion), export: omitNulls(ownExport) } }
     },
   )
 }

@@ -27,11 +27,11 @@ const Opened = Type.Object({
     expiresAt: Time,
     sha256: Type.String({ description: 'Of the whole archive, hexadecimal' }),
     downloads: Type.Integer({
-      description: 'How often it was fetched, once for each time that it was opened',
+      description: 'How often it was downloaded, counted once for each time that it was opened',
     }),
     downloadedAt: Type.Optional(Time),
     opensVault: Type.Boolean({
-      description: 'Whether the saved passwords can be fetched with its token and the password',
+      description: 'Whether the saved passwords can be downloaded with its token and the password',
     }),
   }),
 })
@@ -52,7 +52,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     {
       schema: {
         summary:
-          'Open the export with the token from the mail; sets a cookie that fetches the archive for a day',
+          'Open the export with the token from the mail; sets a cookie that downloads the archive for a day',
         body: LinkToken,
         response: { 200: Opened },
       },
@@ -68,10 +68,10 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
 
   app.route({
     url: '/v1/exports/archive',
-    // HEAD on its own: as Fastify derives it from GET, it would read the whole archive for nothing.
+    // A HEAD route of its own: the one that Fastify derives from GET would read the whole archive.
     method: ['GET', 'HEAD'],
     onRequest: tickets.require,
-    schema: { summary: 'The archive, with the cookie of `open`' },
+    schema: { summary: 'Download the archive, with the cookie that `open` sets' },
     handler: async (request, reply) => {
       const archive = await findArchive(db, keys, tickets.get(request).exportId)
       const { bytes, sha256, createdAt } = archive
@@ -93,13 +93,13 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
       const opened = await openArchive(storage, archive, range).catch((error) => {
         throw error instanceof ArchiveDamagedError ? problem('export-damaged') : error
       })
-      if (!opened) throw await missing(archive, request.log)
+      if (!opened) throw await reportMissing(archive, request.log)
       return reply.send(opened.stream)
     },
   })
 
-  /** The file was lost. While the deletion is pending, the worker makes it again and the link stays good. */
-  async function missing({ exportId, fileName }: ReadyArchive, log: FastifyBaseLogger) {
+  /** Reports a lost archive file. While the deletion is pending, the worker makes the file again and the link stays valid. */
+  async function reportMissing({ exportId, fileName }: ReadyArchive, log: FastifyBaseLogger) {
     if ((await deps.folders.whyNot()) !== undefined) return problem('unavailable')
     const isMadeAgain = await handleMissingArchive(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
@@ -110,7 +110,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
     '/v1/exports/destroy',
     {
       schema: {
-        summary: 'Destroy the export with the token from the mail, before its time',
+        summary: 'Destroy the export with the token from the mail, before it expires',
         body: LinkToken,
         response: { 200: Destroyed },
       },

@@ -19,7 +19,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
 
   app.get(
     '/readyz',
-    { schema: { summary: 'Whether it can work, or why not', ...schema } },
+    { schema: { summary: 'Whether it is ready for requests, or why not', ...schema } },
     async () => {
       const detail = isStopping() ? 'The API is stopping.' : await whyNotReady()
       if (detail !== undefined) throw problem('unavailable', { detail })

@@ -7,7 +7,7 @@ import type { RouteDeps } from '../deps.ts'
 import { omitNulls } from '../omit-nulls.ts'
 import { ExportState, Id, ShownPassword, Time, UserParams } from './schemas.ts'
 
-const Wish = Type.Object(
+const ExportRequest = Type.Object(
   { password: Type.Optional(ShownPassword) },
   { additionalProperties: false },
 )
@@ -24,7 +24,7 @@ const Own = Type.Object({
 
 const EXPORTS_PER_DAY = 5
 
-/** Archives of one's own data, without a deletion (GDPR Art. 15 and 20). */
+/** Archives of the caller's own data, without a deletion (GDPR Art. 15 and 20). */
 export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, deps) => {
   const { db, keys, hasher, config, auth, consumePasswordLimit } = deps
 
@@ -33,9 +33,9 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
     {
       onRequest: auth.authenticate,
       schema: {
-        summary: 'Ask for an archive of your data; a mail brings its link. One is made at a time',
+        summary: 'Ask for an archive of your data. A mail brings its link; we make one at a time',
         params: UserParams,
-        body: Type.Union([Wish, Type.Null()]),
+        body: Type.Union([ExportRequest, Type.Null()]),
         response: { 202: Type.Object({ export: Own }) },
       },
     },
@@ -44,12 +44,12 @@ export const ownExportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app,
       const session = sessionOf(request)
       const password = request.body?.password
       if (password !== undefined) await consumePasswordLimit(request, await getAddress(db, session))
-      const asked = await requestExport(db, keys, hasher, session, password, {
+      const requested = await requestExport(db, keys, hasher, session, password, {
         reauthenticationWindow: config.reauthenticationWindow.iso,
         perDay: config.rateLimits ? EXPORTS_PER_DAY : Number.POSITIVE_INFINITY,
       })
       reply.code(202)
-      return { export: omitNulls(asked) }
+      return { export: omitNulls(requested) }
     },
   )
 

@@ -57,7 +57,7 @@ export const savedPasswordRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     {
       onRequest: auth.authenticate,
       schema: {
-        summary: 'Forget a saved password',
+        summary: 'Remove a saved password',
         params: Type.Object({
           ...UserParams.properties,
           passwordId: Id,

@@ -6,13 +6,13 @@ export const Time = Type.Unsafe<Date>({
   format: 'date-time',
   description: 'RFC 3339, UTC',
 })
-/** A UUID as PostgreSQL reads it; the format `uuid` of JSON Schema takes `urn:uuid:` too. */
+/** A UUID in a form that PostgreSQL accepts; the `uuid` format of JSON Schema also allows `urn:uuid:`. */
 export const Id = Type.String({
   pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
 })
 export const UserParams = Type.Object({ userId: Type.String({ format: 'user-id' }) })
 
-/** The address of an account that may be there. */
+/** The address of an account that may exist. */
 export const Email = Type.String({ format: 'email-address', maxLength: 254 })
 /** An address that mail can be sent to. */
 export const NewEmail = Type.Unsafe<string>({
@@ -20,14 +20,14 @@ export const NewEmail = Type.Unsafe<string>({
   maxLength: 254,
   allOf: [{ format: 'email-address' }, { format: 'email-local-part' }, { format: 'email-domain' }],
   description:
-    'An e-mail address. A domain in another script is stored as `xn--…`; the part before the @ is ASCII',
+    'An e-mail address. A domain in another script is stored as `xn--…`; the part before the @ must be ASCII',
 })
 export const Password = Type.String({
   format: 'password-bytes',
   description:
     '8 to 1,024 bytes of UTF-8, counted as sent. It is normalized (RFC 8265) before it is hashed',
 })
-/** A password as somebody shows it: a wrong one is refused as wrong, however short or long it is. */
+/** A password to verify. It has no length rule: a wrong one is rejected as wrong, not as malformed. */
 export const ShownPassword = Type.String()
 export const Credentials = Type.Object(
   { email: Email, password: ShownPassword },

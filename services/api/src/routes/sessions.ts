@@ -53,7 +53,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
     async (request) => {
       const current = sessionOf(request)
       const sessions = await listSessions(db, current.userId)
-      return { sessions: sessions.map((one) => ({ ...one, current: one.id === current.id })) }
+      return {
+        sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
+      }
     },
   )
 

@@ -11,7 +11,7 @@ const Refresh = Type.Object(
 )
 const TokenPair = Type.Object({
   accessToken: Type.String({ description: 'A JWT with the id of its session as `sid`' }),
-  refreshToken: Type.String({ description: 'Good for one use' }),
+  refreshToken: Type.String({ description: 'Can be used once' }),
   tokenType: Type.Literal('Bearer'),
   expiresIn: Type.Integer({ description: 'Seconds until the access token expires' }),
 })
@@ -20,7 +20,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
   app,
   { db, keys, hasher, config, auth, consumePasswordLimit },
 ) => {
-  const pair = async (session: Session, refreshToken: string) => ({
+  const tokenPair = async (session: Session, refreshToken: string) => ({
     accessToken: await auth.signAccessToken(session),
     refreshToken,
     tokenType: 'Bearer' as const,
@@ -38,17 +38,23 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
         ttl: config.sessionTtl.iso,
       })
       reply.code(201)
-      return pair(session, token)
+      return tokenPair(session, token)
     },
   )
 
   app.post(
     '/v1/tokens/refresh',
-    { schema: { summary: 'New tokens for old', body: Refresh, response: { 201: TokenPair } } },
+    {
+      schema: {
+        summary: 'Exchange a refresh token for new tokens',
+        body: Refresh,
+        response: { 201: TokenPair },
+      },
+    },
     async (request, reply) => {
       const { session, token } = await refresh(db, keys, request.body.refreshToken)
       reply.code(201)
-      return pair(session, token)
+      return tokenPair(session, token)
     },
   )
 }

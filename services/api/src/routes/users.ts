@@ -5,7 +5,7 @@ import { ownId, sessionOf } from '../auth.ts'
 import type { RouteDeps } from '../deps.ts'
 import { NewEmail, NoContent, Password, ShownPassword, User, UserParams } from './schemas.ts'
 
-// Without control characters: a name is one line wherever it is shown.
+// No control characters, so that a name is always shown on one line.
 const DisplayName = Type.String({ maxLength: 100, pattern: '^\\P{Cc}*$' })
 const SignUp = Type.Object(
   { email: NewEmail, password: Password, displayName: Type.Optional(DisplayName) },

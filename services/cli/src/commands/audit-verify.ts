@@ -4,10 +4,12 @@ import type { Command } from '../command.ts'
 export const verifyAudit: Command = async (_args, { db, print }) => {
   const { sealed, unsealed, head, brokenAt } = await verifyAuditChain(db)
   if (brokenAt !== undefined) {
-    print(`The chain does not hold at position ${brokenAt}: the ${sealed} events before it do.`)
+    print(`The chain is broken at position ${brokenAt}. The ${sealed} events before it are intact.`)
     return 1
   }
-  print(`The chain holds: ${sealed} events, ${unsealed} more wait for the sealer.`)
-  print(`Its newest link is ${head}; noted elsewhere, it shows later whether the end was cut off.`)
+  print(`The chain is intact: ${sealed} events, ${unsealed} more are not sealed yet.`)
+  print(
+    `Its newest link is ${head}. Keep a copy elsewhere: it shows later whether events were removed from the end.`,
+  )
   return 0
 }

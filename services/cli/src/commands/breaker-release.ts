@@ -11,8 +11,8 @@ export const releaseBreaker: Command = async ([number = '', kind], { db, print }
     return 2
   }
   const open = await findOpenTrips(db)
-  const [other] = open
-  if (!other) {
+  const [anyTrip] = open
+  if (!anyTrip) {
     print('The breaker is closed: nothing is held.')
     return 0
   }
@@ -20,13 +20,13 @@ export const releaseBreaker: Command = async ([number = '', kind], { db, print }
   const [trip] = trips
   if (!trip) {
     print(
-      `Nothing was released: the breaker holds only ${describeKind(other)}. Look once more with \`breaker\`.`,
+      `Nothing was released: the breaker holds only ${describeKind(anyTrip)}. Run \`breaker\` again.`,
     )
     return 1
   }
   if (trips.length > 1) {
     print(
-      'Established and new accounts are held apart. Say which: breaker release NUMBER established, or breaker release NUMBER new',
+      'The breaker holds established and new accounts separately. Say which: breaker release NUMBER established, or breaker release NUMBER new',
     )
     return 2
   }
@@ -34,14 +34,14 @@ export const releaseBreaker: Command = async ([number = '', kind], { db, print }
   if (release && !release.begun) {
     print(
       trip.released === null
-        ? `${release.held} are held, not ${number}: nothing was released. Look once more with \`breaker\`.`
-        : `A release of ${release.held} is under way, not of ${number}: give that number to go on with it.`,
+        ? `${release.held} are held, not ${number}: nothing was released. Run \`breaker\` again.`
+        : `A release of ${release.held} is under way, not of ${number}. Give ${release.held} to continue it.`,
     )
     return 1
   }
   while (await releaseBatch(db));
   print(
-    `Released ${number} erasures of ${describeKind(trip)}: the worker goes on. What has come due since is counted anew.`,
+    `Released ${number} erasures of ${describeKind(trip)}: the worker continues with them. Deletions that became due since are counted separately.`,
   )
   return 0
 }

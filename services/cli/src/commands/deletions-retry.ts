@@ -5,7 +5,7 @@ import { readReason } from '../read-reason.ts'
 
 const ACCEPT = '--accept-missing-files'
 
-/** Has an erasure that failed tried again at once, and, where that is said, without the files that are lost. */
+/** Lets the worker retry a failed erasure at once and, with the option, without the files that are missing. */
 export const retryDeletion: Command = async (args, { db, print }) => {
   const { reason, rest } = readReason(args)
   const acceptMissing = rest.includes(ACCEPT)
@@ -17,17 +17,19 @@ export const retryDeletion: Command = async (args, { db, print }) => {
   const retried = await retryErasure(db, id, { acceptMissing, reason })
   if (!retried) {
     print(
-      'No deletion with this id is being erased; `deletions list erasing` shows those that are.',
+      'No deletion with this id is being erased. `deletions list erasing` shows those that are.',
     )
     return 1
   }
-  const lost = Object.entries(retried.accepted ?? {}).map(([table, files]) => `${table}: ${files}`)
-  print('The worker tries it again at once.')
+  const accepted = Object.entries(retried.accepted ?? {}).map(
+    ([table, files]) => `${table}: ${files}`,
+  )
+  print('The worker retries it now.')
   if (acceptMissing)
     print(
-      lost.length > 0
-        ? `It goes on without the files that are missing (${lost.join(', ')}), and stops again if more are.`
-        : 'No file of it was found missing, so there is no loss to accept.',
+      accepted.length > 0
+        ? `It continues without the missing files (${accepted.join(', ')}), and stops again if more are missing.`
+        : 'None of its files is missing, so there was nothing to accept.',
     )
   return 0
 }

@@ -1,17 +1,19 @@
 import type { Command } from '../command.ts'
-import { examine } from '../doctor/examine.ts'
+import { runChecks } from '../doctor/examine.ts'
 
 export const runDoctor: Command = async (_args, { env, print }) => {
-  const reports = await examine(env)
+  const reports = await runChecks(env)
   const width = Math.max(...reports.map(({ about }) => about.length))
   for (const { about, findings } of reports)
     for (const { grade, text, remedy } of findings) {
       print(`${grade.padEnd(7)}  ${about.padEnd(width)}  ${text}`)
       if (remedy !== undefined) print(`${' '.repeat(width + 11)}→ ${remedy}`)
     }
-  const unseen = reports.filter(({ findings }) => findings.length === 0)
-  if (unseen.length > 0)
-    print(`\nNot looked at, for want of the above: ${unseen.map(({ about }) => about).join(', ')}.`)
+  const skipped = reports.filter(({ findings }) => findings.length === 0)
+  if (skipped.length > 0)
+    print(
+      `\nSkipped because of the failures above: ${skipped.map(({ about }) => about).join(', ')}.`,
+    )
   const count = (grade: string) =>
     reports.flatMap(({ findings }) => findings).filter((finding) => finding.grade === grade).length
   print(`\nWrong: ${count('wrong')}, warnings: ${count('warning')}.`)

@@ -1,7 +1,7 @@
 import { verifyArchive } from '@lethe/archive'
 import type { Command } from '../command.ts'
 
-/** Holds a downloaded archive to itself; needs no database and no network. */
+/** Checks a downloaded archive against its own manifest; needs no database and no network. */
 export const verifyExport: Command = async ([file, ...more], { print }) => {
   if (!file || more.length > 0) {
     print('Usage: pnpm lethe export verify FILE')
@@ -13,12 +13,14 @@ export const verifyExport: Command = async ([file, ...more], { print }) => {
     throw error
   })
   if (!verified) {
-    print('There is no such file that can be read: name the ZIP that was downloaded.')
+    print('This file does not exist or cannot be read. Name the ZIP file that was downloaded.')
     return 2
   }
   const { faults, entries, madeAt } = verified
   if (faults.length === 0) {
-    print(`It is as it was made at ${madeAt}: ${entries} files and their manifest.`)
+    print(
+      `The archive is unchanged since it was made at ${madeAt}: ${entries} files and their manifest.`,
+    )
     return 0
   }
   for (const fault of faults) print(fault)

@@ -17,24 +17,24 @@ export const applyMigrations: Command = async (args, terminal) => {
   return markFolders(terminal)
 }
 
-/** Only folders that the environment names: a command that is run elsewhere must not make any. */
+/** Marks only folders that the environment names: a command run on another machine must not create any. */
 async function markFolders({ db, env, print }: Terminal): Promise<number> {
   const folders = openMarkedFolders(readFolders(env)).filter(({ variable }) =>
     optional(env, variable),
   )
   let code = 0
   for (const folder of folders) {
-    const state = await markFolder(db, folder, dataMap).catch(unlessMapIsAnother)
+    const state = await markFolder(db, folder, dataMap).catch(ignoreIncompleteMap)
     const line = state && folderLine(folder, state)
     if (!line) continue
     print(line)
-    // A folder that cannot be reached from here may be reached by the services.
+    // The services may reach a folder that this machine cannot.
     if (state.is !== 'unreachable') code = 1
   }
   return code
 }
 
-/** The people are those of another schema, with a map that the service alone knows: it marks the folder at its first start. */
-function unlessMapIsAnother(error: unknown): undefined {
+/** With people in another schema, only the service knows the data map: it marks the folder at its first start. */
+function ignoreIncompleteMap(error: unknown): undefined {
   if (!(error instanceof IncompleteDataMapError)) throw error
 }

@@ -3,7 +3,7 @@ import { formatMapProblem, IncompleteDataMapError, planLines, planPicture } from
 import type { Command } from '../command.ts'
 import { table } from '../table.ts'
 
-/** Shows what an erasure does, step by step, or what is missing in the data map so that it does nothing at all. */
+/** Shows what an erasure does, step by step, or what the data map lacks: without it nothing is erased. */
 export const showPlan: Command = async (args, { db, print }) => {
   if (args.some((argument) => argument !== '--json')) {
     print('Usage: pnpm lethe plan [--json]')
@@ -17,7 +17,10 @@ export const showPlan: Command = async (args, { db, print }) => {
     else {
       print(
         table(
-          lines.map(({ columns, because, ...line }) => ({ ...line, by: ways(columns, because) })),
+          lines.map(({ columns, because, ...line }) => ({
+            ...line,
+            by: describeLinks(columns, because),
+          })),
         ),
       )
       print(`\n\`\`\`mermaid\n${planPicture(plan)}\n\`\`\``)
@@ -31,7 +34,7 @@ export const showPlan: Command = async (args, { db, print }) => {
   }
 }
 
-function ways(columns: string[], because: string[]): string {
-  if (columns.length === 0) return 'whoever asked for it'
-  return columns.map((column, place) => `${column} → ${because[place] ?? because[0]}`).join('; ')
+function describeLinks(columns: string[], because: string[]): string {
+  if (columns.length === 0) return 'the person themselves'
+  return columns.map((column, index) => `${column} → ${because[index] ?? because[0]}`).join('; ')
 }

@@ -3,13 +3,13 @@ import type { Command } from '../command.ts'
 
 export const promoteUser: Command = async ([email], { db, print }) => {
   if (email === undefined) {
-    print('Whom? Give the address they signed up with: users promote EMAIL')
+    print('Give the address that the user signed up with: users promote EMAIL')
     return 2
   }
   if (!(await setRole(db, email, 'administrator'))) {
-    print('There is no active user with this address; give the one they signed up with.')
+    print('No active user has this address. Give the address that the user signed up with.')
     return 1
   }
-  print('This user is an administrator now, with the next request.')
+  print('This user is now an administrator, from the next request on.')
   return 0
 }

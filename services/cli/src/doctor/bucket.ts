@@ -5,7 +5,7 @@ import { type Finding, ok, warning, why, wrong } from './finding.ts'
 
 const CONTENT = Buffer.from('x')
 
-/** What the services do there is done once, with an object of its own that no service takes for an archive. */
+/** Does once what the services do, with an object of its own that no service mistakes for an archive. */
 export async function checkBucket(url: string): Promise<Finding[]> {
   const bucket = openBucket(url)
   const name = `.lethe-doctor-${randomUUID()}`
@@ -18,14 +18,18 @@ export async function checkBucket(url: string): Promise<Finding[]> {
     for await (const _ of bucket.list()) break
     step = 'removed from'
     const isGone = await bucket.removeOne(name)
-    return [isGone ? ok(`${shown(url)} can be written, read, listed and removed from`) : keeps(url)]
+    return [
+      isGone
+        ? ok(`${quoted(url)} can be written to, read, listed and removed from`)
+        : keepsVersions(url),
+    ]
   } catch (error) {
     await bucket.removeOne(name).catch(() => {})
-    return [wrong(`${shown(url)} cannot be ${step}${why(error)}`, remedyFor(error as S3Error))]
+    return [wrong(`${quoted(url)} cannot be ${step}${why(error)}`, remedyFor(error as S3Error))]
   }
 }
 
-const shown = (url: string) => JSON.stringify(url)
+const quoted = (url: string) => JSON.stringify(url)
 
 async function readBack(bucket: Bucket, name: string): Promise<void> {
   const stored = await bucket.open(name)
@@ -33,21 +37,21 @@ async function readBack(bucket: Bucket, name: string): Promise<void> {
   if (!read?.equals(CONTENT)) throw Object.assign(new Error(), { code: 'EDAMAGED' })
 }
 
-const keeps = (url: string) =>
+const keepsVersions = (url: string) =>
   warning(
-    `${shown(url)} keeps a version of what is removed, sealed, for as long as the bucket says`,
-    'suspend its versioning, or let a lifecycle rule remove noncurrent versions',
+    `${quoted(url)} keeps an encrypted version of every removed archive, as long as its versioning says`,
+    'suspend its versioning, or add a lifecycle rule that removes noncurrent versions',
   )
 
 type S3Error = Error & { $metadata?: { httpStatusCode?: number } }
 
-const unknown = ['CredentialsProviderError', 'InvalidAccessKeyId', 'SignatureDoesNotMatch']
+const credentialErrors = ['CredentialsProviderError', 'InvalidAccessKeyId', 'SignatureDoesNotMatch']
 
 function remedyFor({ name, $metadata }: S3Error): string {
-  if (name === 'NoSuchBucket') return 'make the bucket, or correct EXPORT_DIR'
-  if (unknown.includes(name))
+  if (name === 'NoSuchBucket') return 'create the bucket, or correct EXPORT_DIR'
+  if (credentialErrors.includes(name))
     return 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role'
   if ($metadata?.httpStatusCode === 403)
     return 'grant the rights that docs/operations.md lists under S3'
-  return 'see to it that the server answers, or correct endpoint and region in EXPORT_DIR'
+  return 'check that the server answers, or correct endpoint and region in EXPORT_DIR'
 }

@@ -15,16 +15,16 @@ import { checkKeyAndDatabase, checkKeyStrength } from './secret-key.ts'
 import type { Settings } from './settings.ts'
 import { checkSmtp } from './smtp.ts'
 
-/** What checks are given to look at: settings that can be read, and a database that answers. */
+/** The input of the checks: the settings that can be read, and a database that answers. */
 export interface Facts extends Settings {
   db: Db
 }
 
 export interface Check {
   about: string
-  /** Without all of these nothing can be looked at. */
+  /** The check is skipped unless all of these are available. */
   needs: (keyof Facts)[]
-  look(facts: Facts): Finding[] | Promise<Finding[]>
+  run(facts: Facts): Finding[] | Promise<Finding[]>
 }
 
 export const checks: Check[] = [
@@ -48,7 +48,7 @@ export const checks: Check[] = [
 function check<Need extends keyof Facts>(
   about: string,
   needs: Need[],
-  look: (facts: Pick<Facts, Need>) => Finding[] | Promise<Finding[]>,
+  run: (facts: Pick<Facts, Need>) => Finding[] | Promise<Finding[]>,
 ): Check {
-  return { about, needs, look }
+  return { about, needs, run }
 }

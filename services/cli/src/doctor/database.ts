@@ -1,9 +1,9 @@
 import { asUnusable, connect, DatabaseReadOnlyError, type Db, isUnavailable } from '@lethe/db'
 import { sql } from 'kysely'
 import { type Finding, ok, why, wrong } from './finding.ts'
-import { inTime } from './in-time.ts'
+import { withTimeout } from './with-timeout.ts'
 
-/** With `db`, to be destroyed, where it answers. */
+/** Returns `db` where the database answers; the caller must destroy it. */
 export async function openDatabase({
   databaseUrl,
 }: {
@@ -12,10 +12,10 @@ export async function openDatabase({
   if (databaseUrl === undefined) return { findings: [] }
   const db = connect(databaseUrl, { max: 5, statementTimeout: 4_000 })
   try {
-    return { db, findings: [await inTime(showVersion(db))] }
+    return { db, findings: [await withTimeout(showVersion(db))] }
   } catch (error) {
-    await inTime(db.destroy()).catch(() => {})
-    return { findings: [explain(error)] }
+    await withTimeout(db.destroy()).catch(() => {})
+    return { findings: [findingFor(error)] }
   }
 }
 
@@ -25,13 +25,13 @@ async function showVersion(db: Db): Promise<Finding> {
   return ok(`PostgreSQL ${rows[0]?.version} answers`)
 }
 
-function explain(error: unknown): Finding {
+function findingFor(error: unknown): Finding {
   const unusable = asUnusable(error)
   if (unusable) return wrong(unusable.what, unusable.remedy)
   if (error instanceof DatabaseReadOnlyError)
     return wrong(
       'is read-only',
-      'name the primary server in DATABASE_URL, or let it be written to again',
+      'name the primary server in DATABASE_URL, or allow writes on this one again',
     )
   const { code } = error as { code?: string }
   // SQLSTATE class 28: invalid authorization; 3D000: no such database.
@@ -40,8 +40,8 @@ function explain(error: unknown): Finding {
   if (code === '3D000')
     return wrong(
       'does not exist on this server',
-      'make it with createdb, or correct its name in DATABASE_URL',
+      'create it with createdb, or correct its name in DATABASE_URL',
     )
-  const what = isUnavailable(error) ? 'does not answer' : 'cannot be asked'
+  const what = isUnavailable(error) ? 'does not answer' : 'cannot be queried'
   return wrong(`${what}${why(error)}`, 'start it, or correct DATABASE_URL')
 }

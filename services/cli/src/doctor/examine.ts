@@ -1,40 +1,44 @@
 import { type Check, checks, type Facts } from './checks.ts'
 import { openDatabase } from './database.ts'
 import { type Finding, why, wrong } from './finding.ts'
-import { inTime } from './in-time.ts'
 import { readSettings } from './settings.ts'
+import { withTimeout } from './with-timeout.ts'
 
 export interface Report {
   about: string
-  /** None where it could not be looked at, for want of what another report finds wrong. */
+  /** Empty where the check was skipped because of a failure that another report names. */
   findings: Finding[]
 }
 
-/** Looks at all that can be looked at, side by side. Keeps nothing that it writes, and sends no mail. */
-export async function examine(env: NodeJS.ProcessEnv): Promise<Report[]> {
+/** Runs all checks whose input is available, in parallel. They keep nothing that they write, and send no mail. */
+export async function runChecks(env: NodeJS.ProcessEnv): Promise<Report[]> {
   const { settings, findings } = readSettings(env)
-  const { db, findings: database } = await openDatabase(settings)
+  const { db, findings: databaseFindings } = await openDatabase(settings)
   const facts: Partial<Facts> = db ? { ...settings, db } : settings
-  const reports = await Promise.all(checks.map((check) => report(check, facts)))
-  // Whoever hangs in it hung in a check before, and was told of.
-  await inTime(db?.destroy()).catch(() => {})
-  return [{ about: 'settings', findings }, { about: 'database', findings: database }, ...reports]
+  const reports = await Promise.all(checks.map((check) => runCheck(check, facts)))
+  // A query that still blocks this has made a check time out, and that check reported it.
+  await withTimeout(db?.destroy()).catch(() => {})
+  return [
+    { about: 'settings', findings },
+    { about: 'database', findings: databaseFindings },
+    ...reports,
+  ]
 }
 
-async function report({ about, needs, look }: Check, facts: Partial<Facts>): Promise<Report> {
+async function runCheck({ about, needs, run }: Check, facts: Partial<Facts>): Promise<Report> {
   if (!hasAll(facts, needs)) return { about, findings: [] }
   try {
-    return { about, findings: await inTime(look(facts)) }
+    return { about, findings: await withTimeout(run(facts)) }
   } catch (error) {
     const finding = wrong(
-      `could not be looked at${why(error)}`,
-      'try again; where it stays so, look at it by hand',
+      `could not be checked${why(error)}`,
+      'run doctor again; if this happens again, check it by hand',
     )
     return { about, findings: [finding] }
   }
 }
 
-/** All that this check asks for, at least: it is given no more to see. */
+/** Whether everything that a check needs is available. */
 function hasAll(facts: Partial<Facts>, needs: (keyof Facts)[]): facts is Facts {
   return needs.every((need) => Object.hasOwn(facts, need))
 }

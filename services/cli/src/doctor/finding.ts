@@ -1,8 +1,8 @@
 export interface Finding {
-  /** Something `wrong` makes the exit code 1; a `warning` does not. */
+  /** A finding with `wrong` makes the exit code 1; a `warning` does not. */
   grade: 'ok' | 'warning' | 'wrong'
   text: string
-  /** Something to do: a command or a setting. */
+  /** What to do about it: a command or a setting. */
   remedy?: string
 }
 
@@ -16,9 +16,9 @@ export const wrong = (text: string, remedy: string): Finding => {
   return { grade: 'wrong', text, remedy }
 }
 
-/** All that is shown of an error: the messages of servers quote names, addresses and what they were given. */
+/** The code or name of an error. Its message is not shown: servers quote names, addresses and their input in it. */
 export function why(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
-  const word = typeof code === 'string' ? code : name
-  return word === 'Error' ? '' : ` (${word})`
+  const label = typeof code === 'string' ? code : name
+  return label === 'Error' ? '' : ` (${label})`
 }

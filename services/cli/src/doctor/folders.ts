@@ -10,7 +10,7 @@ export const checkExportDir = ({ exportDir }: { exportDir: string }) =>
 export const checkUploadDir = ({ uploadDir }: { uploadDir: string }) =>
   checkFolder('UPLOAD_DIR', uploadDir)
 
-/** The rights of a folder do not say all, not to root at all: it is tried. */
+/** Writes a file, because the mode of a folder does not decide alone whether it is writable; root ignores it. */
 async function checkFolder(variable: string, folder: string): Promise<Finding[]> {
   const shown = JSON.stringify(folder)
   const found = await stat(folder).catch(() => undefined)
@@ -25,13 +25,13 @@ async function checkFolder(variable: string, folder: string): Promise<Finding[]>
       ),
     ]
   }
-  if (!found) return [ok(`${shown} is not there yet and can be made`)]
+  if (!found) return [ok(`${shown} does not exist yet and can be created`)]
   const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
   if (found.mode & 0o007)
-    return [wrong(`${shown} is open to everybody (mode ${mode})`, `chmod 700 ${shown}`)]
+    return [wrong(`${shown} is open to all users (mode ${mode})`, `chmod 700 ${shown}`)]
   if (found.mode & 0o070)
     return [warning(`${shown} is open to its group (mode ${mode})`, `chmod 700 ${shown}`)]
-  return [ok(`${shown} can be written, and is its owner's alone`)]
+  return [ok(`${shown} can be written, and only its owner has access`)]
 }
 
 async function tryFile(folder: string): Promise<void> {
@@ -43,10 +43,10 @@ async function tryFile(folder: string): Promise<void> {
   }
 }
 
-/** The services make their folders themselves, and theirs they shall be: only whether that can be done is tried. */
-async function tryFolder(above: string): Promise<void> {
-  if (await exists(above)) await rmdir(await mkdtemp(path.join(above, '.lethe-doctor-')))
-  else await tryFolder(path.dirname(above))
+/** Tests only whether the folder can be created: the services create it themselves, so that they own it. */
+async function tryFolder(parent: string): Promise<void> {
+  if (await exists(parent)) await rmdir(await mkdtemp(path.join(parent, '.lethe-doctor-')))
+  else await tryFolder(path.dirname(parent))
 }
 
 function exists(folder: string): Promise<boolean> {

@@ -3,23 +3,23 @@ import { sql } from 'kysely'
 import { ok, wrong } from './finding.ts'
 
 /**
- * Erasing a user looks through every table whose rows lead to the user's, and through those that lead to rows that
- * go with them: a foreign key without an index makes that a walk through the whole table, for each user.
+ * Erasing a user searches every table that references users, directly or through rows that are deleted with them. For a
+ * foreign key without an index, each of these searches reads the whole table.
  */
 export async function checkForeignKeys({ db }: { db: Db }) {
   const keys = await unindexedKeys(db)
-  if (keys.length === 0) return [ok('each that leads to users has an index')]
+  if (keys.length === 0) return [ok('every foreign key that leads to users has an index')]
   return keys.map(({ table, columns }) =>
     wrong(
-      `${table} (${columns}) leads to users and has no index: each erasure reads all of the table`,
+      `${table} (${columns}) leads to users and has no index: each erasure reads the whole table`,
       `psql "$DATABASE_URL" -c 'create index concurrently on ${table} (${columns})'`,
     ),
   )
 }
 
 /**
- * An index serves where its first columns are those of the key, in any order, and where it holds every row and can be
- * searched for equal values. Of a partitioned table the partitions are what is searched.
+ * An index is usable if its first columns are those of the key in any order, it covers every row, and it supports
+ * equality. For a partitioned table the search runs on the partitions.
  */
 async function unindexedKeys(db: Db): Promise<{ table: string; columns: string }[]> {
   const { rows } = await sql<{ table: string; columns: string }>`

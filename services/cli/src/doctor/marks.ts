@@ -4,7 +4,7 @@ import { type Db, pendingMigrations } from '@lethe/db'
 import { IncompleteDataMapError } from '@lethe/erasure'
 import { type Finding, ok, wrong } from './finding.ts'
 
-/** Whether the folders are those of this database: a process that finds another mark does not start. */
+/** Checks that the folders belong to this database: a process that finds another mark does not start. */
 export async function checkMarks({
   db,
   exportDir,
@@ -18,14 +18,14 @@ export async function checkMarks({
   const folders = openMarkedFolders({ exportDir, uploadDir })
   const findings = await Promise.all(
     folders.map(async (folder) => {
-      const state = await checkFolderMark(db, folder, dataMap).catch(unlessPlanIsTold)
+      const state = await checkFolderMark(db, folder, dataMap).catch(ignoreIncompleteMap)
       if (state === undefined) return []
       if (state.is === 'unmarked' && state.missing === 0)
-        return ok(`${folder.variable} has no mark yet; the first start makes it`)
+        return ok(`${folder.variable} has no mark yet; the first start of a service writes it`)
       const line = folderLine(folder, state)
       if (line === undefined) return ok(`${folder.variable} belongs to this database`)
-      // The check of the folder itself says why.
-      if (state.is === 'unreachable') return ok(`${folder.variable} could not be looked into`)
+      // The check of the folder reports the reason.
+      if (state.is === 'unreachable') return ok(`${folder.variable} could not be read`)
       const at = line.indexOf(': ')
       return wrong(line.slice(0, at), line.slice(at + 2))
     }),
@@ -33,7 +33,7 @@ export async function checkMarks({
   return findings.flat()
 }
 
-/** What the plan misses is a finding of its own. */
-function unlessPlanIsTold(error: unknown): undefined {
+/** The check of the plan reports an incomplete data map. */
+function ignoreIncompleteMap(error: unknown): undefined {
   if (!(error instanceof IncompleteDataMapError)) throw error
 }

@@ -2,15 +2,15 @@ import MimeNode from 'nodemailer/lib/mime-node'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import SMTPTransport from 'nodemailer/lib/smtp-transport'
 
-const WITHIN_MS = 4_000
+const SMTP_TIMEOUT_MS = 4_000
 
-/** What the server says to the sender, where that is not yes; the address itself stays out of it. */
-export class SenderRefused extends Error {
-  override name = 'SenderRefused'
+/** The server rejected the sender. The message omits the address. */
+export class SenderRejectedError extends Error {
+  override name = 'SenderRejectedError'
   readonly code: number
 
   constructor(code: number) {
-    super(`the sender was refused with ${code}`)
+    super(`the server rejected the sender with ${code}`)
     this.code = code
   }
 }
@@ -23,16 +23,17 @@ interface Offer {
 }
 
 /**
- * Goes as far as to `MAIL FROM`, and takes that back: no mail is sent. nodemailer has no such step; what it has for
- * log-ins of one's own may say anything to the server, so this one follows the real log-in under a name of its own.
+ * Sends `MAIL FROM` and then quits, so no mail is sent. nodemailer has no such step, but its custom log-ins may send any
+ * command: this one runs after the real log-in, as a custom method named SENDER.
  */
 export async function offerSender({ smtpUrl, name, address }: Offer): Promise<{ secure: boolean }> {
   const transport = new SMTPTransport({
-    ...{ url: smtpUrl, name },
-    dnsTimeout: WITHIN_MS,
-    connectionTimeout: WITHIN_MS,
-    greetingTimeout: WITHIN_MS,
-    socketTimeout: WITHIN_MS,
+    url: smtpUrl,
+    name,
+    dnsTimeout: SMTP_TIMEOUT_MS,
+    connectionTimeout: SMTP_TIMEOUT_MS,
+    greetingTimeout: SMTP_TIMEOUT_MS,
+    socketTimeout: SMTP_TIMEOUT_MS,
   })
   const { from } = new MimeNode().setEnvelope({ from: address, to: address }).getEnvelope()
   let reply = ''
@@ -46,7 +47,7 @@ export async function offerSender({ smtpUrl, name, address }: Offer): Promise<{ 
     },
   })
   const broken = Promise.withResolvers<never>()
-  // Heard by nobody once all is done.
+  // A rejection after the last step must not be an unhandled one.
   broken.promise.catch(() => {})
   connection.on('error', broken.reject)
   connection.on('end', () => broken.reject(new Error('the server ended the connection')))
@@ -58,10 +59,10 @@ export async function offerSender({ smtpUrl, name, address }: Offer): Promise<{ 
   try {
     await step((done) => connection.connect(done))
     const auth = transport.getAuth({})
-    // As for mails: without AUTH on offer there is no log-in.
+    // As when mails are sent: log in only where the server offers AUTH.
     if (auth && connection.allowsAuth) await step((done) => connection.login(auth, done))
     await step((done) => connection.login({ method: 'SENDER' }, done))
-    if (!reply.startsWith('2')) throw new SenderRefused(Number.parseInt(reply, 10))
+    if (!reply.startsWith('2')) throw new SenderRejectedError(Number.parseInt(reply, 10))
     const { secure } = connection
     connection.quit()
     return { secure }

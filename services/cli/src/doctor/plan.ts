@@ -3,18 +3,18 @@ import { type Db, pendingMigrations } from '@lethe/db'
 import { formatMapProblem, IncompleteDataMapError } from '@lethe/erasure'
 import { type Finding, ok, wrong } from './finding.ts'
 
-/** What the worker does at its start, and refuses to start without. */
+/** Makes the plan as the worker does at its start; the worker does not start without one. */
 export async function checkPlan({ db }: { db: Db }): Promise<Finding[]> {
   if ((await pendingMigrations(db)).length > 0) return []
   try {
     const { steps } = await planErasure(db)
-    return [ok(`an erasure has ${steps.length} steps, and no table of a person is left out`)]
+    return [ok(`an erasure has ${steps.length} steps and covers every table with data of a person`)]
   } catch (error) {
     if (!(error instanceof IncompleteDataMapError)) throw error
     return error.faults.map((fault) =>
       wrong(
         formatMapProblem(fault),
-        'decide it in the data map, or change the database: docs/data-map.md',
+        'add a decision to the data map, or change the database (docs/data-map.md)',
       ),
     )
   }

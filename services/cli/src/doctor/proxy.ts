@@ -1,6 +1,6 @@
 import { type Finding, ok, warning } from './finding.ts'
 
-/** The API speaks plain HTTP, so where links are `https:` a proxy stands in front of it, and every request comes from there. */
+/** The API speaks plain HTTP. With an `https:` PUBLIC_URL every request therefore arrives through a proxy. */
 export function checkProxy({
   publicUrl,
   trustProxy,
@@ -9,7 +9,7 @@ export function checkProxy({
   trustProxy: string[]
 }): Finding[] {
   if (!publicUrl.startsWith('https:')) return [ok('no proxy is needed for plain http:')]
-  if (trustProxy.length > 0) return [ok(`X-Forwarded-* is believed of ${trustProxy.join(', ')}`)]
+  if (trustProxy.length > 0) return [ok(`X-Forwarded-* is trusted from ${trustProxy.join(', ')}`)]
   return [
     warning(
       'is empty, and PUBLIC_URL is https: all callers share the address of the proxy, and its rate limits',

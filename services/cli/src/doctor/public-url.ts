@@ -10,7 +10,7 @@ export function checkPublicUrl({
   if (!production || publicUrl.startsWith('https:')) return [ok(publicUrl)]
   return [
     warning(
-      `${publicUrl}: links and cookies travel unprotected, even where TLS ends in front`,
+      `${publicUrl}: links and cookies are sent unprotected, even where a proxy terminates TLS`,
       'set PUBLIC_URL to https://…',
     ),
   ]

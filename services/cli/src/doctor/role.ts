@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { type Finding, ok, warning, wrong } from './finding.ts'
 import { rightsByTable } from './rights.ts'
 
-/** What the role of DATABASE_URL may do, and too much of it. */
+/** Checks that the role of DATABASE_URL has every right it needs, and no dangerous ones. */
 export async function checkRole({ db }: { db: Db }): Promise<Finding[]> {
   if ((await pendingMigrations(db)).length > 0) return []
   const missing = await missingRights(db)
@@ -25,8 +25,8 @@ export async function checkRole({ db }: { db: Db }): Promise<Finding[]> {
     ...(facts?.superuser
       ? [
           warning(
-            'is a superuser: row-level security, rights and ownership do not hold it back',
-            'make an ordinary role that owns the database, and name that one in DATABASE_URL',
+            'is a superuser: row-level security, rights and ownership do not restrict it',
+            'create an ordinary role that owns the database, and name it in DATABASE_URL',
           ),
         ]
       : []),
@@ -49,7 +49,7 @@ interface MissingRights {
   rights: string
 }
 
-/** Looked up in the catalog: a table that is not there (`migrate --without-users`) has no rights to miss. */
+/** Reads the catalog, so that a table that does not exist (`migrate --without-users`) is not reported. */
 async function missingRights(db: Db): Promise<MissingRights[]> {
   const { rows } = await sql<MissingRights>`
     with wanted as (
@@ -68,7 +68,7 @@ async function missingRights(db: Db): Promise<MissingRights[]> {
   return rows
 }
 
-/** A person comes and goes, in a transaction that is never committed. */
+/** Inserts and deletes a user in a transaction that is rolled back. */
 async function writeAndRollBack(db: Db): Promise<void> {
   const transaction = await db.startTransaction().execute()
   try {

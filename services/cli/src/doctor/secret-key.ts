@@ -3,18 +3,18 @@ import { deriveKeys, matchesSecretKey } from '@lethe/lifecycle'
 import { sql } from 'kysely'
 import { type Finding, ok, wrong } from './finding.ts'
 
-const makeAnother =
-  "openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' – before there are accounts: what one key has sealed no other opens"
+const newKeyCommand =
+  "openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' – but only while there are no accounts: no other key can open what this one has sealed"
 
 export function checkKeyStrength({ secretKey }: { secretKey: Buffer }): Finding[] {
   const weakness = weaknessOf(secretKey)
-  if (weakness === undefined) return [ok('nothing speaks against its being random')]
-  return [wrong(`is weak: ${weakness}`, makeAnother)]
+  if (weakness === undefined) return [ok('it shows no sign of being guessable')]
+  return [wrong(`is weak: ${weakness}`, newKeyCommand)]
 }
 
 /**
- * What 32 random bytes show less than once in a million keys, as base64url or as hexadecimal digits. Whoever passes
- * may still have a guessable key: no look at a key proves that it is random.
+ * Detects patterns that fewer than one in a million random 32-byte keys show, as base64url or hexadecimal digits. A key
+ * that passes may still be guessable: no check can prove that a key is random.
  */
 export function weaknessOf(key: Buffer): string | undefined {
   const text = key.toString('base64url')
@@ -26,16 +26,16 @@ export function weaknessOf(key: Buffer): string | undefined {
   return undefined
 }
 
-/** Only looks, where the services would note their key in a database that knows none yet. */
+/** Reads only: unlike the services it does not record the key in a database that has none yet. */
 export async function checkKeyAndDatabase({ db, secretKey }: { db: Db; secretKey: Buffer }) {
   const { rows } =
     await sql`select where to_regclass('public.secret_key_check') is not null`.execute(db)
   if (rows.length === 0 || (await matchesSecretKey(db, deriveKeys(secretKey))))
-    return [ok('the database was set up with no other')]
+    return [ok('the database was not set up with a different key')]
   return [
     wrong(
-      'it is not the one that this database was set up with',
-      'set SECRET_KEY to that one; no process works with another',
+      'this database was set up with a different key',
+      'set SECRET_KEY to the key of that setup; no service starts with a different one',
     ),
   ]
 }

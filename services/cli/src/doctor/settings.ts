@@ -24,7 +24,7 @@ import { type Finding, ok, wrong } from './finding.ts'
 
 type Env = NodeJS.ProcessEnv
 
-/** What the API and the worker read, each by itself: one wrong value does not hide another. */
+/** The settings of the API and the worker. Each is read separately, so that one wrong value does not hide another. */
 const readers = {
   publicUrl,
   databaseUrl: (env: Env) => requiredUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
@@ -54,10 +54,10 @@ export type Settings = {
   [Name in keyof typeof readers]: ReturnType<(typeof readers)[Name]>
 }
 
-/** Those that can be read, and a finding for each that cannot. */
+/** Returns the settings that can be read, and a finding for each that cannot. */
 export function readSettings(env: Env): { settings: Partial<Settings>; findings: Finding[] } {
   const settings: Record<string, unknown> = {}
-  // PUBLIC_URL falls back on PORT: what is wrong with that is said once.
+  // PUBLIC_URL defaults to PORT, so a wrong PORT fails twice: report it once.
   const messages = new Set<string>()
   for (const [name, read] of Object.entries(readers))
     try {
@@ -69,7 +69,7 @@ export function readSettings(env: Env): { settings: Partial<Settings>; findings:
   const findings = [...messages].map((message) =>
     wrong(message, `set ${message.split(' ')[0]} for the API, the worker and this command alike`),
   )
-  if (findings.length === 0) findings.push(ok('all can be read'))
+  if (findings.length === 0) findings.push(ok('every setting can be read'))
   const { eraseAtOnceFloor: floor, eraseAtOnceShare: share } = settings as Partial<Settings>
   if (floor !== undefined && share !== undefined)
     findings.push(ok(describeLimits({ floor, share })))

@@ -1,7 +1,7 @@
 import { ehloName, isPublicEhloName, type Sender } from '@lethe/config'
 import type { NodemailerError } from 'nodemailer'
 import { type Finding, ok, warning, why, wrong } from './finding.ts'
-import { offerSender, SenderRefused } from './offer-sender.ts'
+import { offerSender, SenderRejectedError } from './offer-sender.ts'
 
 interface Needs {
   smtpUrl: string
@@ -17,32 +17,29 @@ export async function checkSmtp(needs: Needs): Promise<Finding[]> {
     const { secure } = await offerSender({ smtpUrl, name, address: mailFrom.address })
     return [
       secure || !production
-        ? ok(`takes mail from MAIL_FROM, ${secure ? 'over TLS' : 'without TLS'}`)
+        ? ok(`accepts mail from MAIL_FROM, ${secure ? 'over TLS' : 'without TLS'}`)
         : warning(
-            'takes mail from MAIL_FROM, but without TLS: mails travel unprotected',
-            'let the server offer STARTTLS, or name one in SMTP_URL that takes smtps:',
+            'accepts mail from MAIL_FROM, but without TLS: mails are sent unprotected',
+            'enable STARTTLS on the server, or name one that accepts smtps: in SMTP_URL',
           ),
       ...(production && !isPublicEhloName(name)
-        ? [warning(`is greeted with EHLO ${name}: many relays hang up on such a name`, nameUs)]
+        ? [warning(`is greeted with EHLO ${name}: many relays reject such a name`, ehloRemedy)]
         : []),
     ]
   } catch (error) {
-    return [explain(error, name)]
+    return [findingFor(error, name)]
   }
 }
 
-const nameUs = 'set PUBLIC_URL to the public address, or add ?name=HOST to SMTP_URL'
+const ehloRemedy = 'set PUBLIC_URL to the public address, or add ?name=HOST to SMTP_URL'
 
-function explain(error: unknown, name: string): Finding {
-  if (error instanceof SenderRefused)
+function findingFor(error: unknown, name: string): Finding {
+  if (error instanceof SenderRejectedError)
     return error.code === 530
-      ? wrong(
-          'takes mail from nobody who does not log in (530)',
-          'put user and password in SMTP_URL',
-        )
+      ? wrong('accepts mail only after a log-in (530)', 'put user and password in SMTP_URL')
       : wrong(
-          `refuses the address of MAIL_FROM as sender (${error.code})`,
-          'set MAIL_FROM to an address that this server sends for',
+          `rejects the address of MAIL_FROM as sender (${error.code})`,
+          'set MAIL_FROM to an address that this server sends mail for',
         )
   const { code, command, originalCode, responseCode } = error as NodemailerError
   if (code === 'EAUTH')
@@ -51,11 +48,11 @@ function explain(error: unknown, name: string): Finding {
       'correct user and password in SMTP_URL',
     )
   if (responseCode !== undefined && /^(EHLO|HELO)$/.test(command ?? ''))
-    return wrong(`refuses the greeting EHLO ${name} (${responseCode})`, nameUs)
+    return wrong(`rejects the greeting EHLO ${name} (${responseCode})`, ehloRemedy)
   if (responseCode !== undefined)
-    return wrong(`refuses us (${responseCode})`, 'ask whoever runs it to let this machine in')
+    return wrong(`rejects this machine (${responseCode})`, 'ask its operator to allow this machine')
   return wrong(
-    `does not answer as it should${originalCode ? ` (${originalCode})` : why(error)}`,
+    `does not answer as an SMTP server should${originalCode ? ` (${originalCode})` : why(error)}`,
     'start it, or correct SMTP_URL',
   )
 }

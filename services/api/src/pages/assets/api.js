@@ -1,17 +1,17 @@
 // @ts-check
 
 /**
- * What came of a request: `status` is 0 where no answer came; `code` is the last part of a problem's type.
+ * The result of a request: `status` is 0 where no answer came; `code` is the last part of a problem's type.
  * @typedef {{ status: number, code: string, body: any, retryAfter: number }} Reply
  */
 
-/** The secret of the link. It stays in the fragment, which no browser sends; only `post` sends it on. */
+/** The token of the link. It stays in the fragment, which browsers do not send; only `post` sends it. */
 export function linkToken() {
   return new URLSearchParams(location.hash.slice(1)).get('token') ?? ''
 }
 
 /**
- * The answer's JSON, or a Blob where it is something else. Never throws.
+ * Sends a POST. Returns the answer's JSON, or a Blob for any other type. Never throws.
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @returns {Promise<Reply>}
@@ -38,16 +38,16 @@ export async function post(path, body) {
 }
 
 /**
- * Why it did not work and what to do, in one or two sentences.
+ * Says why a request failed and what to do next.
  * @param {Reply} reply
  */
 export function reasonOf({ status, retryAfter }) {
   if (status === 0)
-    return 'The service could not be reached. Check your connection, and try again: trying twice does no harm.'
+    return 'The service could not be reached. Check your connection and try again. It is safe to try twice.'
   if (status === 429)
-    return `Too many requests have come from your network. Wait ${seconds(retryAfter)}, and try again.`
-  if (status >= 500) return 'The service cannot work at the moment. Try again in a minute.'
-  return 'The service did not accept this. Reload the page, and try again.'
+    return `Too many requests have come from your network. Wait ${seconds(retryAfter)} and try again.`
+  if (status >= 500) return 'The service is not available right now. Try again in a minute.'
+  return 'The service did not accept this. Reload the page and try again.'
 }
 
 /** @param {number} count */

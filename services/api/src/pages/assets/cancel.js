@@ -4,7 +4,7 @@ import { lookUp } from './link.js'
 import { all, busy, one, show, start } from './view.js'
 import { moment, until } from './words.js'
 
-/** What is shown of a deletion that cannot be cancelled any more. @type {Record<string, string>} */
+/** The section for a deletion that can no longer be cancelled. @type {Record<string, string>} */
 const over = { cancelled: 'already-cancelled', erasing: 'erasing', erased: 'erased' }
 
 async function load() {

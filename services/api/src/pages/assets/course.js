@@ -9,7 +9,7 @@ import { fetched, moment, size, until } from './words.js'
  * @typedef {'done' | 'now' | 'ahead' | 'stopped'} Stage
  */
 
-/** The word that a screen reader reads for what the eye sees in the mark. @type {Record<Stage, string>} */
+/** Screen readers read this word in place of the visual mark. @type {Record<Stage, string>} */
 const stages = { done: 'Done', now: 'Under way', ahead: 'Still to come', stopped: 'Stopped' }
 
 /**
@@ -20,7 +20,7 @@ const stages = { done: 'Done', now: 'Under way', ahead: 'Still to come', stopped
 export function course(deletion) {
   const { requestedAt, export: archive } = deletion
   return [
-    step('done', 'Deletion asked for', moment(requestedAt)),
+    step('done', 'Deletion requested', moment(requestedAt)),
     ...(archive ? [archiveStep(archive)] : []),
     lastStep(deletion),
   ]
@@ -33,27 +33,23 @@ function archiveStep({ status, bytes, expiresAt, downloads = 0, downloadedAt }) 
       return step(
         'done',
         `Archive of your data ready${bytes ? ` (${size(bytes)})` : ''}`,
-        'Its link came in a mail of its own',
-        ...(expiresAt ? [', and works until ', moment(expiresAt)] : []),
-        '. Fetched: ',
+        'We sent you its link in a separate mail',
+        ...(expiresAt ? ['. It works until ', moment(expiresAt)] : []),
+        '. Downloaded: ',
         fetched(downloads, downloadedAt),
       )
     case 'pending':
-      return step(
-        'now',
-        'Archive of your data',
-        'It is being made; a mail will bring you its link.',
-      )
+      return step('now', 'Archive of your data', 'We are making it, and will mail you its link.')
     case 'failed':
-      return step('stopped', 'Archive of your data', 'It could not be made. We are sorry.')
+      return step('stopped', 'Archive of your data', 'We are sorry: we could not make it.')
     case 'withdrawn':
       return step(
         'stopped',
         'Archive of your data',
-        'Withdrawn with the deletion, or destroyed by whoever had its link.',
+        'It was withdrawn when the deletion was cancelled, or destroyed with its link.',
       )
     default:
-      return step('done', 'Archive of your data', 'Its time is over, and it has been removed.')
+      return step('done', 'Archive of your data', 'It expired, and we have removed it.')
   }
 }
 

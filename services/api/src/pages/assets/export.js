@@ -4,7 +4,7 @@ import { lookUp } from './link.js'
 import { busy, one, show, start } from './view.js'
 import { fetched, moment, size } from './words.js'
 
-// The cookie that opens the archive lives for a day, and no longer than the archive.
+// The download cookie lasts a day, but not longer than the archive. Renew it an hour earlier.
 const OPEN_FOR_MS = 23 * 3_600_000
 let openUntil = 0
 
@@ -31,7 +31,7 @@ async function load() {
   })
 }
 
-/** It cannot be undone: asked for twice. */
+/** Asks twice, because it cannot be undone. */
 async function destroyArchive() {
   if (destroy.dataset.destroy !== 'sure') {
     destroy.dataset.destroy = 'sure'
@@ -46,7 +46,7 @@ async function destroyArchive() {
   else destroyNotice.textContent = reasonOf(reply)
 }
 
-/** Whoever comes back after a while is let in anew, before the browser asks for the file. @param {Event} event */
+/** Renews an expired cookie before the browser downloads the file. @param {Event} event */
 async function reopen(event) {
   if (Date.now() < openUntil) return
   event.preventDefault()
@@ -65,9 +65,9 @@ async function fetchPasswords() {
   if (reply.status === 200) {
     save(reply.body, 'saved-passwords.csv')
     password.value = ''
-    notice.textContent = 'The file with your passwords is in your downloads.'
+    notice.textContent = 'Done. The file with your passwords is in your downloads.'
   } else if (isWrong(reply)) {
-    notice.textContent = 'That is not the password of this account. Check it, and try again.'
+    notice.textContent = 'That is not the password of this account. Check it and try again.'
     password.setAttribute('aria-invalid', 'true')
     password.select()
   } else if (reply.status === 409 || reply.status === 410) {
@@ -78,7 +78,7 @@ async function fetchPasswords() {
   } else notice.textContent = reasonOf(reply)
 }
 
-/** No account has a password that is too short or too long to be asked about. @param {import('./api.js').Reply} reply */
+/** A password that the API rejects as malformed is not this account's password either. @param {import('./api.js').Reply} reply */
 function isWrong({ status, code }) {
   return status === 400 || status === 401 || code === 'wrong-password'
 }

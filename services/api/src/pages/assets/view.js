@@ -3,7 +3,7 @@
 /** @typedef {string | Node | Node[]} Fact */
 
 /**
- * Shows one section of the page with these facts in it, names the page after its heading, and takes the reader there.
+ * Shows one section of the page with these facts, sets the page's title to its heading, and focuses the heading.
  * @param {string} state
  * @param {Record<string, Fact>} facts
  */
@@ -22,7 +22,7 @@ export function show(state, facts = {}) {
 }
 
 /**
- * Puts facts into the places that are named after them.
+ * Puts each fact into the elements that `data-fact` names after it.
  * @param {ParentNode} root
  * @param {Record<string, Fact>} facts
  */
@@ -33,7 +33,7 @@ export function fill(root, facts) {
 }
 
 /**
- * Runs a press of this button, one at a time. It stays in reach of the keyboard meanwhile: a disabled one would lose the focus.
+ * Runs the action of this button, one at a time. Uses `aria-disabled`, because a disabled button would lose the focus.
  * @param {HTMLElement} button
  * @param {() => Promise<void>} act
  */
@@ -48,7 +48,7 @@ export async function busy(button, act) {
 }
 
 /**
- * Looks the link up now, when "try again" is pressed, and when another link is opened over this one.
+ * Looks the link up now, on "try again", and when another link is opened in the same tab.
  * @param {() => Promise<void>} load
  */
 export async function start(load) {

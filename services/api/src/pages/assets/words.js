@@ -7,7 +7,7 @@ const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always' })
 const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
 
 /**
- * A moment twice: as the person's own calendar and clock have it, and in UTC, as the mails say it.
+ * A time twice: in the person's own calendar and time zone, and in UTC as in the mails.
  * @param {string} iso
  */
 export function moment(iso) {
@@ -25,7 +25,7 @@ export function moment(iso) {
 }
 
 /**
- * "in 26 days", "in 5 hours", "at any moment": rounded down, so that nobody is promised time they do not have.
+ * "in 26 days", "in 5 hours", "at any moment": rounded down, so that the page never promises more time than there is.
  * @param {string} iso
  */
 export function until(iso, now = Date.now()) {
@@ -51,7 +51,7 @@ export function size(bytes) {
 }
 
 /**
- * How often something was fetched, and when last: whoever sees a number that is not theirs knows that somebody else was here.
+ * How often the archive was downloaded, and when last. A person who sees an unexpected number knows that another one has the link.
  * @param {number} downloads
  * @param {string | null | undefined} last
  */
