@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { cancelDeletionByPassword } from '../src/index.ts'
 import { createTestContext, password, type TestContext } from '../testing/index.ts'
 
-t.test('a cancel gives back exactly what was there, and the old sessions stay dead', async (t) => {
+t.test('a cancel restores exactly what was there, and old sessions stay ended', async (t) => {
   const f = await setup(t)
   const ada = await f.person()
   const before = await f.db.selectFrom('users').selectAll().execute()
@@ -33,7 +33,7 @@ t.test('a cancel gives back exactly what was there, and the old sessions stay de
   await t.resolves(f.logIn(ada.user.email))
 })
 
-t.test('whoever lost the mail cancels with the password', async (t) => {
+t.test('a person who lost the mail cancels with the password', async (t) => {
   const f = await setup(t)
   const ada = await f.person()
   const { email } = ada.user

@@ -23,7 +23,7 @@ import { createTestContext } from '../testing/index.ts'
 const limits = { floor: 3, share: 0.5 }
 const strict = { floor: 3, share: 0.2 }
 
-t.test('both bounds are needed, and to reach them is not to exceed them', async (t) => {
+t.test('trips only when both limits are exceeded, not when they are reached', async (t) => {
   for (const [due, users, stops] of [
     [4, 9, false], // The floor alone.
     [4, 8, false], // The floor, and just the share.
@@ -41,7 +41,7 @@ t.test('both bounds are needed, and to reach them is not to exceed them', async 
   }
 })
 
-t.test('a share of nothing leaves the floor alone to decide, one of all lets all go', async (t) => {
+t.test('a share of 0 leaves only the floor, and a share of 1 turns the breaker off', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 10)
   await makeDue(db, 10)
@@ -51,7 +51,7 @@ t.test('a share of nothing leaves the floor alone to decide, one of all lets all
 })
 
 t.test(
-  'records a trip once, and tells one worker of it, however many see it at once',
+  'records a trip once and returns it to one worker, however many check at once',
   async (t) => {
     const { db } = await testDb(t)
     await insertDeletions(db, 8)
@@ -63,7 +63,7 @@ t.test(
   },
 )
 
-t.test('a job that was lent before claims nothing, tripped or not yet', async (t) => {
+t.test('a job that was dispatched before claims nothing, tripped or not', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 8)
   await makeDue(db, 2)
@@ -77,7 +77,7 @@ t.test('a job that was lent before claims nothing, tripped or not yet', async (t
   t.equal(rows.length, 2, 'and the rows are as they were')
 })
 
-t.test('what was claimed before is finished, tripped or not', async (t) => {
+t.test('claimed deletions are completed, tripped or not', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 8)
   await makeDue(db, 2)
@@ -89,7 +89,7 @@ t.test('what was claimed before is finished, tripped or not', async (t) => {
   t.strictSame(await statuses(db), { erased: 4, pending: 4 })
 })
 
-t.test('a trickle within an hour is stopped as a flood is', async (t) => {
+t.test('a trickle within an hour trips the breaker like a flood', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 10)
   const erased = async () => {
@@ -119,7 +119,7 @@ t.test('claims of another hour do not count', async (t) => {
   }
 })
 
-t.test('once tripped it stays so, though fewer are due', async (t) => {
+t.test('a tripped breaker stays tripped, even if fewer deletions are due', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 8)
   await makeDue(db, 6)
@@ -131,7 +131,7 @@ t.test('once tripped it stays so, though fewer are due', async (t) => {
   t.match(await readHeldDeletions(db), [{ held: 1, since: 0 }])
 })
 
-t.test('a release takes the number that is held, and covers those alone', async (t) => {
+t.test('a release requires the held number, and covers only those deletions', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 12)
   await makeDue(db, 7)
@@ -156,7 +156,7 @@ t.test('a release takes the number that is held, and covers those alone', async 
   t.match(await readHeldDeletions(db), [{ held: 2 }])
 })
 
-t.test('of two operators at once one releases', async (t) => {
+t.test('of two concurrent releases, one succeeds', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 8)
   await makeDue(db, 8)
@@ -167,19 +167,21 @@ t.test('of two operators at once one releases', async (t) => {
   t.equal(rows.length, 4)
 })
 
-t.test('the date of a released deletion stays what it was when they looked', async (t) => {
-  const { db } = await testDb(t)
-  await insertDeletions(db, 8)
-  await makeDue(db, 8)
-  await trip(db, limits)
-  await release(db, 4)
-  const moving = sql`update public.deletions set erase_after = now() + interval '1 second'`.execute(
-    db,
-  )
-  await t.rejects(moving, /deletions_released_when_due/)
-})
+t.test(
+  'a release does not cover a deletion whose date changed after the operator looked',
+  async (t) => {
+    const { db } = await testDb(t)
+    await insertDeletions(db, 8)
+    await makeDue(db, 8)
+    await trip(db, limits)
+    await release(db, 4)
+    const moving =
+      sql`update public.deletions set erase_after = now() + interval '1 second'`.execute(db)
+    await t.rejects(moving, /deletions_released_when_due/)
+  },
+)
 
-t.test('what was claimed before a release does not count after it', async (t) => {
+t.test('claims before a release do not count after it', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 7)
   await makeDue(db, 3)
@@ -194,65 +196,68 @@ t.test('what was claimed before a release does not count after it', async (t) =>
   t.equal(await trip(db, limits), undefined, 'nor does what was released')
 })
 
+t.test('a corrected clock leaves nothing to release, and no gap', async (t) => {
+  const { db } = await testDb(t)
+  await insertDeletions(db, 7)
+  await makeDue(db, 7)
+  await trip(db, limits)
+  await sql`update public.deletions set erase_after = now() + interval '26 days'`.execute(db)
+  await sql`update public.breaker_trips set tripped_at = now() + interval '27 days',
+      held_until = now() + interval '27 days'`.execute(db)
+  t.match(await readHeldDeletions(db), [{ held: 0, since: 0 }])
+  t.equal(await release(db, 0), 0)
+  t.strictSame(await readHeldDeletions(db), [])
+
+  await sql`update public.breaker_trips set released_at = now() + interval '27 days'`.execute(db)
+  await makeDue(db, 3)
+  t.equal((await claim(db)).length, 3)
+  await makeDue(db, 1)
+  t.match(await trip(db, limits), { atOnce: 4 }, 'what is claimed since counts')
+})
+
 t.test(
-  'a clock that was wrong and is right again leaves nothing to release, and no gap',
+  'a person whose deletion is held can cancel, and is not released for the next time',
   async (t) => {
     const { db } = await testDb(t)
-    await insertDeletions(db, 7)
-    await makeDue(db, 7)
-    await trip(db, limits)
-    await sql`update public.deletions set erase_after = now() + interval '26 days'`.execute(db)
-    await sql`update public.breaker_trips set tripped_at = now() + interval '27 days',
-      held_until = now() + interval '27 days'`.execute(db)
-    t.match(await readHeldDeletions(db), [{ held: 0, since: 0 }])
+    const f = await createTestContext(db, 'PT0S')
+    const ada = await f.person('ada@example.com')
+    const { id } = await f.request(ada)
+    await f.publishArchive(id)
+    await trip(db, { floor: 0, share: 0 })
+    t.strictSame(await claim(db), [])
+    await cancelDeletionByToken(db, await f.cancelToken(id))
+    t.match(await readHeldDeletions(db), [{ held: 0 }])
+    await f.request(await f.logIn('ada@example.com'))
     t.equal(await release(db, 0), 0)
-    t.strictSame(await readHeldDeletions(db), [])
-
-    await sql`update public.breaker_trips set released_at = now() + interval '27 days'`.execute(db)
-    await makeDue(db, 3)
-    t.equal((await claim(db)).length, 3)
-    await makeDue(db, 1)
-    t.match(await trip(db, limits), { atOnce: 4 }, 'what is claimed since counts')
+    t.match(await db.selectFrom('deletions').select('released_at').execute(), [
+      { released_at: null },
+      { released_at: null },
+    ])
   },
 )
 
-t.test('a person who is held back can cancel, and is not released for the next time', async (t) => {
-  const { db } = await testDb(t)
-  const f = await createTestContext(db, 'PT0S')
-  const ada = await f.person('ada@example.com')
-  const { id } = await f.request(ada)
-  await f.publishArchive(id)
-  await trip(db, { floor: 0, share: 0 })
-  t.strictSame(await claim(db), [])
-  await cancelDeletionByToken(db, await f.cancelToken(id))
-  t.match(await readHeldDeletions(db), [{ held: 0 }])
-  await f.request(await f.logIn('ada@example.com'))
-  t.equal(await release(db, 0), 0)
-  t.match(await db.selectFrom('deletions').select('released_at').execute(), [
-    { released_at: null },
-    { released_at: null },
-  ])
-})
-
-t.test('a bad UPDATE after any statement lets nobody through whom it made due', async (t) => {
-  const { db } = await testDb(t)
-  await insertDeletions(db, 8)
-  await makeDue(db, 2)
-  const lease = randomUUID()
-  await sql`update public.deletions set lease = ${lease}`.execute(db)
-  const disturbed = db.withPlugin({
-    transformQuery: ({ node }) => node,
-    async transformResult({ result }) {
-      await makeDue(db, 8)
-      return result
-    },
-  })
-  await claimDeletions(disturbed, lease, limits)
-  t.strictSame(await statuses(db), { erasing: 2, pending: 6 })
-})
+t.test(
+  'after any statement, a bad `UPDATE` lets no erasure through that it made due',
+  async (t) => {
+    const { db } = await testDb(t)
+    await insertDeletions(db, 8)
+    await makeDue(db, 2)
+    const lease = randomUUID()
+    await sql`update public.deletions set lease = ${lease}`.execute(db)
+    const disturbed = db.withPlugin({
+      transformQuery: ({ node }) => node,
+      async transformResult({ result }) {
+        await makeDue(db, 8)
+        return result
+      },
+    })
+    await claimDeletions(disturbed, lease, limits)
+    t.strictSame(await statuses(db), { erasing: 2, pending: 6 })
+  },
+)
 
 t.test(
-  'whatever comes due beside any number of claims and trips, as many are claimed as the limits allow',
+  'concurrent due dates, claims and trips never lead to more claims than the limits allow',
   async (t) => {
     const { db } = await testDb(t)
     await insertDeletions(db, 60)
@@ -282,7 +287,7 @@ t.test(
   },
 )
 
-t.test('lets the oldest requests go on, and holds the rest', async (t) => {
+t.test('passes the oldest requests and holds the rest', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 9)
   await makeDue(db, 9)
@@ -296,7 +301,7 @@ t.test('lets the oldest requests go on, and holds the rest', async (t) => {
 })
 
 t.test(
-  'a claim under way as the breaker trips is counted, and nobody passes in its place',
+  'a claim that runs while the breaker trips counts, and no other deletion passes in its place',
   async (t) => {
     const { db } = await testDb(t)
     await insertDeletions(db, 8)
@@ -314,7 +319,7 @@ t.test(
 )
 
 t.test(
-  'what comes due after a trip goes on an hour later, unless it is too much as well',
+  'deletions that come due an hour after a trip continue, unless they exceed the limits too',
   async (t) => {
     const { db } = await testDb(t)
     await insertDeletions(db, 20)
@@ -339,7 +344,7 @@ t.test(
   },
 )
 
-t.test('counts and holds deletions of new accounts apart', async (t) => {
+t.test('counts and holds deletions of new accounts separately', async (t) => {
   const { db } = await testDb(t)
   await insertDeletions(db, 8, true)
   await insertDeletions(db, 4)
@@ -351,7 +356,7 @@ t.test('counts and holds deletions of new accounts apart', async (t) => {
   t.equal((await claim(db, { floor: 5, share: 0 })).length, 9, 'five that passed, and all others')
 })
 
-t.test('200 new accounts that are deleted at once do not delay an established one', async (t) => {
+t.test('200 simultaneous deletions of new accounts do not delay an established one', async (t) => {
   const { db } = await testDb(t)
   const usual = { floor: 20, share: 0.01 }
   const established = async () => {
@@ -372,76 +377,84 @@ t.test('200 new accounts that are deleted at once do not delay an established on
   t.strictSame(await statuses(db), { erasing: 22, pending: 180 })
 })
 
+t.test('an account less than seven days old is new, and its deletion records that', async (t) => {
+  const { db } = await testDb(t)
+  const f = await createTestContext(db, 'PT0S')
+  for (const [age, isNew] of [
+    ['6 days 23 hours', true],
+    ['7 days 1 hour', false],
+  ] as const) {
+    const person = await f.person()
+    await sql`update public.users set created_at = now() - ${age}::interval where id = ${person.user.id}`.execute(
+      db,
+    )
+    const { id } = await f.request(person)
+    t.match(
+      await db.selectFrom('deletions').select('new_account').where('id', '=', id).execute(),
+      [{ new_account: isNew }],
+      age,
+    )
+  }
+})
+
 t.test(
-  'an account younger than seven days is new, and known as such once it is gone',
+  'a release that was interrupted between two batches continues where it stopped',
   async (t) => {
     const { db } = await testDb(t)
-    const f = await createTestContext(db, 'PT0S')
-    for (const [age, isNew] of [
-      ['6 days 23 hours', true],
-      ['7 days 1 hour', false],
-    ] as const) {
-      const person = await f.person()
-      await sql`update public.users set created_at = now() - ${age}::interval where id = ${person.user.id}`.execute(
-        db,
-      )
-      const { id } = await f.request(person)
-      t.match(
-        await db.selectFrom('deletions').select('new_account').where('id', '=', id).execute(),
-        [{ new_account: isNew }],
-        age,
-      )
-    }
+    await insertDeletions(db, 10)
+    await makeDue(db, 10)
+    const made = await trip(db, { floor: 2, share: 0 })
+    t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
+    t.equal(await releaseBatch(db, 3), true)
+    t.match(
+      await readHeldDeletions(db),
+      [{ held: 5, trip: { released: 8 } }],
+      'the process ends here',
+    )
+
+    await makeDue(db, 10)
+    t.match(
+      await beginRelease(db, made?.id ?? 0, 5),
+      { begun: false, held: 8 },
+      'not compared again',
+    )
+    t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
+    t.equal(await releaseBatch(db, 3), true)
+    t.equal(await releaseBatch(db, 3), true)
+    t.equal(await releaseBatch(db, 3), false, 'closed with the last')
+    t.match(await db.selectFrom('breaker_trips').selectAll().execute(), [
+      { released: 8, marked: 8, released_at: Date },
+    ])
   },
 )
 
-t.test('a release that was cut off between two batches goes on where it stopped', async (t) => {
-  const { db } = await testDb(t)
-  await insertDeletions(db, 10)
-  await makeDue(db, 10)
-  const made = await trip(db, { floor: 2, share: 0 })
-  t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
-  t.equal(await releaseBatch(db, 3), true)
-  t.match(
-    await readHeldDeletions(db),
-    [{ held: 5, trip: { released: 8 } }],
-    'the process ends here',
-  )
-
-  await makeDue(db, 10)
-  t.match(await beginRelease(db, made?.id ?? 0, 5), { begun: false, held: 8 }, 'not compared again')
-  t.match(await beginRelease(db, made?.id ?? 0, 8), { begun: true })
-  t.equal(await releaseBatch(db, 3), true)
-  t.equal(await releaseBatch(db, 3), true)
-  t.equal(await releaseBatch(db, 3), false, 'closed with the last')
-  t.match(await db.selectFrom('breaker_trips').selectAll().execute(), [
-    { released: 8, marked: 8, released_at: Date },
-  ])
-})
-
-t.test('a release never marks more than its number, nor what a cancel holds', async (t) => {
-  const { db } = await testDb(t)
-  await insertDeletions(db, 10)
-  await makeDue(db, 8)
-  const made = await trip(db, { floor: 2, share: 0 })
-  const cancelling = await db.startTransaction().execute()
-  await sql`update public.deletions set status = 'cancelled', cancelled_at = now(), token_nonce = null where id = (
+t.test(
+  'a release never marks more than its number, nor a row that a cancel has locked',
+  async (t) => {
+    const { db } = await testDb(t)
+    await insertDeletions(db, 10)
+    await makeDue(db, 8)
+    const made = await trip(db, { floor: 2, share: 0 })
+    const cancelling = await db.startTransaction().execute()
+    await sql`update public.deletions set status = 'cancelled', cancelled_at = now(), token_nonce = null where id = (
     select id from public.deletions where status = 'pending' and passed_at is null and erase_after <= now() limit 1)`.execute(
-    cancelling,
-  )
-  t.match(await beginRelease(db, made?.id ?? 0, 6), { begun: true })
-  // Due long before the operator looked, by a bad UPDATE after they did.
-  await sql`update public.deletions set erase_after = requested_at where status = 'pending' and erase_after > now()`.execute(
-    db,
-  )
-  for (let times = 0; times < 3; times++) await releaseBatch(db, 4)
-  const released = async () =>
-    (await sql`select from public.deletions where released_at is not null`.execute(db)).rows.length
-  t.equal(await released(), 6)
-  await cancelling.commit().execute()
-  await until('the release is done', async () => !(await releaseBatch(db, 2)))
-  t.equal(await released(), 6)
-})
+      cancelling,
+    )
+    t.match(await beginRelease(db, made?.id ?? 0, 6), { begun: true })
+    // Due long before the operator looked, by a bad UPDATE after they did.
+    await sql`update public.deletions set erase_after = requested_at where status = 'pending' and erase_after > now()`.execute(
+      db,
+    )
+    for (let times = 0; times < 3; times++) await releaseBatch(db, 4)
+    const released = async () =>
+      (await sql`select from public.deletions where released_at is not null`.execute(db)).rows
+        .length
+    t.equal(await released(), 6)
+    await cancelling.commit().execute()
+    await until('the release is done', async () => !(await releaseBatch(db, 2)))
+    t.equal(await released(), 6)
+  },
+)
 
 /** Users, each with a pending deletion whose date is to come; the later they signed up, the earlier they asked. */
 async function insertDeletions(db: Db, users: number, newAccounts = false): Promise<void> {

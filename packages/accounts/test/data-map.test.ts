@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { dataMap } from '../src/index.ts'
 
-t.test('every table and column of ours is in the map, and a plan can be made', async (t) => {
+t.test('the data map covers every table and column, and a plan can be made', async (t) => {
   const { db } = await testDb(t)
   const { steps } = await makePlan(db, dataMap)
   const order = steps.map((step) => (step.rule === 'delete' ? step.tables.join() : ''))
@@ -16,7 +16,7 @@ t.test('every table and column of ours is in the map, and a plan can be made', a
   )
 })
 
-t.test('a table that somebody adds and forgets is named, with the line to add', async (t) => {
+t.test('the error names a table that the map omits, with the line to add', async (t) => {
   for (const column of [
     'user_id bigint not null references public.users on delete cascade',
     'user_id bigint',
@@ -34,7 +34,7 @@ t.test('a table that somebody adds and forgets is named, with the line to add', 
   }
 })
 
-t.test('so is a column', async (t) => {
+t.test('the error names a column that the map omits', async (t) => {
   const { db } = await testDb(t)
   await sql`alter table public.users add phone text`.execute(db)
   const { message } = await refused(makePlan(db, dataMap))
@@ -44,7 +44,7 @@ t.test('so is a column', async (t) => {
   )
 })
 
-t.test('an erasure takes what the count promised, of these people and nobody else', async (t) => {
+t.test('an erasure deletes exactly the counted rows, of these people only', async (t) => {
   const { db } = await testDb(t)
   const [ada, bob, eve] = [await person(), await person(), await person()]
   async function person() {

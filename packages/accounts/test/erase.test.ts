@@ -14,27 +14,24 @@ import { breakerLimits, createTestContext, type TestContext } from '../testing/i
 
 const lease = randomUUID()
 
-t.test(
-  'nothing is claimed before its date, nor before its export, nor after a cancel',
-  async (t) => {
-    const f = await setup(t, 'PT0S')
-    const due = await f.request(await f.person())
-    t.strictSame(await claim(f, due.id), [], 'its export is not made')
-    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
+t.test('claims nothing before its date, before its export, or after a cancel', async (t) => {
+  const f = await setup(t, 'PT0S')
+  const due = await f.request(await f.person())
+  t.strictSame(await claim(f, due.id), [], 'its export is not made')
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
 
-    const early = await f.request(await f.person(), {}, 'PT1H')
-    await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
-    t.strictSame(await claim(f, early.id), [], 'its date has not come')
+  const early = await f.request(await f.person(), {}, 'PT1H')
+  await sql`update public.exports set status = 'failed', token_nonce = null`.execute(f.db)
+  t.strictSame(await claim(f, early.id), [], 'its date has not come')
 
-    const cancelled = await f.request(await f.person())
-    await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
-    t.strictSame(await claim(f, cancelled.id), [], 'it is cancelled')
+  const cancelled = await f.request(await f.person())
+  await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
+  t.strictSame(await claim(f, cancelled.id), [], 'it is cancelled')
 
-    t.strictSame(await claim(f, due.id), [due.id])
-  },
-)
+  t.strictSame(await claim(f, due.id), [due.id])
+})
 
-t.test('an export that is an hour overdue no longer holds the erasure up', async (t) => {
+t.test('an export that is an hour overdue no longer delays the erasure', async (t) => {
   const f = await setup(t, 'PT0S')
   const { id } = await f.request(await f.person())
   await sql`update public.deletions set requested_at = requested_at - interval '61 minutes',
@@ -43,7 +40,7 @@ t.test('an export that is an hour overdue no longer holds the erasure up', async
   t.match(await f.db.selectFrom('exports').select('status').execute(), [{ status: 'failed' }])
 })
 
-t.test('an erasure leaves a tombstone, the neighbour, and one mail with an address', async (t) => {
+t.test('an erasure leaves a tombstone, the neighbor, and one mail with an address', async (t) => {
   const f = await setup(t, 'PT0S')
   const [ada, bob] = [await f.person('ada@example.com'), await f.person('bob@example.com')]
   const cancelled = await f.request(ada)
@@ -103,41 +100,38 @@ t.test('an erasure leaves a tombstone, the neighbour, and one mail with an addre
   )
 })
 
-t.test(
-  'mails that have not left go with the address, whatever deletion they are about',
-  async (t) => {
-    const f = await setup(t, 'PT0S')
-    const ada = await f.person('ada@example.com')
-    const cancelled = await f.request(ada)
-    await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
-    const { id } = await f.request(await f.logIn('ada@example.com'))
-    await f.publishArchive(id)
-    await sql`update public.outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
-      f.db,
-    )
-    await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
-    await finishErasure(
-      f.db,
-      await planErasure(f.db),
-      await claimDeletions(f.db, lease, breakerLimits),
-    )
-    const mails = await f.db
-      .selectFrom('outbox')
-      .select(['mail', 'status', 'address'])
-      .orderBy('created_at')
-      .execute()
-    const waiting = { status: 'pending', address: 'ada@example.com' }
-    t.strictSame(
-      mails.filter(({ status }) => status === 'pending'),
-      [
-        { mail: 'deletion-cancelled', ...waiting },
-        { mail: 'export-ready', ...waiting },
-        { mail: 'account-erased', ...waiting },
-      ],
-    )
-    t.ok(mails.every(({ status, address }) => status === 'pending' || address === null))
-  },
-)
+t.test('unsent mails keep the address, whatever deletion they are about', async (t) => {
+  const f = await setup(t, 'PT0S')
+  const ada = await f.person('ada@example.com')
+  const cancelled = await f.request(ada)
+  await cancelDeletionByToken(f.db, await f.cancelToken(cancelled.id))
+  const { id } = await f.request(await f.logIn('ada@example.com'))
+  await f.publishArchive(id)
+  await sql`update public.outbox set status = 'sent', finished_at = now() where mail = 'deletion-scheduled'`.execute(
+    f.db,
+  )
+  await sql`update public.deletions set lease = ${lease} where id = ${id}`.execute(f.db)
+  await finishErasure(
+    f.db,
+    await planErasure(f.db),
+    await claimDeletions(f.db, lease, breakerLimits),
+  )
+  const mails = await f.db
+    .selectFrom('outbox')
+    .select(['mail', 'status', 'address'])
+    .orderBy('created_at')
+    .execute()
+  const waiting = { status: 'pending', address: 'ada@example.com' }
+  t.strictSame(
+    mails.filter(({ status }) => status === 'pending'),
+    [
+      { mail: 'deletion-cancelled', ...waiting },
+      { mail: 'export-ready', ...waiting },
+      { mail: 'account-erased', ...waiting },
+    ],
+  )
+  t.ok(mails.every(({ status, address }) => status === 'pending' || address === null))
+})
 
 t.test('no row names an erased user any more', async (t) => {
   const f = await setup(t, 'PT0S')
@@ -153,19 +147,16 @@ t.test('no row names an erased user any more', async (t) => {
     t.strictSame(await f.db.selectFrom(table).select('user_id').execute(), [{ user_id: null }])
 })
 
-t.test(
-  'an export that was given up is not offered, though its maker comes to an end',
-  async (t) => {
-    const f = await setup(t)
-    await f.request(await f.person())
-    await sql`update public.exports set status = 'failed', token_nonce = null, lease = ${lease}`.execute(
-      f.db,
-    )
-    const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
-    const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
-    t.strictSame(await publishArchives(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [false])
-  },
-)
+t.test('an export that was given up is not published, even if its worker finishes', async (t) => {
+  const f = await setup(t)
+  await f.request(await f.person())
+  await sql`update public.exports set status = 'failed', token_nonce = null, lease = ${lease}`.execute(
+    f.db,
+  )
+  const { id } = await f.db.selectFrom('exports').select('id').executeTakeFirstOrThrow()
+  const archive = { fileName: `${'a'.repeat(64)}.zip`, bytes: 10, sha256: Buffer.alloc(32) }
+  t.strictSame(await publishArchives(f.db, lease, [{ exportId: id, ...archive }], 'P7D'), [false])
+})
 
 t.test('a worker that lost its lease erases nothing', async (t) => {
   const f = await setup(t, 'PT0S')

@@ -14,7 +14,7 @@ import {
 } from '../testing/index.ts'
 
 t.test(
-  'from the claim on the database takes no late row of theirs, whoever writes it',
+  'from the claim on, the database rejects every new row of the person, whatever writes it',
   async (t) => {
     const f = await setup(t)
     const [ada, bob] = [await f.person(), await f.person()]
@@ -48,7 +48,7 @@ t.test(
   },
 )
 
-t.test('a cancel lets them be written to again', async (t) => {
+t.test('a cancel allows writes of the person again', async (t) => {
   const f = await setup(t)
   const ada = await f.person()
   const { id } = await f.request(ada)
@@ -56,37 +56,30 @@ t.test('a cancel lets them be written to again', async (t) => {
   await save(f.db, ada.user.id)
 })
 
-t.test(
-  'a writer that was there first is waited for, for a moment, and then left for later',
-  async (t) => {
-    const f = await setup(t)
-    const ada = await f.person()
-    const { id } = await due(f, ada)
-    const wrote = Promise.withResolvers<void>()
-    const commit = Promise.withResolvers<void>()
-    const slow = f.db.transaction().execute(async (tx) => {
-      await save(tx, ada.user.id)
-      wrote.resolve()
-      await commit.promise
-    })
-    await wrote.promise
-    const claim = await claimed(f, id)
-    const plan = await planErasure(f.db)
-    await t.rejects(
-      finishErasure(f.db, plan, claim),
-      { code: '55P03' },
-      'no lock is waited for long',
-    )
-    t.equal((await counts(f.db, id))?.users, undefined, 'and nothing is done')
-    commit.resolve()
-    await slow
-    await finishErasure(f.db, plan, claim)
-    t.same(await counts(f.db, id), { ...nothing, saved_passwords: 1, users: 1 }, 'its row is found')
-  },
-)
+t.test('an erasure waits briefly for an earlier writer, and then retries later', async (t) => {
+  const f = await setup(t)
+  const ada = await f.person()
+  const { id } = await due(f, ada)
+  const wrote = Promise.withResolvers<void>()
+  const commit = Promise.withResolvers<void>()
+  const slow = f.db.transaction().execute(async (tx) => {
+    await save(tx, ada.user.id)
+    wrote.resolve()
+    await commit.promise
+  })
+  await wrote.promise
+  const claim = await claimed(f, id)
+  const plan = await planErasure(f.db)
+  await t.rejects(finishErasure(f.db, plan, claim), { code: '55P03' }, 'no lock is waited for long')
+  t.equal((await counts(f.db, id))?.users, undefined, 'and nothing is done')
+  commit.resolve()
+  await slow
+  await finishErasure(f.db, plan, claim)
+  t.same(await counts(f.db, id), { ...nothing, saved_passwords: 1, users: 1 }, 'its row is found')
+})
 
 t.test(
-  'ten writers that hammer a person leave nothing, and each of their rows is counted',
+  'ten concurrent writers leave nothing behind, and each of their rows is counted',
   async (t) => {
     const f = await setup(t)
     const ada = await f.person()

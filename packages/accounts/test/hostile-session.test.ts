@@ -24,7 +24,7 @@ const decoys = `
   create operator evil.= (leftarg = bigint, rightarg = bigint, function = evil.equal);
   create operator evil.= (leftarg = uuid, rightarg = uuid, function = evil.equal)`
 
-t.test('the functions of the database mean the same whatever a session finds first', async (t) => {
+t.test('the database functions ignore the search_path of the session', async (t) => {
   const { db: own, url } = await testDb(t)
   const f = await createTestContext(own)
   const [ada, bob] = [await f.person(), await f.person()]
@@ -71,7 +71,7 @@ t.test('the functions of the database mean the same whatever a session finds fir
   await sql`update public.audit_events set position = 1, hash = ${Buffer.alloc(32)}`.execute(db)
 })
 
-t.test('each function of ours in the database says what its names mean', async (t) => {
+t.test('each database function qualifies its names or sets its search_path', async (t) => {
   const { db } = await testDb(t)
   const { rows } = await sql`
     select proname from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace

@@ -25,7 +25,7 @@ t.test('no password takes long to normalize', async (t) => {
   t.ok(microseconds < 100_000, `${microseconds} µs`)
 })
 
-t.test('one signs up with the one form and logs in with the other', async (t) => {
+t.test('a person can sign up with one form and log in with the other', async (t) => {
   const { db } = await testDb(t)
   const { keys } = await createTestContext(db)
   const hasher = await createHasher()
@@ -38,14 +38,14 @@ t.test('one signs up with the one form and logs in with the other', async (t) =>
   await t.rejects(enter('ada@example.com', composed.toLowerCase()), { code: 'wrong-credentials' })
 })
 
-t.test('a hash from before, of the password as it was typed, stays valid', async (t) => {
+t.test('an older hash of the password as typed stays valid', async (t) => {
   const hasher = await createHasher()
   const before = await hash(decomposed)
   t.ok(await hasher.verify(before, decomposed))
   t.notOk(await hasher.verify(before, composed), 'nothing tells how the other form was typed')
 })
 
-t.test('a password in its normal form costs one look', async (t) => {
+t.test('a normalized password needs one check', async (t) => {
   let looks = 0
   const counting = withNormalization({
     hash: async (password) => password,

@@ -65,7 +65,7 @@ for (const [name, write] of Object.entries(writes)) {
 }
 
 t.test(
-  'a session of before is refused from the moment of the answer, and after a cancel too',
+  'an earlier session is rejected from the moment of the answer, and after a cancel too',
   async (t) => {
     const { db } = await testDb(t)
     const f = await createTestContext(db)
@@ -123,7 +123,7 @@ t.test(
   },
 )
 
-t.test('two administrators who delete each other at once do not block each other', async (t) => {
+t.test('two administrators who delete each other at once do not deadlock', async (t) => {
   const { db } = await testDb(t)
   const f = await createTestContext(db)
   await f.person('a@example.com')

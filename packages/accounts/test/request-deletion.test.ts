@@ -3,28 +3,31 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createTestContext, password, type TestContext } from '../testing/index.ts'
 
-t.test('a request deactivates, ends all sessions and writes everything that follows', async (t) => {
-  const f = await setup(t)
-  const ada = await f.person()
-  await f.logIn(ada.user.email, 'refresh')
-  const deletion = await f.request(ada)
+t.test(
+  'a request deactivates the account, ends all sessions and writes the deletion, export and mail',
+  async (t) => {
+    const f = await setup(t)
+    const ada = await f.person()
+    await f.logIn(ada.user.email, 'refresh')
+    const deletion = await f.request(ada)
 
-  t.equal(deletion.status, 'pending')
-  t.equal(deletion.eraseAfter.getTime() - deletion.requestedAt.getTime(), 27 * 24 * 3600_000)
-  t.strictSame(await f.db.selectFrom('sessions').selectAll().execute(), [])
-  t.strictSame(await f.db.selectFrom('active_users').selectAll().execute(), [])
-  t.match(await f.db.selectFrom('outbox').selectAll().execute(), [
-    { mail: 'deletion-scheduled', deletion_id: deletion.id, status: 'pending', address: null },
-  ])
-  t.match(await f.db.selectFrom('exports').selectAll().execute(), [
-    { deletion_id: deletion.id, status: 'pending' },
-  ])
-  t.match(await f.db.selectFrom('audit_events').selectAll().execute(), [
-    { deletion_id: deletion.id, event: 'deletion.requested', details: { by: 'owner' } },
-  ])
-})
+    t.equal(deletion.status, 'pending')
+    t.equal(deletion.eraseAfter.getTime() - deletion.requestedAt.getTime(), 27 * 24 * 3600_000)
+    t.strictSame(await f.db.selectFrom('sessions').selectAll().execute(), [])
+    t.strictSame(await f.db.selectFrom('active_users').selectAll().execute(), [])
+    t.match(await f.db.selectFrom('outbox').selectAll().execute(), [
+      { mail: 'deletion-scheduled', deletion_id: deletion.id, status: 'pending', address: null },
+    ])
+    t.match(await f.db.selectFrom('exports').selectAll().execute(), [
+      { deletion_id: deletion.id, status: 'pending' },
+    ])
+    t.match(await f.db.selectFrom('audit_events').selectAll().execute(), [
+      { deletion_id: deletion.id, event: 'deletion.requested', details: { by: 'owner' } },
+    ])
+  },
+)
 
-t.test('nobody but the owner and an administrator can ask', async (t) => {
+t.test('only the owner and an administrator can request a deletion', async (t) => {
   const f = await setup(t)
   const [ada, eve] = [await f.person(), await f.person()]
   await t.rejects(f.requestFor(eve, ada.user.id), { code: 'not-authorized' })
@@ -47,7 +50,7 @@ t.test('nobody but the owner and an administrator can ask', async (t) => {
   )
 })
 
-t.test('a role taken away meanwhile is seen in the act itself', async (t) => {
+t.test('a request fails if the administrator lost the role meanwhile', async (t) => {
   const f = await setup(t)
   const [ada, eve] = [await f.person(), await f.person()]
   const stale = { ...eve, session: { ...eve.session, role: 'administrator' as const } }

@@ -22,7 +22,7 @@ import { createTestContext } from '../testing/index.ts'
 const entry = { site: 'bank.example', username: 'ada', password: 'hunter2 ünï' }
 
 t.test(
-  'a saved password opens for its owner, lies encrypted, and is removed by its owner alone',
+  'a saved password is stored encrypted, and only its owner can read or remove it',
   async (t) => {
     const { db } = await testDb(t)
     const f = await createTestContext(db)
@@ -38,7 +38,7 @@ t.test(
   },
 )
 
-t.test('an account holds two thousand saved passwords, and not one more', async (t) => {
+t.test('rejects a saved password beyond two thousand', async (t) => {
   const { db } = await testDb(t)
   const f = await createTestContext(db)
   const ada = await f.person()
@@ -52,18 +52,21 @@ t.test('an account holds two thousand saved passwords, and not one more', async 
   })
 })
 
-t.test('a secret moved to another row, another person or another bit does not open', async (t) => {
-  const { db } = await testDb(t)
-  const f = await createTestContext(db)
-  const ada = await f.person()
-  await savePassword(db, f.keys, ada.user.id, entry)
-  const { id } = await savePassword(db, f.keys, ada.user.id, { ...entry, password: 'other' })
-  await sql`update public.saved_passwords set secret = (select secret from public.saved_passwords where id <> ${id}) where id = ${id}`.execute(
-    db,
-  )
-  await t.rejects(listSavedPasswords(db, f.keys, ada.user.id))
-  await t.rejects(listSavedPasswords(db, deriveKeys(randomBytes(32)), ada.user.id))
-})
+t.test(
+  'a secret that was altered, or moved to another row or person, does not decrypt',
+  async (t) => {
+    const { db } = await testDb(t)
+    const f = await createTestContext(db)
+    const ada = await f.person()
+    await savePassword(db, f.keys, ada.user.id, entry)
+    const { id } = await savePassword(db, f.keys, ada.user.id, { ...entry, password: 'other' })
+    await sql`update public.saved_passwords set secret = (select secret from public.saved_passwords where id <> ${id}) where id = ${id}`.execute(
+      db,
+    )
+    await t.rejects(listSavedPasswords(db, f.keys, ada.user.id))
+    await t.rejects(listSavedPasswords(db, deriveKeys(randomBytes(32)), ada.user.id))
+  },
+)
 
 t.test('every purpose has its own key, and every link its own token', async (t) => {
   const keys = deriveKeys(randomBytes(32))
@@ -76,7 +79,7 @@ t.test('every purpose has its own key, and every link its own token', async (t) 
   t.match(deletionToken(keys, nonce), /^[\w-]{43}$/)
 })
 
-t.test('another SECRET_KEY than the first one is noticed', async (t) => {
+t.test('rejects a SECRET_KEY that differs from the first one', async (t) => {
   const { db } = await testDb(t)
   const keys = deriveKeys(randomBytes(32))
   t.equal(await adoptSecretKey(db, keys), true)
@@ -94,7 +97,7 @@ t.test('hashing is argon2id, bounded, and refuses when too many wait', async (t)
   t.equal(await hasher.verify(undefined, 'nobody has this password'), false)
 })
 
-t.test('hits are counted in windows, under names that nobody can read', async (t) => {
+t.test('hits are counted in windows, under hashed names', async (t) => {
   const { db } = await testDb(t)
   const keys = deriveKeys(randomBytes(32))
   t.match(await countHit(db, keys, 'ada@example.com', 60), { hits: 1 })
@@ -112,7 +115,7 @@ t.test('hits are counted in windows, under names that nobody can read', async (t
   t.equal((await db.selectFrom('rate_limits').selectAll().execute()).length, 1)
 })
 
-t.test('an address gets ten mails of a kind a day, in whatever case it is written', async (t) => {
+t.test('an address gets ten mails of a kind a day, whatever its case', async (t) => {
   const { db } = await testDb(t)
   const keys = deriveKeys(randomBytes(32))
   const allowed = []

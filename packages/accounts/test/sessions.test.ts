@@ -16,20 +16,17 @@ import {
 } from '../src/index.ts'
 import { createTestContext, password } from '../testing/index.ts'
 
-t.test(
-  'an address is taken whatever its case, and while its account waits to be erased',
-  async (t) => {
-    const f = await setup(t)
-    const ada = await f.person('Ada@example.com')
-    const again = () => signUp(f.db, f.keys, f.hasher, { email: 'aDA@EXAMPLE.com', password })
-    await t.rejects(again(), { code: 'address-taken' })
-    await f.request(ada)
-    await t.rejects(again(), { code: 'address-taken' })
-    await t.rejects(getUser(f.db, ada.user.id), { code: 'user-not-found' })
-  },
-)
+t.test('an address is taken whatever its case, and during the grace period', async (t) => {
+  const f = await setup(t)
+  const ada = await f.person('Ada@example.com')
+  const again = () => signUp(f.db, f.keys, f.hasher, { email: 'aDA@EXAMPLE.com', password })
+  await t.rejects(again(), { code: 'address-taken' })
+  await f.request(ada)
+  await t.rejects(again(), { code: 'address-taken' })
+  await t.rejects(getUser(f.db, ada.user.id), { code: 'user-not-found' })
+})
 
-t.test('a log-in is refused alike for a wrong password and an unknown address', async (t) => {
+t.test('a wrong password and an unknown address get the same error', async (t) => {
   const f = await setup(t)
   await f.person('ada@example.com')
   const enter = (email: string, pass: string) =>
@@ -40,7 +37,7 @@ t.test('a log-in is refused alike for a wrong password and an unknown address', 
 })
 
 t.test(
-  'the right pair of a deactivated account is told the date, and nothing once it is being erased',
+  'the right credentials of a deactivated account return the erasure date, until the erasure begins',
   async (t) => {
     const f = await setup(t)
     const ada = await f.person('ada@example.com')
@@ -69,7 +66,7 @@ t.test('a refresh rotates the token; a used one ends the session', async (t) => 
   await t.rejects(refresh(f.db, f.keys, second.token), { code: 'unauthenticated' })
 })
 
-t.test("a token that we did not make ends nobody's session", async (t) => {
+t.test('a forged token ends no session', async (t) => {
   const f = await setup(t)
   await f.person('ada@example.com')
   const { session, token } = await f.logIn('ada@example.com', 'refresh')
@@ -108,7 +105,7 @@ t.test('a session ends: by its owner, by time, by a change of the password', asy
   )
 })
 
-t.test('of two changes of a password at once, one wins', async (t) => {
+t.test('of two concurrent password changes, one wins', async (t) => {
   const f = await setup(t)
   const ada = await f.person('ada@example.com')
   const change = (newPassword: string) =>
@@ -117,7 +114,7 @@ t.test('of two changes of a password at once, one wins', async (t) => {
   t.strictSame(changes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
 })
 
-t.test('a role is set for an active user alone', async (t) => {
+t.test('sets a role only for an active user', async (t) => {
   const f = await setup(t)
   const ada = await f.person('ada@example.com')
   t.equal(await setRole(f.db, 'ADA@example.com', 'administrator'), true)

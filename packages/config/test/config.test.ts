@@ -33,7 +33,7 @@ t.test('durations are days, hours, minutes and seconds, from zero to 400 days', 
 })
 
 t.test(
-  'anything that PostgreSQL would read otherwise, or that has no fixed length, is refused',
+  'rejects a duration that PostgreSQL would read differently, or that has no fixed length',
   (t) => {
     for (const value of [
       ...['27', '-1', 'P-1D', '-P1D', 'P1M', 'P1Y', 'P1W', 'P', 'PT', 'P1DT', 'T1H', 'PT1D'],
@@ -57,7 +57,7 @@ t.test('an empty value counts as absent', (t) => {
   t.end()
 })
 
-t.test('right values come through', (t) => {
+t.test('returns valid values', (t) => {
   t.equal(port({ A: '8080' }, 'A', 3000), 8080)
   t.equal(oneOf({ A: 'off' }, 'A', ['on', 'off'], 'on'), 'off')
   t.equal(wholeNumber({ A: '0' }, 'A', 1), 0)
@@ -79,7 +79,7 @@ t.test('right values come through', (t) => {
   t.end()
 })
 
-t.test('a number is digits alone, and a share lies between nothing and all', (t) => {
+t.test('a number has only digits, and a share is between 0 and 1', (t) => {
   for (const value of ['-1', '1e3', '1_000', '1000.0', ' 1', '0x10', '1000000001', 'many'])
     t.throws(() => wholeNumber({ A: value }, 'A', 1), ConfigError, value)
   for (const value of ['-0.1', '1.1', '10%', '.5', '0.', '1e-1', '0,1', 'all', '0.0000001'])
@@ -87,7 +87,7 @@ t.test('a number is digits alone, and a share lies between nothing and all', (t)
   t.end()
 })
 
-t.test('a wrong value is told in one line, by name, with what it got and what it takes', (t) => {
+t.test('an error is one line with the name, the problem and the valid values', (t) => {
   for (const [read, message] of [
     [() => port({ A: '80a' }, 'A', 1), 'A is "80a"; it takes a port number from 0 to 65535'],
     [() => port({ A: '65536' }, 'A', 1), 'A is "65536"; it takes a port number from 0 to 65535'],
@@ -113,7 +113,7 @@ t.test('a wrong value is told in one line, by name, with what it got and what it
   t.end()
 })
 
-t.test('no secret shows in a message', (t) => {
+t.test('no message contains a secret', (t) => {
   const protocols = ['postgres:']
   for (const read of [
     () => url({ A: 'mysql://ada:hunter2@db/x?password=hunter2' }, 'A', protocols),

@@ -16,12 +16,12 @@ t.test('the EHLO name is the host of PUBLIC_URL', async (t) => {
     t.equal(ehloName(relay, publicUrl), name)
 })
 
-t.test('a loopback host gives way to the name of the machine', async (t) => {
+t.test('uses the name of the machine instead of a loopback host', async (t) => {
   for (const host of ['localhost:3000', 'lethe.localhost', '127.0.0.1', '127.1.2.3', '[::1]'])
     t.equal(ehloName(relay, `http://${host}`), hostname(), host)
 })
 
-t.test('?name= of SMTP_URL wins', async (t) => {
+t.test('?name= of SMTP_URL takes precedence', async (t) => {
   t.equal(
     ehloName(`${relay}?pool=true&name=mx.example.org`, 'https://accounts.example.org'),
     'mx.example.org',

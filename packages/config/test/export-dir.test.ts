@@ -4,7 +4,7 @@ import { exportDir } from '../src/index.ts'
 
 const read = (EXPORT_DIR: string) => exportDir({ EXPORT_DIR })
 
-t.test('a folder comes with its whole path', (t) => {
+t.test('returns a folder as an absolute path', (t) => {
   t.equal(read('/srv/exports'), '/srv/exports')
   t.equal(read('exports'), path.resolve('exports'))
   t.equal(read('c:exports'), path.resolve('c:exports'))
@@ -13,7 +13,7 @@ t.test('a folder comes with its whole path', (t) => {
   t.end()
 })
 
-t.test('a bucket comes as it was written', (t) => {
+t.test('returns a bucket as it was written', (t) => {
   for (const url of [
     's3://exports',
     's3://exports/',
@@ -28,7 +28,7 @@ t.test('a bucket comes as it was written', (t) => {
   t.end()
 })
 
-t.test('what is neither is refused in one line by name, and not shown', (t) => {
+t.test('rejects any other value in one line that does not show it', (t) => {
   for (const [url, fault] of [
     ['s3:exports', 'is neither a folder nor the URL of a bucket'],
     ['S3://exports', 'is neither'],

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { batchCalls } from '../src/index.ts'
 
-t.test('what comes while a run is at work is answered by the next one, all of it', async (t) => {
+t.test('calls that arrive during a run are answered together by the next one', async (t) => {
   const { runs, double } = doubling()
   const answers = await Promise.all([1, 2, 3].map(double))
   t.strictSame(answers, [2, 4, 6])
@@ -10,7 +10,7 @@ t.test('what comes while a run is at work is answered by the next one, all of it
   t.strictSame(runs.at(-1), [4])
 })
 
-t.test('what fails is tried alone, and fails for nobody else', async (t) => {
+t.test('a failing call is retried alone, and fails no other', async (t) => {
   const { runs, double } = doubling((calls) => calls.includes(3))
   const outcomes = await Promise.allSettled([1, 2, 3, 4].map(double))
   t.match(outcomes, [{ value: 2 }, { value: 4 }, { reason: { message: 'not 3' } }, { value: 8 }])

@@ -25,7 +25,7 @@ t.test('a connection lost in use rejects its query, and the next one works', asy
   t.ok(lost.length > 0, 'and it was told of')
 })
 
-t.test('tells a server that is away from a statement that runs into a limit', async (t) => {
+t.test('distinguishes an unreachable server from a statement that exceeds a limit', async (t) => {
   const { url } = await testDb(t)
   const nowhere = connect('postgres://nobody@127.0.0.1:1/nothing')
   const hasty = connect(url, { statementTimeout: 20 })

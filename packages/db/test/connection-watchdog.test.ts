@@ -8,7 +8,7 @@ import { startSilenceableProxy } from './silenceable-proxy.ts'
 const PATIENCE_MS = 900
 const SLACK_MS = 500
 
-t.test('whoever asks a database that is silent is told so in time, however many ask', async (t) => {
+t.test('every query to an unresponsive database fails in time', async (t) => {
   const { url } = await testDb(t)
   const way = await startSilenceableProxy(t, url)
   const db = connect(way.url, { max: 3, timeoutMs: PATIENCE_MS })
@@ -30,7 +30,7 @@ t.test('whoever asks a database that is silent is told so in time, however many 
   await holdsWithin(t, watch, PATIENCE_MS + SLACK_MS, 'in time')
 })
 
-t.test('once it speaks again no silent connection is used again', async (t) => {
+t.test('no unresponsive connection is reused after the database responds again', async (t) => {
   const { url } = await testDb(t)
   const way = await startSilenceableProxy(t, url)
   const db = connect(way.url, { max: 5, timeoutMs: PATIENCE_MS })
@@ -44,7 +44,7 @@ t.test('once it speaks again no silent connection is used again', async (t) => {
   for (const answer of await Promise.all(answers)) t.match(answer, { rows: [{ one: 1 }] })
 })
 
-t.test('a statement that is slow is waited for', async (t) => {
+t.test('a slow statement is not cut off', async (t) => {
   const { db, url } = await testDb(t)
   const patient = connect(url, { max: 1, timeoutMs: PATIENCE_MS })
   t.teardown(() => patient.destroy())
@@ -54,11 +54,14 @@ t.test('a statement that is slow is waited for', async (t) => {
   await until('two connections are left', async () => (await connectionsOf(db)) === 2)
 })
 
-t.test('who vanishes in a transaction leaves no lock for more than a minute', async (t) => {
-  const { db } = await testDb(t)
-  const { rows } = await sql`show idle_in_transaction_session_timeout`.execute(db)
-  t.match(rows, [{ idle_in_transaction_session_timeout: '1min' }])
-})
+t.test(
+  'a client that vanishes in a transaction leaves its locks for a minute at most',
+  async (t) => {
+    const { db } = await testDb(t)
+    const { rows } = await sql`show idle_in_transaction_session_timeout`.execute(db)
+    t.match(rows, [{ idle_in_transaction_session_timeout: '1min' }])
+  },
+)
 
 const one: RawBuilder<{ one: number }> = sql`select 1 as one`
 

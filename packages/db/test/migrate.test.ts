@@ -7,7 +7,7 @@ import { type Migration, readMigrations } from '../src/migrate/files.ts'
 import { applyMigrations, migrate, pendingMigrations } from '../src/migrate.ts'
 import { asSuperuser, emptyDb, testDb } from '../testing/index.ts'
 
-t.test('finishes once the reader in its way ends, and names that process', async (t) => {
+t.test('finishes once a blocking reader ends, and names that process', async (t) => {
   const { db, url } = await testDb(t)
   const reader = await openReader(t, url, 'nightly-export')
   const lines: string[] = []
@@ -34,7 +34,7 @@ t.test('finishes once the reader in its way ends, and names that process', async
   t.strictSame(await done, ['9001_column'])
 })
 
-t.test('gives up on what never ends, with a line that says what to end', async (t) => {
+t.test('gives up on a transaction that never ends, and says which one to end', async (t) => {
   const { db, url } = await testDb(t)
   const reader = await openReader(t, url, 'nightly-export')
   const waiting = { onWait: () => {}, deadline: performance.now() + 500 }
@@ -45,7 +45,7 @@ t.test('gives up on what never ends, with a line that says what to end', async (
   t.equal(await countWaitingLocks(db), 0)
 })
 
-t.test('goes on where a crash between two migrations left it', async (t) => {
+t.test('continues after a crash between two migrations', async (t) => {
   const { db } = await testDb(t)
   const waits = { name: '9002_waits', statements: 'select pg_sleep(60)' }
   const crashed = apply(db, [addColumn, waits]).catch((error: unknown) => error)
@@ -81,7 +81,7 @@ t.test('rolls a failed migration back whole, and says what failed without a valu
   }
 })
 
-t.test('two at once: one waits and then finds nothing', async (t) => {
+t.test('of two concurrent runs, one waits and then finds nothing to do', async (t) => {
   const { db, url } = await emptyDb(t)
   const other = connect(url, { max: 2 })
   t.teardown(() => other.destroy())
@@ -123,24 +123,27 @@ t.test('all tables go to public, whatever the search_path of the database says',
   t.strictSame(await pendingMigrations(shop), [])
 })
 
-t.test('refuses with the statement that puts it right, and changes nothing', async (t) => {
-  const { db, url } = await emptyDb(t)
-  const { role, asRole } = await createOrdinaryRole(t, url)
-  const all = (await readMigrations()).map(({ name }) => name)
-  for (const line of [
-    new RegExp(`may not create tables in the schema public: (grant .* to ${role})\\.$`),
-    new RegExp(`may not create schemas in this database: (grant .* to ${role})\\.$`),
-  ]) {
-    const { message } = await failure(migrate(asRole))
-    t.match(message, line)
-    t.strictSame(await pendingMigrations(db), all)
-    await sql.raw(line.exec(message)?.[1] ?? '').execute(db)
-  }
-  t.strictSame(await migrate(asRole), all)
-  t.strictSame(await migrate(asRole), [], 'nothing is pending any more')
-})
+t.test(
+  'rejects a role without the rights, names the statement that helps, and changes nothing',
+  async (t) => {
+    const { db, url } = await emptyDb(t)
+    const { role, asRole } = await createOrdinaryRole(t, url)
+    const all = (await readMigrations()).map(({ name }) => name)
+    for (const line of [
+      new RegExp(`may not create tables in the schema public: (grant .* to ${role})\\.$`),
+      new RegExp(`may not create schemas in this database: (grant .* to ${role})\\.$`),
+    ]) {
+      const { message } = await failure(migrate(asRole))
+      t.match(message, line)
+      t.strictSame(await pendingMigrations(db), all)
+      await sql.raw(line.exec(message)?.[1] ?? '').execute(db)
+    }
+    t.strictSame(await migrate(asRole), all)
+    t.strictSame(await migrate(asRole), [], 'nothing is pending any more')
+  },
+)
 
-t.test('a role that does not own the tables is told who does', async (t) => {
+t.test('names the owner of the tables to a role that does not own them', async (t) => {
   const { url } = await testDb(t)
   const { role, asRole, operator: db } = await createOrdinaryRole(t, url)
   await sql`delete from public.kysely_migration where name like '0011%'`.execute(db)
@@ -158,14 +161,20 @@ t.test('a role that does not own the tables is told who does', async (t) => {
   )
 })
 
-t.test('refuses a database of an earlier version whose tables went elsewhere', async (t) => {
-  const { db } = await emptyDb(t)
-  await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ();
+t.test(
+  'rejects a database whose earlier version created its tables in another schema',
+  async (t) => {
+    const { db } = await emptyDb(t)
+    await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ();
     create table shop.deletions (); create table shop.outbox ()`.execute(db)
-  t.match((await failure(migrate(db))).message, /into the schema shop instead of public: move each/)
-})
+    t.match(
+      (await failure(migrate(db))).message,
+      /into the schema shop instead of public: move each/,
+    )
+  },
+)
 
-t.test('the history and audit events of another app are no earlier version', async (t) => {
+t.test('the tables of another app do not count as an earlier version', async (t) => {
   const { db } = await emptyDb(t)
   await sql`create schema if not exists shop; create table shop.kysely_migration (); create table shop.audit_events ()`.execute(
     db,
@@ -184,30 +193,25 @@ t.test('refuses a database that a newer version has migrated', async (t) => {
   t.match((await failure(migrate(db))).message, /does not have: 9999_newer/)
 })
 
-t.test(
-  'a role that may not look into other sessions still learns which process it is',
-  async (t) => {
-    const { url } = await testDb(t)
-    const { role, asRole, operator: db } = await createOrdinaryRole(t, url)
-    await sql`create table public.theirs (); grant select on public.theirs to public`.execute(db)
-    await sql`alter table public.theirs owner to ${sql.id(role)}`.execute(db)
-    await sql`alter table public.kysely_migration owner to ${sql.id(role)}`.execute(db)
-    await sql`grant create on schema public to ${sql.id(role)}`.execute(db)
-    const reader = await openReader(t, url, 'nightly-export', 'theirs')
-    const lines: string[] = []
-    const theirs = { name: '9001_theirs', statements: 'alter table theirs add column later text' }
-    const done = apply(asRole, [theirs], lines)
-    await until('it names what it waits for', () => /process/.test(lines.at(-1) ?? ''))
-    t.match(
-      lines.at(-1),
-      new RegExp(
-        `waits for process ${reader.pid} \\(application "nightly-export", role "\\w+"\\)$`,
-      ),
-    )
-    await reader.end()
-    t.strictSame(await done, ['9001_theirs'])
-  },
-)
+t.test('a role that may not see other sessions still gets the process id', async (t) => {
+  const { url } = await testDb(t)
+  const { role, asRole, operator: db } = await createOrdinaryRole(t, url)
+  await sql`create table public.theirs (); grant select on public.theirs to public`.execute(db)
+  await sql`alter table public.theirs owner to ${sql.id(role)}`.execute(db)
+  await sql`alter table public.kysely_migration owner to ${sql.id(role)}`.execute(db)
+  await sql`grant create on schema public to ${sql.id(role)}`.execute(db)
+  const reader = await openReader(t, url, 'nightly-export', 'theirs')
+  const lines: string[] = []
+  const theirs = { name: '9001_theirs', statements: 'alter table theirs add column later text' }
+  const done = apply(asRole, [theirs], lines)
+  await until('it names what it waits for', () => /process/.test(lines.at(-1) ?? ''))
+  t.match(
+    lines.at(-1),
+    new RegExp(`waits for process ${reader.pid} \\(application "nightly-export", role "\\w+"\\)$`),
+  )
+  await reader.end()
+  t.strictSame(await done, ['9001_theirs'])
+})
 
 const addColumn: Migration = {
   name: '9001_column',

@@ -35,7 +35,7 @@ for (const mode of ['transaction', 'session', 'statement'])
     },
   )
 
-t.test('says what is wrong where a pooler refuses ?options=', withPgbouncer, async (t) => {
+t.test('says what is wrong if a pooler rejects ?options=', withPgbouncer, async (t) => {
   const { url } = await testDb(t)
   const pooled = await startPgbouncer(t, url, { pool_mode: 'transaction' })
   const db = connect(`${pooled}?options=-c%20search_path%3Dpublic`, { max: 1 })

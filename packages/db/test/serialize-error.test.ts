@@ -61,7 +61,7 @@ t.test('an error of a file names the call that failed, and no path', async (t) =
     t.match((await describe(t, fails())).message, message)
 })
 
-t.test('other errors are told as they are, and lines of a message are no stack', async (t) => {
+t.test('other errors keep their message, and its lines do not count as stack frames', async (t) => {
   const refused = new Error('connect ECONNREFUSED 127.0.0.1:5432')
   t.equal(serializeError(refused).message, refused.message)
   const url = new Error('https://s3.test/bucket answered with text/html')

@@ -90,7 +90,7 @@ t.test('sets its session, whatever database, role and URL have set', async (t) =
   }
 })
 
-t.test('names led elsewhere by the search path of a role are not followed', async (t) => {
+t.test('the search path of a role does not redirect names', async (t) => {
   const { db, url } = await testDb(t)
   await sql`create schema evil`.execute(db)
   await sql
@@ -147,7 +147,7 @@ t.test('refuses a database that is not UTF8, and one where no trigger fires', as
   }
 })
 
-t.test('takes no connection that is read-only, and works again once one is not', async (t) => {
+t.test('rejects a read-only connection, and works again once it is writable', async (t) => {
   const { db, url } = await testDb(t)
   const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(db)
   const name = sql.id(rows[0]?.name ?? '')
@@ -164,7 +164,7 @@ t.test('takes no connection that is read-only, and works again once one is not',
   t.match(await sql`select 1 as one`.execute(other), { rows: [{ one: 1 }] })
 })
 
-t.test('a server that falls silent as the session is set ends the wait', async (t) => {
+t.test('the wait ends if the server stops responding while the session is set', async (t) => {
   const { url } = await testDb(t)
   const ready = Buffer.from('Z\0\0\0\x05I', 'latin1')
   const silent = await startProxy(t, url, (near, far) => {

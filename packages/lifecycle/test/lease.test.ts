@@ -17,7 +17,7 @@ import {
 const pending = sql<boolean>`d.status = 'pending'`
 const never = new AbortController().signal
 
-t.test('a lent row is not lent again until its lease runs out', async (t) => {
+t.test('a leased row is not dispatched again until its lease runs out', async (t) => {
   const db = await withMails(t, 3)
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 0)
@@ -25,22 +25,25 @@ t.test('a lent row is not lent again until its lease runs out', async (t) => {
   t.equal((await dispatchEach(db, 'outbox', pending, 10)).length, 3)
 })
 
-t.test('whoever dies with a row holds it up for ten seconds, whether lent or taken', async (t) => {
-  const db = await withMails(t, 1)
-  const seconds = async () => {
-    const { rows } = await sql<{ seconds: number }>`
+t.test(
+  'a worker that dies delays a row by ten seconds, whether dispatched or acquired',
+  async (t) => {
+    const db = await withMails(t, 1)
+    const seconds = async () => {
+      const { rows } = await sql<{ seconds: number }>`
       select extract(epoch from next_attempt_at - now())::float8 as seconds from public.outbox`.execute(
-      db,
-    )
-    return rows[0]?.seconds ?? 0
-  }
-  const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
-  const lent = await seconds()
-  await acquire(db, 'outbox', lease)
-  for (const left of [lent, await seconds()]) t.ok(left > 7 && left <= 10, `${left} s`)
-})
+        db,
+      )
+      return rows[0]?.seconds ?? 0
+    }
+    const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+    const lent = await seconds()
+    await acquire(db, 'outbox', lease)
+    for (const left of [lent, await seconds()]) t.ok(left > 7 && left <= 10, `${left} s`)
+  },
+)
 
-t.test('only free rows that fit are lent, and no more than asked for', async (t) => {
+t.test('dispatches only free rows that match, and no more than the limit', async (t) => {
   const db = await withMails(t, 10)
   await sql`update public.outbox set status = 'sent', finished_at = now()
     where id in (select id from public.outbox limit 3)`.execute(db)
@@ -48,7 +51,7 @@ t.test('only free rows that fit are lent, and no more than asked for', async (t)
   t.equal((await dispatchEach(db, 'outbox', pending, 5)).length, 2)
 })
 
-t.test('workers that lend at the same moment never lend the same row', async (t) => {
+t.test('workers that dispatch at the same time never dispatch the same row', async (t) => {
   const db = await withMails(t, 500)
   const lent = await Promise.all(
     Array.from({ length: 10 }, () => dispatchEach(db, 'outbox', pending, 100)),
@@ -69,7 +72,7 @@ t.test('a duplicate of a job finds nothing to do', async (t) => {
   t.equal(await acquire(db, 'outbox', randomUUID()), undefined)
 })
 
-t.test('a lease that has run out is taken over, and the late job finds nothing', async (t) => {
+t.test('another worker acquires an expired lease, and the late job finds nothing', async (t) => {
   const db = await withMails(t, 1)
   const [late = ''] = await dispatchEach(db, 'outbox', pending, 1)
   await expireLeases(db)
@@ -78,7 +81,7 @@ t.test('a lease that has run out is taken over, and the late job finds nothing',
   t.match(await acquire(db, 'outbox', lease), { rows: [{ attempts: 1 }] })
 })
 
-t.test('work begun by a worker that died is lent again', async (t) => {
+t.test('work of a worker that died is dispatched again', async (t) => {
   const db = await withMails(t, 1)
   const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
   await acquire(db, 'outbox', lease)
@@ -88,7 +91,7 @@ t.test('work begun by a worker that died is lent again', async (t) => {
   t.match(await acquire(db, 'outbox', again), { rows: [{ attempts: 2 }] })
 })
 
-t.test('one lease can hold many rows, and part of them be given back', async (t) => {
+t.test('one lease can cover many rows, and some of them can be released', async (t) => {
   const db = await withMails(t, 4)
   const lease = await dispatchBatch(db, 'outbox', pending, 3)
   const taken = await acquire(db, 'outbox', lease ?? '')
@@ -99,28 +102,25 @@ t.test('one lease can hold many rows, and part of them be given back', async (t)
   t.equal(await dispatchBatch(db, 'outbox', pending, 3), undefined)
 })
 
-t.test(
-  'what is given back waits longer after each attempt, and never ends waiting longer',
-  async (t) => {
-    const db = await withMails(t, 1)
-    const waits: number[] = []
-    for (let attempt = 1; attempt <= 4; attempt++) {
-      const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
-      const taken = await acquire(db, 'outbox', lease)
-      await release(db, 'outbox', taken?.lease ?? '', [5, 30, 120])
-      const row = await db
-        .selectFrom('outbox')
-        .select(sql<number>`extract(epoch from next_attempt_at - now())::float8`.as('seconds'))
-        .where('lease', 'is', null)
-        .executeTakeFirstOrThrow()
-      waits.push(Math.round(row.seconds))
-      await expireLeases(db)
-    }
-    t.strictSame(waits, [5, 30, 120, 120])
-  },
-)
+t.test('a released row waits longer after each attempt, up to the last delay', async (t) => {
+  const db = await withMails(t, 1)
+  const waits: number[] = []
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    const [lease = ''] = await dispatchEach(db, 'outbox', pending, 1)
+    const taken = await acquire(db, 'outbox', lease)
+    await release(db, 'outbox', taken?.lease ?? '', [5, 30, 120])
+    const row = await db
+      .selectFrom('outbox')
+      .select(sql<number>`extract(epoch from next_attempt_at - now())::float8`.as('seconds'))
+      .where('lease', 'is', null)
+      .executeTakeFirstOrThrow()
+    waits.push(Math.round(row.seconds))
+    await expireLeases(db)
+  }
+  t.strictSame(waits, [5, 30, 120, 120])
+})
 
-t.test('only the holder of a lease can give it back', async (t) => {
+t.test('only the holder of a lease can release it', async (t) => {
   const db = await withMails(t, 1)
   const [late = ''] = await dispatchEach(db, 'outbox', pending, 1)
   await acquire(db, 'outbox', late)
@@ -128,7 +128,7 @@ t.test('only the holder of a lease can give it back', async (t) => {
   t.strictSame(await dispatchEach(db, 'outbox', pending, 1), [])
 })
 
-t.test('a lease is kept for as long as the work runs, and not longer', async (t) => {
+t.test('a lease is renewed for as long as the work runs, and not longer', async (t) => {
   const db = await withMails(t, 1)
   const lease = await takeOne(db)
   const end = Promise.withResolvers<string>()
@@ -152,7 +152,7 @@ t.test('work ends when its lease is lost', async (t) => {
   await holdsWithin(t, watch, 5_000, 'long before anybody else may begin')
 })
 
-t.test('work that does not listen is not waited for when it has to stop', async (t) => {
+t.test('a stop does not wait for work that ignores its signal', async (t) => {
   const db = await withMails(t, 1)
   const stop = new AbortController()
   const working = withLease(
@@ -170,7 +170,7 @@ t.test('work that does not listen is not waited for when it has to stop', async 
   )
 })
 
-t.test('an error of the work is the error of the whole', async (t) => {
+t.test('an error of the work rejects the whole call', async (t) => {
   const db = await withMails(t, 1)
   const working = withLease(
     db,

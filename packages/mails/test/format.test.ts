@@ -8,7 +8,7 @@ t.test('dates are in UTC and cut to the minute, wherever the server stands', asy
   t.equal(formatDay(new Date('2026-03-29T23:30:00Z')), '29 March 2026')
 })
 
-t.test('sizes are in words that a person reads', async (t) => {
+t.test('sizes are readable', async (t) => {
   t.equal(spaced(formatBytes(0)), '0 bytes')
   t.equal(spaced(formatBytes(1)), '1 byte')
   t.equal(spaced(formatBytes(999)), '999 bytes')

@@ -133,7 +133,7 @@ for (const { name, mail, link, facts } of mails) {
   })
 }
 
-t.test('what is absent is not spoken of', async (t) => {
+t.test('does not mention absent facts', async (t) => {
   const { text } = accountErased({ counts })
   t.notMatch(text, /sessions|archive/)
 })
@@ -143,7 +143,7 @@ t.test('a slash at the end of PUBLIC_URL is not doubled', async (t) => {
   t.ok(text.includes(`\n${cancel}\n`))
 })
 
-t.test('hostile values stay text', async (t) => {
+t.test('escapes hostile values', async (t) => {
   const hostile = `"><script>alert('1')</script>&amp;\r\nBcc: all@example.org`
   const tables = { [hostile]: 1 }
   const { html, subject, text } = accountErased({ counts: { tables, files: 0, bytes: 0 } })

@@ -66,7 +66,7 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     t.strictSame(await queue.counts('send-mail'), { waiting: 2, active: 0, failed: 0 })
   })
 
-  t.test('a job that makes no sense is set aside, seen, and in nobody’s way', async (t) => {
+  t.test('a malformed job fails, is listed, and delays no other job', async (t) => {
     const { queue, raw } = await open(t)
     const smuggle = (name: string, data: unknown) =>
       raw('send-mail', (bullmq) => bullmq.add(name, data))
@@ -90,23 +90,28 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     ])
   })
 
-  t.test('what waits is counted though somebody paused the queue', async (t) => {
+  t.test('waiting jobs of a paused queue are counted', async (t) => {
     const { queue, raw } = await open(t)
     await raw('send-mail', (bullmq) => bullmq.pause())
     await queue.publish('send-mail', [randomUUID(), randomUUID()])
     t.strictSame(await queue.counts('send-mail'), { waiting: 2, active: 0, failed: 0 })
   })
 
-  t.test('a handler that throws is told of, and its words stay out of the queue', async (t) => {
-    const { queue, errors } = await open(t)
-    await work(t, queue, { 'send-mail': () => Promise.reject(new Error('eve@example.com')) })
-    await queue.publish('send-mail', [randomUUID()])
-    await until('it is told of', () => errors.some(({ message }) => message === 'eve@example.com'))
-    await until('the job is gone', async () => (await queue.counts('send-mail')).active === 0)
-    t.strictSame(await queue.failedJobs(10), [])
-  })
+  t.test(
+    'an error of a handler is reported, and its message is not stored in the queue',
+    async (t) => {
+      const { queue, errors } = await open(t)
+      await work(t, queue, { 'send-mail': () => Promise.reject(new Error('eve@example.com')) })
+      await queue.publish('send-mail', [randomUUID()])
+      await until('it is told of', () =>
+        errors.some(({ message }) => message === 'eve@example.com'),
+      )
+      await until('the job is gone', async () => (await queue.counts('send-mail')).active === 0)
+      t.strictSame(await queue.failedJobs(10), [])
+    },
+  )
 
-  t.test('jobs that hang hold up no job of another kind', async (t) => {
+  t.test('hanging jobs delay no job of another kind', async (t) => {
     const { queue } = await open(t)
     const hang = Promise.withResolvers<void>()
     let erased = 0
@@ -126,7 +131,7 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     await worker.close()
   })
 
-  t.test('closing the worker waits for what is running', async (t) => {
+  t.test('closing the worker waits for running jobs', async (t) => {
     const { queue } = await open(t)
     const end = Promise.withResolvers<void>()
     const log: string[] = []
@@ -167,7 +172,7 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
   })
 }
 
-t.test('on PostgreSQL, lost connections come back by themselves', async (t) => {
+t.test('on PostgreSQL, lost connections are replaced', async (t) => {
   const { db, url } = await testDb(t)
   const queue = await openQueue({ databaseUrl: url })
   t.teardown(() => queue.close())
@@ -194,82 +199,86 @@ t.test('on PostgreSQL, an outage before the first job is not remembered', async 
   t.match(await queue.counts('send-mail'), { waiting: 1 })
 })
 
+t.test('on PostgreSQL, a worker that cannot start one job name runs none of them', async (t) => {
+  const { url } = await testDb(t)
+  const way = await startCuttableProxy(t, url)
+  const open = async () => {
+    const queue = await openQueue({ databaseUrl: way.url })
+    t.teardown(() => queue.close())
+    return queue
+  }
+  const first = await open()
+  // The first part finds the connection that is open already.
+  way.admit(1)
+  await t.rejects(work(t, first, {}), 'it says so')
+  await first.close()
+  way.admit(Number.POSITIVE_INFINITY)
+  const second = await open()
+  let done = false
+  await work(t, second, {
+    'send-mail': async () => {
+      done = true
+    },
+  })
+  await until('it takes jobs', () => published(second))
+  await until('and the next try does them', () => done)
+})
+
 t.test(
-  'on PostgreSQL, a worker of which one part cannot start leaves no other at work',
+  'on PostgreSQL, a job is found even if its notification was lost after an outage',
   async (t) => {
-    const { url } = await testDb(t)
-    const way = await startCuttableProxy(t, url)
-    const open = async () => {
-      const queue = await openQueue({ databaseUrl: way.url })
-      t.teardown(() => queue.close())
-      return queue
-    }
-    const first = await open()
-    // The first part finds the connection that is open already.
-    way.admit(1)
-    await t.rejects(work(t, first, {}), 'it says so')
-    await first.close()
-    way.admit(Number.POSITIVE_INFINITY)
-    const second = await open()
-    let done = false
-    await work(t, second, {
-      'send-mail': async () => {
-        done = true
-      },
-    })
-    await until('it takes jobs', () => published(second))
-    await until('and the next try does them', () => done)
+    const { db, url } = await testDb(t)
+    const errors: Error[] = []
+    const queue = await openQueue({ databaseUrl: url, onError: (error) => errors.push(error) })
+    t.teardown(() => queue.close())
+    const other = await openQueue({ databaseUrl: url, name: 'other' })
+    t.teardown(() => other.close())
+    await other.publish('send-mail', [randomUUID()])
+    let done = 0
+    await work(t, queue, { 'send-mail': async () => void done++ })
+    const admin = connect(new URL('/postgres', url).href)
+    t.teardown(() => admin.destroy())
+    const name = new URL(url).pathname.slice(1)
+    await until('all listen', async () => (await listeners(admin, name)) === 3)
+    await admitting(admin, name, false)
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`.execute(
+      admin,
+    )
+    await until('each has tried to listen in vain, and again', () => refusals(errors) > 40)
+    await admitting(admin, name, true)
+    await until('all listen again', async () => (await listeners(admin, name)) === 3)
+    // A job of another queue comes to where nobody was told of it.
+    await sql`update bullmq.job set queue = 'lethe-send-mail' where queue = 'other-send-mail'`.execute(
+      db,
+    )
+    await until('it is done', () => done === 1)
   },
 )
 
-t.test('on PostgreSQL, a job is found though its notice was lost after an outage', async (t) => {
-  const { db, url } = await testDb(t)
-  const errors: Error[] = []
-  const queue = await openQueue({ databaseUrl: url, onError: (error) => errors.push(error) })
-  t.teardown(() => queue.close())
-  const other = await openQueue({ databaseUrl: url, name: 'other' })
-  t.teardown(() => other.close())
-  await other.publish('send-mail', [randomUUID()])
-  let done = 0
-  await work(t, queue, { 'send-mail': async () => void done++ })
-  const admin = connect(new URL('/postgres', url).href)
-  t.teardown(() => admin.destroy())
-  const name = new URL(url).pathname.slice(1)
-  await until('all listen', async () => (await listeners(admin, name)) === 3)
-  await admitting(admin, name, false)
-  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`.execute(
-    admin,
-  )
-  await until('each has tried to listen in vain, and again', () => refusals(errors) > 40)
-  await admitting(admin, name, true)
-  await until('all listen again', async () => (await listeners(admin, name)) === 3)
-  // A job of another queue comes to where nobody was told of it.
-  await sql`update bullmq.job set queue = 'lethe-send-mail' where queue = 'other-send-mail'`.execute(
-    db,
-  )
-  await until('it is done', () => done === 1)
-})
-
-t.test('while Redis is away publishing fails at once; then work goes on', withRedis, async (t) => {
-  const way = await startCuttableProxy(t, redis ?? '')
-  await way.cut()
-  const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
-  t.teardown(() => queue.close())
-  let done = 0
-  await work(t, queue, { 'send-mail': async () => void done++ })
-  for (let outage = 1; outage <= 2; outage++) {
-    const watch = startStopwatch()
-    await t.rejects(queue.publish('send-mail', [randomUUID()]))
-    await t.rejects(queue.counts('send-mail'))
-    await holdsWithin(t, watch, 1_000, 'at once')
-    await way.mend()
-    await until('it takes jobs again', () => published(queue))
-    await until('and does them', () => done === outage)
+t.test(
+  'publishing fails at once while Redis is down, and works again afterwards',
+  withRedis,
+  async (t) => {
+    const way = await startCuttableProxy(t, redis ?? '')
     await way.cut()
-  }
-})
+    const queue = await openQueue({ redisUrl: way.url, databaseUrl: '', name: uniqueName() })
+    t.teardown(() => queue.close())
+    let done = 0
+    await work(t, queue, { 'send-mail': async () => void done++ })
+    for (let outage = 1; outage <= 2; outage++) {
+      const watch = startStopwatch()
+      await t.rejects(queue.publish('send-mail', [randomUUID()]))
+      await t.rejects(queue.counts('send-mail'))
+      await holdsWithin(t, watch, 1_000, 'at once')
+      await way.mend()
+      await until('it takes jobs again', () => published(queue))
+      await until('and does them', () => done === outage)
+      await way.cut()
+    }
+  },
+)
 
-t.test('a worker closes while Redis is away, for however long', withRedis, async (t) => {
+t.test('a worker closes while Redis is down', withRedis, async (t) => {
   const way = await startCuttableProxy(t, redis ?? '')
   let refused = 0
   const onError = ({ code }: NodeJS.ErrnoException) => {
@@ -287,7 +296,7 @@ t.test('a worker closes while Redis is away, for however long', withRedis, async
   await holdsWithin(t, watch, 5_000, 'closed')
 })
 
-t.test('a master that became a replica is left for the new one', withServers, async (t) => {
+t.test('connects to the new master after a failover', withServers, async (t) => {
   const [first, second] = [await startRedis(t), await startRedis(t)]
   const at = ({ port }: RedisProcess) => `redis://127.0.0.1:${port}`
   const way = await startCuttableProxy(t, at(first))
@@ -303,7 +312,7 @@ t.test('a master that became a replica is left for the new one', withServers, as
   await until('and does them', () => done === 2)
 })
 
-t.test('a job that Redis evicted is set aside and seen, by its id', withRedis, async (t) => {
+t.test('a job that Redis evicted fails and is listed by its id', withRedis, async (t) => {
   const name = uniqueName()
   const queue = await openQueue({ redisUrl: redis, databaseUrl: '', name })
   t.teardown(() => queue.close())
@@ -317,7 +326,7 @@ t.test('a job that Redis evicted is set aside and seen, by its id', withRedis, a
   t.match(await queue.failedJobs(10), [{ name: '', id, code: 'unknown-job' }])
 })
 
-t.test('of jobs that Redis evicted no more are kept than of others', withRedis, async (t) => {
+t.test('keeps no more evicted jobs than other failed jobs', withRedis, async (t) => {
   const name = uniqueName()
   const queue = await openQueue({ redisUrl: redis, databaseUrl: '', name })
   t.teardown(() => queue.close())
@@ -352,7 +361,7 @@ t.test('a user and a password in REDIS_URL are used', withRedis, async (t) => {
   t.match(clients, `user=${name} `)
 })
 
-t.test('a user with too few rights is told of, and blocks nothing else', withRedis, async (t) => {
+t.test('a user with too few rights is reported, and blocks nothing else', withRedis, async (t) => {
   const url = new URL(redis ?? '')
   const admin = new Redis(url.href)
   const name = uniqueName()

@@ -17,7 +17,7 @@ import {
 const operations = path.join(import.meta.dirname, '../../../docs/operations.md')
 const needs = { ...withServers, ...withCertificates }
 
-t.test('over TLS, with the rights that the documentation names: a server', needs, async (t) => {
+t.test('works over TLS with the documented rights: a server', needs, async (t) => {
   const { url, ca } = await worksWithFewRights(t, async (tls) => {
     const server = await startRedis(t, [], { tls })
     return { url: `rediss://127.0.0.1:${server.port}`, servers: [server] }
@@ -26,18 +26,22 @@ t.test('over TLS, with the rights that the documentation names: a server', needs
   t.match(await workOnce(url.replace('//', '//lethe:guess@'), ca), /WRONGPASS/)
 })
 
-t.test('the same: what Sentinels with a password of their own watch', needs, async (t) => {
-  await worksWithFewRights(t, async (tls) => {
-    const { url, servers, sentinels } = await startSentinels(t, tls)
-    for (const sentinel of sentinels) {
-      await sentinel.command('acl', 'setuser', 'guard', 'on', '>p@ss', '+@all', '&*')
-      await sentinel.command('acl', 'setuser', 'default', 'off')
-    }
-    return { url: `${url}?sentinel_username=guard&sentinel_password=p%40ss`, servers }
-  })
-})
+t.test(
+  'works over TLS with the documented rights: Sentinels with their own password',
+  needs,
+  async (t) => {
+    await worksWithFewRights(t, async (tls) => {
+      const { url, servers, sentinels } = await startSentinels(t, tls)
+      for (const sentinel of sentinels) {
+        await sentinel.command('acl', 'setuser', 'guard', 'on', '>p@ss', '+@all', '&*')
+        await sentinel.command('acl', 'setuser', 'default', 'off')
+      }
+      return { url: `${url}?sentinel_username=guard&sentinel_password=p%40ss`, servers }
+    })
+  },
+)
 
-t.test('the same: a cluster', needs, async (t) => {
+t.test('works over TLS with the documented rights: a cluster', needs, async (t) => {
   await worksWithFewRights(t, async (tls) => {
     const { url, nodes } = await startCluster(t, tls)
     return { url, servers: nodes }

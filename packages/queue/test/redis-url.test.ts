@@ -1,7 +1,7 @@
 import t from 'tap'
 import { findRedisUrlFault, parseRedisUrl } from '../src/redis-url.ts'
 
-t.test('a server, with what its URL says of it', async (t) => {
+t.test('a single server', async (t) => {
   t.match(parseRedisUrl('redis://localhost'), {
     form: 'server',
     tls: false,
@@ -26,7 +26,7 @@ t.test('a server, with what its URL says of it', async (t) => {
   })
 })
 
-t.test('the master of some Sentinels', async (t) => {
+t.test('a master that Sentinels watch', async (t) => {
   t.match(parseRedisUrl('redis+sentinel://ada:secret@s1,s2:26380,[::1]:26381/the-master/3'), {
     form: 'sentinel',
     tls: false,
@@ -47,7 +47,7 @@ t.test('the master of some Sentinels', async (t) => {
   t.match(parseRedisUrl('redis-sentinel://s1/m'), { form: 'sentinel', master: 'm' })
 })
 
-t.test('a cluster, of which any nodes are named', async (t) => {
+t.test('a cluster, by some of its nodes', async (t) => {
   t.match(parseRedisUrl('rediss+cluster://:secret@n1,n2:7000/'), {
     form: 'cluster',
     tls: true,
@@ -59,7 +59,7 @@ t.test('a cluster, of which any nodes are named', async (t) => {
   })
 })
 
-t.test('what cannot be used is refused in words that hold no secret', async (t) => {
+t.test('rejects an unusable URL without revealing a secret', async (t) => {
   for (const [url, got] of [
     ['hunter2', 'is not a URL'],
     ['hunter2:6379', 'is not a URL'],
