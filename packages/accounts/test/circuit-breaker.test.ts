@@ -19,7 +19,7 @@ import t from 'tap'
 import { planErasure } from '../src/index.ts'
 import { createTestContext } from '../testing/index.ts'
 
-/** More than three, and more than half of all. */
+/** Trips with more than three deletions, if they are more than half of all users. */
 const limits = { floor: 3, share: 0.5 }
 const strict = { floor: 3, share: 0.2 }
 
@@ -441,7 +441,7 @@ t.test(
       cancelling,
     )
     t.match(await beginRelease(db, made?.id ?? 0, 6), { begun: true })
-    // Due long before the operator looked, by a bad UPDATE after they did.
+    // A bad UPDATE, run after the operator looked, dates these deletions before that.
     await sql`update public.deletions set erase_after = requested_at where status = 'pending' and erase_after > now()`.execute(
       db,
     )
@@ -456,7 +456,7 @@ t.test(
   },
 )
 
-/** Users, each with a pending deletion whose date is to come; the later they signed up, the earlier they asked. */
+/** Inserts users, each with a pending deletion that is not due. Later users have earlier requests. */
 async function insertDeletions(db: Db, users: number, newAccounts = false): Promise<void> {
   await sql`
     with made as (
@@ -469,7 +469,7 @@ async function insertDeletions(db: Db, users: number, newAccounts = false): Prom
     from made`.execute(db)
 }
 
-/** A bad UPDATE: so many of the pending are due all at once. */
+/** A bad UPDATE that makes this many pending deletions due at once. */
 async function makeDue(db: Db, deletions: number): Promise<void> {
   await sql`
     with first as (
@@ -480,7 +480,7 @@ async function makeDue(db: Db, deletions: number): Promise<void> {
   )
 }
 
-/** A lease on the first of those that are due or claimed, as the sweep would give it without the breaker. */
+/** Leases the first due or claimed deletions, as the sweep would without the breaker. */
 async function leaseDue(db: Db, limit = 1_000): Promise<string> {
   const lease = randomUUID()
   await sql`
@@ -511,13 +511,13 @@ async function statuses(db: Db): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ status, n }) => [status, n]))
 }
 
-/** The trip that this makes, of one kind of account. */
+/** Trips the breaker of one kind of account and returns the trip. */
 async function trip(db: Db, by: BreakerLimits): Promise<Trip | undefined> {
   const [made] = await tripBreaker(db, by)
   return made
 }
 
-/** As the command does. The number that is held; undefined where nothing is. */
+/** Releases the trip like the CLI. Returns the held number, or undefined if nothing is held. */
 async function release(db: Db, expected: number): Promise<number | undefined> {
   const [open] = await findOpenTrips(db)
   const release = open && (await beginRelease(db, open.id, expected))
@@ -526,7 +526,7 @@ async function release(db: Db, expected: number): Promise<number | undefined> {
   return expected
 }
 
-/** What was claimed, was so more than an hour ago. */
+/** Moves all claims to more than an hour ago. */
 async function backdateClaims(db: Db): Promise<void> {
   await sql`update public.deletions set requested_at = requested_at - interval '2 hours',
     erase_after = erase_after - interval '2 hours', claimed_at = claimed_at - interval '2 hours'

@@ -129,7 +129,7 @@ async function setup(t: Test): Promise<Setup> {
   return { ...(await createTestContext(db)), url }
 }
 
-/** As another service would, that does not know our rules. */
+/** Writes like another service that does not know the rules of Lethe. */
 async function save(db: Db, userId: number): Promise<void> {
   await sql`insert into public.saved_passwords (id, user_id, site, username, secret)
     values (gen_random_uuid(), ${userId}, 's', 'u', ${Buffer.alloc(30)})`.execute(db)

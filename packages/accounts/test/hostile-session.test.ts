@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { createTestContext } from '../testing/index.ts'
 
-/** Whatever a function of ours could take for what it means, if it asked the session's search_path. */
+/** Objects that a function of ours would use by mistake if it followed the session's search_path. */
 const decoys = `
   create schema evil;
   create table evil.users (id bigint, active boolean default true, email text);

@@ -6,7 +6,7 @@ import { logIn, signUp } from '../src/index.ts'
 import { normalizePassword } from '../src/normalize-password.ts'
 import { createTestContext } from '../testing/index.ts'
 
-// Typed on one keyboard as one character, on another as two; and with the space that macOS makes of Option and Space.
+// One keyboard types one character, another types two; macOS types this space for Option and Space.
 const composed = 'Gr\u00fc\u00dfe aus \u00c5rhus'
 const decomposed = 'Gru\u0308\u00dfe\u00a0aus A\u030arhus'
 

@@ -26,7 +26,7 @@ import {
 
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 
-/** Each is a write of the person's own that was under way when the deletion came. */
+/** Writes of the person that run while the deletion begins. */
 const writes: Record<string, (f: TestContext, who: Person, dir: string) => Promise<unknown>> = {
   'a log-in': (f, who) => f.logIn(who.user.email),
   'a refresh': (f, who) => refresh(f.db, f.keys, who.token),
@@ -44,7 +44,7 @@ for (const [name, write] of Object.entries(writes)) {
     const ada = await f.logIn('ada@example.com', 'refresh')
     const asking = await f.logIn('ada@example.com')
 
-    // Both wait for the user's row: the deletion first in line, the write behind it.
+    // Both queue for the user's row: the deletion first, then the write.
     const line = await holdRow(db, ada.user.id)
     const deleted = f.requestFor(asking, ada.user.id)
     await waitForQueuedLocks(db, 1)
@@ -151,7 +151,7 @@ t.test('a saved password survives a cancel', async (t) => {
   ])
 })
 
-/** Keeps a user's row locked until `release`, so that whoever comes must queue. */
+/** Locks a user's row until `release`, so that all other transactions queue for it. */
 async function holdRow(db: Db, userId: number) {
   const open = Promise.withResolvers<void>()
   const locked = Promise.withResolvers<void>()
@@ -169,7 +169,7 @@ async function holdRow(db: Db, userId: number) {
   }
 }
 
-/** Until this many connections wait for a lock. */
+/** Waits until this many connections queue for a lock. */
 async function waitForQueuedLocks(db: Db, connections: number): Promise<void> {
   await until(`${connections} connections wait for a lock`, async () => {
     const { rows } = await sql`

@@ -11,7 +11,7 @@ t.test('a connection lost in use rejects its query, and the next one works', asy
   const broken = other.transaction().execute(async (tx) => {
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
     await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(db)
-    // Both before and after the client has heard of it.
+    // The query fails both before and after the client learns of the loss.
     const first = await sql`select 1`.execute(tx).catch((error) => error)
     t.equal(isUnavailable(first), true)
     await sql`select 1`.execute(tx)

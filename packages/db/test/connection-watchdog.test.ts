@@ -35,7 +35,7 @@ t.test('no unresponsive connection is reused after the database responds again',
   const way = await startSilenceableProxy(t, url)
   const db = connect(way.url, { max: 5, timeoutMs: PATIENCE_MS })
   t.teardown(() => db.destroy())
-  // Five open ones, of which one is used while the server is silent.
+  // Opens five connections; one of them is in use while the server does not respond.
   await Promise.all(Array.from({ length: 5 }, () => sql`select pg_sleep(0.1)`.execute(db)))
   way.silence()
   t.equal(isUnavailable(await failure(one.execute(db))), true)
@@ -50,7 +50,7 @@ t.test('a slow statement is not cut off', async (t) => {
   t.teardown(() => patient.destroy())
   const slow = sql`select pg_sleep(${(PATIENCE_MS * 2) / 1_000}), 1 as one`
   t.match(await slow.execute(patient), { rows: [{ one: 1 }] })
-  // Whoever looked goes again; the server may notice that a moment later.
+  // The connection of the check closes; the server may notice that a moment later.
   await until('two connections are left', async () => (await connectionsOf(db)) === 2)
 })
 

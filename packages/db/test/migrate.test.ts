@@ -96,7 +96,7 @@ t.test('of two concurrent runs, one waits and then finds nothing to do', async (
 t.test('waits for a migrate of an earlier version, and for no longer than it runs', async (t) => {
   const { db, url } = await testDb(t)
   const earlier = connect(url, { max: 1 })
-  // The statement of Kysely's migrator, by which version 0.1 took its lock.
+  // Version 0.1 takes its lock with this statement of Kysely's migrator.
   await sql`select pg_advisory_lock(3853314791062309107)`.execute(earlier)
   const lines: string[] = []
   const done = apply(db, [addColumn], lines)
@@ -218,13 +218,13 @@ const addColumn: Migration = {
   statements: 'alter table users add column later text',
 }
 
-/** Applies these after our own, and collects what it says while it waits. */
+/** Applies these migrations after the built-in ones, and collects the lines for the operator. */
 async function apply(db: Db, more: Migration[], lines: string[] = []): Promise<string[]> {
   const waiting = { onWait: (line: string) => void lines.push(line), deadline: Infinity }
   return applyMigrations(db, [...(await readMigrations()), ...more], waiting)
 }
 
-/** A transaction such as an export's: it has read a table, and sees it as it was until it ends. */
+/** Opens a transaction like that of an export: it has read a table, and keeps its snapshot until it ends. */
 async function openReader(t: Test, url: string, name: string, table = 'users') {
   const reader = connect(url, { max: 1, settings: { application_name: name } })
   const tx = await reader.startTransaction().setIsolationLevel('repeatable read').execute()
@@ -240,7 +240,7 @@ async function openReader(t: Test, url: string, name: string, table = 'users') {
   return { pid: rows[0]?.pid ?? 0, end }
 }
 
-/** Requests for locks on relations that wait in this database. */
+/** Counts the lock requests on relations that wait in this database. */
 async function countWaitingLocks(db: Db): Promise<number> {
   const { rows } = await sql<{ n: number }>`
     select count(*) as n from pg_locks l join pg_database d on d.oid = l.database
@@ -256,7 +256,7 @@ async function sleeping(db: Db): Promise<number[]> {
   return rows.map(({ pid }) => pid)
 }
 
-/** A role of the test's own, which has no rights but to connect. */
+/** Creates a role that may only connect. */
 async function createOrdinaryRole(t: Test, url: string) {
   const role = `ordinary_${randomBytes(6).toString('hex')}`
   const operator = asSuperuser(t, { url })

@@ -44,7 +44,7 @@ t.test('says what is wrong if a pooler rejects ?options=', withPgbouncer, async 
   t.match(asUnusable(error)?.message, /connection pooler .*: give the address of the PostgreSQL/)
 })
 
-/** As another client finds it that sets nothing. */
+/** Reads the session as a client finds it that changes no setting. */
 async function readSession(url: string): Promise<unknown[]> {
   const client = new pg.Client(url)
   await client.connect()

@@ -17,7 +17,7 @@ t.test('the table interfaces name every column of the live schema, and no other'
   t.strictSame(await readDeclaredColumns(), live)
 })
 
-/** Reads the interfaces as text: types are gone by the time the tests run. */
+/** Reads the interfaces as text, because types do not exist at run time. */
 async function readDeclaredColumns(): Promise<Record<string, string[]>> {
   const source = await readFile(path.join(import.meta.dirname, '../src/schema.ts'), 'utf8')
   const [, body = ''] = source.split('export interface Schema {\n')

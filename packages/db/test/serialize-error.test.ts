@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { serializeError } from '../src/index.ts'
 import { testDb } from '../testing/index.ts'
 
-// Whatever an error quotes has this in it.
+// Each error in these tests quotes this value.
 const secret = '4711@example.com'
 
 t.test('an error of the database names what failed, and no value', async (t) => {

@@ -14,7 +14,7 @@ import { findServerFault } from '../src/session.ts'
 import { testDb } from '../testing/index.ts'
 import { startProxy } from './start-proxy.ts'
 
-/** Each as far from what we need as a role, a database or a URL can set it. */
+/** Each value differs as much from the needed one as a role, a database or a URL can make it. */
 const hostile = {
   timezone: 'Europe/Berlin',
   datestyle: 'German, DMY',

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Test } from 'tap'
 import { startProxy } from './start-proxy.ts'
 
-/** A way to a server on which it can fall silent: no connection ends, and nothing passes. */
+/** Starts a proxy that can stop forwarding without closing a connection. */
 export async function startSilenceableProxy(t: Pick<Test, 'teardown'>, target: string) {
   const sockets = new Set<Socket>()
   let silent = false
@@ -23,7 +23,7 @@ export async function startSilenceableProxy(t: Pick<Test, 'teardown'>, target: s
       silent = true
       for (const socket of sockets) socket.pause()
     },
-    /** New connections are answered; the silent ones stay so. */
+    /** Forwards new connections again; the silenced ones stay silent. */
     speak() {
       silent = false
     },

@@ -12,7 +12,7 @@ t.test('rows of any length come whole, in pieces that end with a line', async (t
   const { url } = await testDb(t)
   const readers = openSnapshotPool(url, { max: 1 })
   t.teardown(() => readers.end())
-  // Around the sizes in which a network hands them over, and far beyond.
+  // Sizes around those of network packets, and far larger ones.
   const lengths = [...Array(300).keys(), ...around(8_192), ...around(65_536), 5_000_000, 0]
   const queries = [rowsOf(lengths), rowsOf([]), rowsOf(lengths), rowsOf([1])]
   await readers.snapshot(never, queries, async ({ next }) => {
@@ -110,7 +110,7 @@ function around(size: number): number[] {
   return Array.from({ length: 20 }, (_, n) => size - 10 + n)
 }
 
-/** What the server says comes by one to seven bytes. */
+/** Starts a proxy that forwards one to seven bytes at a time. */
 function startSlowProxy(t: Pick<Test, 'teardown'>, target: string): Promise<string> {
   return startProxy(t, target, (near, far) => {
     near.setNoDelay()

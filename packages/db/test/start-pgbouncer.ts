@@ -16,7 +16,7 @@ export const withPgbouncer = program ? {} : { skip: 'no pgbouncer on this machin
 const NOBODY_UID = 65_534
 const asRoot = process.getuid?.() === 0
 
-/** A pooler in front of this database with one connection for all clients; returns the URL that leads through it. */
+/** Starts a pooler with one server connection for all clients, and returns its URL. */
 export async function startPgbouncer(
   t: Pick<Test, 'teardown'>,
   target: string,
@@ -24,7 +24,7 @@ export async function startPgbouncer(
 ): Promise<string> {
   if (!program) throw new Error('PGBOUNCER_PATH is not set: run the tests with `pnpm test`')
   const { hostname, port, username, password, pathname } = new URL(target)
-  // The folder of all tests is closed to another user.
+  // Another user cannot read the temporary folder of the tests.
   const folder = await mkdtemp(path.join(asRoot ? '/tmp' : tmpdir(), 'lethe-pgbouncer-'))
   const at = await findFreePort()
   const lines = {

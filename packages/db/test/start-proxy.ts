@@ -4,7 +4,8 @@ import type { Test } from 'tap'
 import { linkSockets } from '../testing/index.ts'
 
 /**
- * Another way to a server, and its URL: `join` is given both ends of each connection. What is left of them ends with the test.
+ * Starts a TCP proxy and returns its URL. `join` receives both ends of each connection. The test's teardown closes
+ * them.
  */
 export async function startProxy(
   t: Pick<Test, 'teardown'>,

@@ -207,7 +207,7 @@ async function takeOne(db: Db): Promise<string> {
   return taken?.lease ?? ''
 }
 
-/** As if more time had passed than any lease lasts. */
+/** Moves all leases into the past. */
 async function expireLeases(db: Db): Promise<void> {
   await sql`update public.outbox set next_attempt_at = now() - interval '1 second'`.execute(db)
 }

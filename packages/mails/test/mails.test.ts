@@ -21,7 +21,7 @@ const counts = {
 const cancel = `${publicUrl}/deletion/cancel#token=${token}`
 const archive = `${publicUrl}/export#token=${token}`
 
-/** Each mail with the link it carries and the facts that both its parts must tell. */
+/** Each mail with its link and the facts that both of its parts must state. */
 const mails: { name: string; mail: Mail; link?: string; facts: string[] }[] = [
   {
     name: 'deletion-scheduled, asked for by the owner',

@@ -1,6 +1,6 @@
 const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
 
-/** What a mail program shows of an HTML mail: its words, and where its links go. */
+/** Extracts what a mail program shows of an HTML mail: its text and its link targets. */
 export function readHtml(html: string): { text: string; links: string[] } {
   const body = html.slice(html.indexOf('<body'))
   return {

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { linkSockets } from '@lethe/db/testing'
 import type { Test } from 'tap'
 
-/** A way to a server that can be cut and mended: to whoever goes by it, the server is away or back. */
+/** Starts a proxy that can be cut and restored: for its clients the server is down or up. */
 export async function startCuttableProxy(t: Pick<Test, 'teardown'>, target: string) {
   let leadsTo = new URL(target)
   const sockets = new Set<Socket>()
@@ -36,11 +36,11 @@ export async function startCuttableProxy(t: Pick<Test, 'teardown'>, target: stri
     url: url.href,
     cut,
     mend: () => listen(own),
-    /** So many more may connect; the others are refused. */
+    /** Accepts this many more connections and rejects the others. */
     admit(count: number) {
       admitted = count
     },
-    /** Leads those who come from now on elsewhere; whoever is there stays. */
+    /** Forwards new connections to another server; existing ones stay. */
     lead(elsewhere: string) {
       leadsTo = new URL(elsewhere)
     },

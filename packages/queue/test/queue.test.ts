@@ -28,7 +28,7 @@ type RawQueue = Pick<Queue, 'add' | 'getJobCounts' | 'pause'>
 interface Opened {
   queue: OpenQueue
   errors: Error[]
-  /** The same queue of BullMQ's, as anybody has it who reaches the server. */
+  /** Opens the same BullMQ queue directly. */
   raw<T>(name: JobName, use: (queue: RawQueue) => Promise<T>): Promise<T>
 }
 
@@ -158,9 +158,9 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
     const worker = await work(t, queue, {
       async 'erase-accounts'() {
         log.push('begun')
-        // The queue is being told that the first is done, and asked for the next one.
+        // The worker reports the first job as done and asks for the next one.
         if (log.length === 1) setImmediate(() => closed.resolve(worker.close()))
-        // Longer than a server that is away is waited for.
+        // Longer than the worker waits for an unreachable server.
         else await setTimeout(2_000)
         log.push('done')
       },
@@ -208,7 +208,7 @@ t.test('on PostgreSQL, a worker that cannot start one job name runs none of them
     return queue
   }
   const first = await open()
-  // The first part finds the connection that is open already.
+  // The first job name uses the connection that is already open.
   way.admit(1)
   await t.rejects(work(t, first, {}), 'it says so')
   await first.close()
@@ -247,7 +247,7 @@ t.test(
     await until('each has tried to listen in vain, and again', () => refusals(errors) > 40)
     await admitting(admin, name, true)
     await until('all listen again', async () => (await listeners(admin, name)) === 3)
-    // A job of another queue comes to where nobody was told of it.
+    // A job of another queue moves here without a notification.
     await sql`update bullmq.job set queue = 'lethe-send-mail' where queue = 'other-send-mail'`.execute(
       db,
     )
@@ -389,7 +389,7 @@ function refusals(errors: Error[]): number {
   return errors.filter((error) => 'code' in error && error.code === '55000').length
 }
 
-/** Connections of workers that wait for notices: to listen is the last thing that they said. */
+/** Counts the connections of workers that wait for notifications: their last statement is LISTEN. */
 async function listeners(admin: Db, database: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pg_stat_activity

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { until } from '@lethe/machine-speed'
 import { jobNames, openQueue } from '../src/index.ts'
 
-// A process of its own, since Node.js reads NODE_EXTRA_CA_CERTS when it starts.
-// Prints how many jobs it could do, or else why not.
+// Runs in its own process, because Node.js reads NODE_EXTRA_CA_CERTS at start. Prints how many jobs ran, or the error.
 
 const errors = new Set<string>()
 const queue = await openQueue({
