@@ -1,7 +1,7 @@
 export { recordAttempts } from '@lethe/lifecycle'
 export { type MadeArchive, makeArchive } from './make-archive.ts'
 export { type ClaimedFolder, claimFolders } from './marks/claim-folders.ts'
-export { folderLine } from './marks/folder-line.ts'
+export { explainFolderState } from './marks/explain-folder-state.ts'
 export {
   checkFolderMark,
   type FolderState,
@@ -16,4 +16,4 @@ export { removeOrphanedArchives } from './remove-orphaned-archives.ts'
 export { type Bucket, openBucket } from './storage/bucket.ts'
 export { openStorage } from './storage/open-storage.ts'
 export type { Storage } from './storage/storage.ts'
-export { type Verified, verifyArchive } from './verify-archive.ts'
+export { type VerificationResult, verifyArchive } from './verify-archive.ts'

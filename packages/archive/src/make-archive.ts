@@ -1,29 +1,29 @@
 import type { SnapshotPool } from '@lethe/db'
 import { type CollectOptions, collect } from './collect/collect.ts'
-import { personReader, type ReadPerson } from './collect/read-person.ts'
+import { createPersonReader, type ReadPerson } from './collect/read-person.ts'
 import { sealInto } from './crypto/seal-into.ts'
 import { archiveName } from './names.ts'
 import type { Storage } from './storage/storage.ts'
-import { type Written, writeZip } from './zip/zip.ts'
+import { type WrittenZip, writeZip } from './zip/zip.ts'
 
 export interface ArchiveOptions extends CollectOptions {
   exportId: string
-  /** The lease under which this try runs: each try stores under a name of its own. */
+  /** The lease of this attempt. It is part of the archive's name, so each attempt writes to its own name. */
   lease: string
-  /** The archive's own: 32 bytes. Without it nobody can read what is stored. */
+  /** The archive's own key, 32 bytes. The stored archive cannot be read without it. */
   key: Buffer
-  /** Stops at once, leaving nothing; the promise is rejected with the signal's reason. */
+  /** On abort, the work stops, nothing is left in the storage, and the promise rejects with the signal's reason. */
   signal: AbortSignal
 }
 
-export interface MadeArchive extends Written {
+export interface MadeArchive extends WrittenZip {
   fileName: string
 }
 
 /**
- * Streams everything that is `userId`'s into one ZIP, sealed; it can be read only when it is whole. Whoever calls it puts the
- * name into the row of the export: an archive that no row names is removed. Fails where the person was erased in
- * the meantime. `bytes` and `sha256` are of the ZIP, as it is when it is opened.
+ * Streams all data of `userId` into one sealed ZIP, which becomes readable only when it is complete. The caller writes the
+ * file name to the export's row: an archive that no row names is removed later. Fails if the person has been erased.
+ * `bytes` and `sha256` describe the ZIP before it is sealed.
  */
 export async function makeArchive(
   readers: SnapshotPool,
@@ -31,10 +31,10 @@ export async function makeArchive(
   options: ArchiveOptions,
 ): Promise<MadeArchive> {
   const { plan, userId, signal } = options
-  return storeArchive(storage, personReader(readers, plan, userId, signal), options)
+  return storeArchive(storage, createPersonReader(readers, plan, userId, signal), options)
 }
 
-/** The same of what is read by `readPerson`. */
+/** Like `makeArchive`, with the rows that `readPerson` provides. */
 export async function storeArchive(
   storage: Storage,
   readPerson: ReadPerson,
@@ -43,11 +43,11 @@ export async function storeArchive(
   const { exportId, lease, key, signal } = options
   signal.throwIfAborted()
   const fileName = archiveName(exportId, lease)
-  let made: Written | undefined
+  let made: WrittenZip | undefined
   try {
     await storage.put(fileName, signal, (sink) =>
       sealInto(sink, key, signal, async (plain) => {
-        made = await writeZip(plain, (zipOf) => collect(readPerson, options, zipOf))
+        made = await writeZip(plain, (openZip) => collect(readPerson, options, openZip))
       }),
     )
   } catch (error) {

@@ -1,14 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { NONCE, openPiece, PIECE, readHeader, TAG } from './crypto/seal.ts'
+import { NONCE_BYTES, openPiece, PIECE_BYTES, readHeader, TAG_BYTES } from './crypto/seal.ts'
 import type { Storage, Stored } from './storage/storage.ts'
 
 export interface SealedArchive {
   fileName: string
-  /** The archive's own, 32 bytes. */
+  /** The archive's own key, 32 bytes. */
   key: Buffer
-  /** Of the archive itself, as it was made. */
+  /** The size of the ZIP before it was sealed. */
   bytes: number
 }
 
@@ -18,31 +18,32 @@ interface ByteRange {
   end: number
 }
 
-/** What lies there is not what was stored. */
+/** The stored bytes are not the bytes that were written. */
 export class ArchiveDamagedError extends Error {
   override name = 'ArchiveDamagedError'
   readonly code = 'EDAMAGED'
 }
 
 /**
- * A stream of the archive as it was made, or of a byte range of it (an end past the last byte means the last byte);
- * undefined when it is not there. Only what was found untouched is given out: the stream fails with `ArchiveDamaged` at the
- * first piece that was changed, and there is none of an archive whose header or length was.
+ * Opens the archive, or a byte range of it, as a stream of the unsealed ZIP. An end beyond the last byte means the last byte.
+ * Resolves to undefined if the archive does not exist. Only authenticated bytes are emitted: the stream fails with
+ * `ArchiveDamagedError` at the first changed piece.
  *
- * @throws {RangeError} when no byte of the archive lies in the range.
+ * @throws {ArchiveDamagedError} if the header or the length was changed.
+ * @throws {RangeError} if the range contains no byte of the archive.
  */
 export async function openArchive(
   storage: Storage,
   { fileName, key, bytes }: SealedArchive,
   range: ByteRange = { start: 0, end: bytes - 1 },
 ): Promise<{ stream: Readable } | undefined> {
-  const { start, end } = within(bytes, range)
+  const { start, end } = clampRange(bytes, range)
   const stored = await storage.open(fileName)
   if (!stored) return undefined
   try {
-    const sealed = await lookAt(stored, key, bytes)
-    const stream = Readable.from(unsealed(stored, sealed, start, end), { objectMode: false })
-    // Whether it was read or not.
+    const sealed = await readLayout(stored, key, bytes)
+    const stream = Readable.from(openRange(stored, sealed, start, end), { objectMode: false })
+    // Release the storage's handle whether the stream was read or not.
     stream.once('close', () => void stored.close())
     return { stream }
   } catch (error) {
@@ -51,82 +52,83 @@ export async function openArchive(
   }
 }
 
-function within(bytes: number, { start, end }: ByteRange): ByteRange {
+function clampRange(bytes: number, { start, end }: ByteRange): ByteRange {
   const valid = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0
-  if (!valid || start > end || start >= bytes) throw new RangeError('No byte lies in that range')
+  if (!valid || start > end || start >= bytes)
+    throw new RangeError('The range contains no byte of the archive')
   return { start, end: Math.min(end, bytes - 1) }
 }
 
-interface Sealed {
-  /** Of its pieces. */
+interface SealedLayout {
+  /** The key of the pieces. */
   key: KeyObject
-  /** Where the first piece begins. */
+  /** The offset of the first piece. */
   from: number
   pieces: number
 }
 
-/** Longer than any header with one recipient. */
-const HEADER_AT_MOST = 1_024
+/** Any header with one recipient is shorter. */
+const MAX_HEADER_BYTES = 1_024
 
-async function lookAt(stored: Stored, key: Buffer, bytes: number): Promise<Sealed> {
-  const last = Math.min(HEADER_AT_MOST, stored.size) - 1
+async function readLayout(stored: Stored, key: Buffer, bytes: number): Promise<SealedLayout> {
+  const last = Math.min(MAX_HEADER_BYTES, stored.size) - 1
   const begin = last < 0 ? Buffer.alloc(0) : await buffer(stored.read(0, last))
   const mac = begin.indexOf('\n--- ')
   const headerEnd = mac < 0 ? 0 : begin.indexOf('\n', mac + 1) + 1
-  const from = headerEnd + NONCE
-  const pieces = Math.ceil(bytes / PIECE)
-  if (headerEnd === 0 || stored.size !== from + bytes + pieces * TAG)
-    throw new ArchiveDamagedError('the archive has another length than it had')
+  const from = headerEnd + NONCE_BYTES
+  const pieces = Math.ceil(bytes / PIECE_BYTES)
+  if (headerEnd === 0 || stored.size !== from + bytes + pieces * TAG_BYTES)
+    throw new ArchiveDamagedError('the length of the archive was changed')
   const header = begin.subarray(0, headerEnd)
   const nonce = begin.subarray(headerEnd, from)
   try {
     return { key: await readHeader(header, nonce, key), from, pieces }
   } catch {
-    throw new ArchiveDamagedError('the header of the archive is not what it was')
+    throw new ArchiveDamagedError('the header of the archive was changed')
   }
 }
 
-async function* unsealed(
+async function* openRange(
   stored: Stored,
-  { key, from, pieces }: Sealed,
+  { key, from, pieces }: SealedLayout,
   start: number,
   end: number,
 ): AsyncGenerator<Buffer> {
-  const [first, last] = [Math.floor(start / PIECE), Math.floor(end / PIECE)]
+  const [first, last] = [Math.floor(start / PIECE_BYTES), Math.floor(end / PIECE_BYTES)]
   const sealed = stored.read(
-    from + first * (PIECE + TAG),
-    Math.min(from + (last + 1) * (PIECE + TAG), stored.size) - 1,
+    from + first * (PIECE_BYTES + TAG_BYTES),
+    Math.min(from + (last + 1) * (PIECE_BYTES + TAG_BYTES), stored.size) - 1,
   )
   let number = first
-  for await (const piece of inPieces(sealed)) {
-    const plain = opened(key, number, number === pieces - 1, piece)
-    const offset = number * PIECE
+  for await (const piece of splitIntoPieces(sealed)) {
+    const plain = openOrFail(key, number, number === pieces - 1, piece)
+    const offset = number * PIECE_BYTES
     yield plain.subarray(Math.max(0, start - offset), end - offset + 1)
     number++
   }
   if (number !== last + 1) throw new ArchiveDamagedError('the archive ends too early')
 }
 
-async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* splitIntoPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let held: Buffer[] = []
   let size = 0
   for await (const chunk of chunks) {
     held.push(chunk)
     size += chunk.length
-    if (size < PIECE + TAG) continue
+    if (size < PIECE_BYTES + TAG_BYTES) continue
     let all = Buffer.concat(held)
-    for (; all.length >= PIECE + TAG; all = all.subarray(PIECE + TAG))
-      yield all.subarray(0, PIECE + TAG)
+    for (; all.length >= PIECE_BYTES + TAG_BYTES; all = all.subarray(PIECE_BYTES + TAG_BYTES))
+      yield all.subarray(0, PIECE_BYTES + TAG_BYTES)
     held = [all]
     size = all.length
   }
   if (size > 0) yield Buffer.concat(held)
 }
 
-function opened(...[key, number, isLast, piece]: Parameters<typeof openPiece>): Buffer {
+function openOrFail(...[key, number, isLast, piece]: Parameters<typeof openPiece>): Buffer {
   try {
     return openPiece(key, number, isLast, piece)
   } catch {
-    throw new ArchiveDamagedError('a piece of the archive is not what it was')
+    throw new ArchiveDamagedError('a piece of the archive was changed')
   }
 }

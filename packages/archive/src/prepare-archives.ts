@@ -3,33 +3,33 @@ import { readPeople } from './collect/read-people.ts'
 import { type ArchiveOptions, type MadeArchive, makeArchive, storeArchive } from './make-archive.ts'
 import type { Storage } from './storage/storage.ts'
 
-/** What several archives have in common. */
-type Shared = Pick<ArchiveOptions, 'lease' | 'plan' | 'uploadDir' | 'signal'>
-type Own = Omit<ArchiveOptions, keyof Shared>
+/** The options that several archives share. */
+type SharedOptions = Pick<ArchiveOptions, 'lease' | 'plan' | 'uploadDir' | 'signal'>
+type OwnOptions = Omit<ArchiveOptions, keyof SharedOptions>
 
 export interface PreparedArchive {
   exportId: string
-  /** As `makeArchive` makes it; absent where it is so much that it is to be made alone. */
+  /** Makes the archive; undefined if the person has so much data that the archive must be made individually. */
   make: (() => Promise<MadeArchive>) | undefined
 }
 
 /**
- * Archives of several people, whose rows are read at once, in one snapshot, and held until each is made. One alone is read
- * while it is made, however much it is.
+ * Prepares the archives of several people. Their rows are read together, in one snapshot, and stay in memory until each
+ * archive is made. The rows of a single person, of any size, are streamed while the archive is made.
  */
 export async function prepareArchives(
   readers: SnapshotPool,
   storage: Storage,
-  shared: Shared,
-  people: readonly Own[],
+  shared: SharedOptions,
+  people: readonly OwnOptions[],
 ): Promise<PreparedArchive[]> {
-  const whole = people.map((own) => ({ ...shared, ...own }))
-  const [one, ...others] = whole
+  const allOptions = people.map((own) => ({ ...shared, ...own }))
+  const [one, ...others] = allOptions
   if (one && others.length === 0)
     return [{ exportId: one.exportId, make: () => makeArchive(readers, storage, one) }]
   const userIds = people.map(({ userId }) => userId)
   const read = await readPeople(readers, shared.plan, userIds, shared.signal)
-  return whole.map((options, place) => {
+  return allOptions.map((options, place) => {
     const readPerson = read[place]
     const make = readPerson && (() => storeArchive(storage, readPerson, options))
     return { exportId: options.exportId, make }

@@ -11,21 +11,21 @@ import type { Storage } from './storage/storage.ts'
 const BATCH_SIZE = 100
 const MIN_AGE_MS = 24 * 60 * 60 * 1_000
 
-interface Told {
+interface RemovalListener {
   removed(exportId: string): void
   failed(exportId: string, error: unknown): void
 }
 
 /**
- * Removes what tries that died have left, whole or begun. It goes by the record of tries and never by what is in the folder:
- * another database may write there too. What is younger than a day stays. `tell` hears of each archive that was removed, and of
- * each that the storage failed at: that one is tried again in a minute, and holds up no other.
- * Where nobody is told, a failure is thrown.
+ * Removes archives, complete or partial, that dead attempts left behind. It uses the recorded attempts, never the folder's
+ * listing, because another database may write there too. Archives younger than a day stay. `listener` gets each removal and
+ * each failure of the storage; a failed one is tried again in a minute and does not block the others.
+ * The default listener throws on a failure.
  */
 export async function removeOrphanedArchives(
   db: Db,
   storage: Storage,
-  tell: Told = {
+  listener: RemovalListener = {
     removed() {},
     failed: (_, error) => {
       throw error
@@ -35,15 +35,15 @@ export async function removeOrphanedArchives(
   for (let removed = 0; ; ) {
     const { dead, looked } = await findOrphanedAttempts(db, BATCH_SIZE)
     for (const attempt of dead) {
-      const left = await remove(storage, attempt).catch((error: unknown) => {
-        tell.failed(attempt.exportId, error)
+      const outcome = await remove(storage, attempt).catch((error: unknown) => {
+        listener.failed(attempt.exportId, error)
       })
-      if (left === 'removed') {
+      if (outcome === 'removed') {
         removed++
-        tell.removed(attempt.exportId)
+        listener.removed(attempt.exportId)
       }
-      if (left === 'young') await postponeAttempt(db, attempt)
-      else if (left) await deleteAttempt(db, attempt)
+      if (outcome === 'young') await postponeAttempt(db, attempt)
+      else if (outcome) await deleteAttempt(db, attempt)
     }
     if (looked < BATCH_SIZE) return removed
   }

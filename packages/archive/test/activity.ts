@@ -2,12 +2,12 @@ import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
 /** Somebody waits for a lock in this database. */
-export async function waiting(db: Db): Promise<boolean> {
+export async function isWaitingForLock(db: Db): Promise<boolean> {
   return (await count(db, sql`wait_event_type = 'Lock'`)) > 0
 }
 
 /** Transactions open in this database but the asker's own. */
-export function openTransactions(db: Db): Promise<number> {
+export function countOpenTransactions(db: Db): Promise<number> {
   return count(db, sql`xact_start is not null`)
 }
 

@@ -5,19 +5,19 @@ import { PassThrough, Readable } from 'node:stream'
 import { sql } from 'kysely'
 import t from 'tap'
 import { collectDataset } from '../src/collect/collect-tables.ts'
-import { indexPage } from '../src/page/index-page.ts'
+import { renderIndexPage } from '../src/page/index-page.ts'
 import { deflateSmall } from '../src/zip/deflate.ts'
 import { writeZip } from '../src/zip/zip.ts'
 import {
+  addDeletion,
   addSession,
   addUser,
-  askForDeletion,
+  createTestContext,
   putAvatar,
   putFile,
-  type Scene,
   saveManyPasswords,
   savePassword,
-  scene,
+  type TestContext,
 } from './setup.ts'
 import { unzip } from './unzip.ts'
 
@@ -26,7 +26,7 @@ const schema = deflateSmall(Buffer.from('{}'))
 const kinds = ['profile', 'saved-passwords', 'sessions', 'avatar', 'deletion', 'exports']
 
 t.test('the archive holds what is the person’s, whole and exact', async (t) => {
-  const ada = await adaWithNeighbour(t)
+  const ada = await createAdaWithNeighbor(t)
   const { entries } = ada
   t.strictSame(
     new Set(entries.keys()),
@@ -88,7 +88,7 @@ t.test('the archive holds what is the person’s, whole and exact', async (t) =>
 })
 
 t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
-  const { entries } = await adaWithNeighbour(t)
+  const { entries } = await createAdaWithNeighbor(t)
   const csv = String(entries.get('data/saved-passwords.csv'))
   t.ok(csv.startsWith('\ufeffsite,username,createdAt\r\n'))
   t.ok(csv.includes("\r\n../../x\\,'=1+1,2026-01-03T00:00:00Z\r\n"))
@@ -107,11 +107,11 @@ t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
 t.test(
   'each CSV, small or large, begins with one byte-order mark, and no other file',
   async (t) => {
-    const at = await scene(t)
-    const id = await addUser(at.db, 'ada')
-    await sql`update public.users set display_name = 'Jürgen Groß' where id = ${id}`.execute(at.db)
-    await saveManyPasswords(at.db, id, 6_000)
-    const entries = await unzip(await at.opened(await at.make(id)))
+    const ctx = await createTestContext(t)
+    const id = await addUser(ctx.db, 'ada')
+    await sql`update public.users set display_name = 'Jürgen Groß' where id = ${id}`.execute(ctx.db)
+    await saveManyPasswords(ctx.db, id, 6_000)
+    const entries = await unzip(await ctx.readArchive(await ctx.make(id)))
     t.ok(entries.has('data/saved-passwords.jsonl'), 'these are many')
     const mark = Buffer.from([0xef, 0xbb, 0xbf])
     for (const [name, bytes] of entries) {
@@ -123,7 +123,7 @@ t.test(
 )
 
 t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) => {
-  const { entries, hidden } = await adaWithNeighbour(t)
+  const { entries, hidden } = await createAdaWithNeighbor(t)
   const all = Buffer.concat([...entries.values()])
   for (const [what, bytes] of Object.entries(hidden)) {
     for (const form of [bytes, ...encodings.map((encoding) => bytes.toString(encoding))]) {
@@ -136,7 +136,7 @@ t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) =
 t.test(
   'the manifest tells of every entry, its rows and its hash, and what was left out and why',
   async (t) => {
-    const { entries, id } = await adaWithNeighbour(t)
+    const { entries, id } = await createAdaWithNeighbor(t)
     const manifest = JSON.parse(String(entries.get('manifest.json')))
     t.match(manifest, { formatVersion: 2, userId: id, madeAt: /^\d{4}-.*Z$/ })
     const told = manifest.entries as { name: string; rows?: number; wasCalled?: string }[]
@@ -179,7 +179,7 @@ t.test(
 )
 
 t.test('the README and the page say what, when, and what to know', async (t) => {
-  const { entries } = await adaWithNeighbour(t)
+  const { entries } = await createAdaWithNeighbor(t)
   for (const name of ['README.txt', 'index.html']) {
     const text = String(entries.get(name)).replaceAll(/\s+/g, ' ')
     t.match(text, 'erased after 2026-02-27 12:00:00 UTC', name)
@@ -195,11 +195,11 @@ t.test('the README and the page say what, when, and what to know', async (t) => 
 })
 
 t.test('the page shows every value as text', async (t) => {
-  const at = await scene(t)
-  const id = await addUser(at.db, 'ada')
-  await savePassword(at.db, id, { site: '<img src=x onerror=alert(1)>', username: `"'&` })
-  await putFile(at, id, '<script>alert(1)<.png', randomBytes(10))
-  const page = String((await unzip(await at.opened(await at.make(id)))).get('index.html'))
+  const ctx = await createTestContext(t)
+  const id = await addUser(ctx.db, 'ada')
+  await savePassword(ctx.db, id, { site: '<img src=x onerror=alert(1)>', username: `"'&` })
+  await putFile(ctx, id, '<script>alert(1)<.png', randomBytes(10))
+  const page = String((await unzip(await ctx.readArchive(await ctx.make(id)))).get('index.html'))
   t.match(page, '&lt;img src=x onerror=alert(1)&gt;')
   t.match(page, '&quot;&#39;&amp;')
   t.match(page, '<img src="files/avatars/1.png"')
@@ -209,11 +209,11 @@ t.test('the page shows every value as text', async (t) => {
 })
 
 t.test('a number stands on the page with all its digits', async (t) => {
-  const page = indexPage(
+  const page = renderIndexPage(
     { madeAt: new Date(0) },
     [
       {
-        kind: {
+        dataset: {
           ...{ name: 'sums', is: 'a sum', rows: () => sql`select`, schema },
           columns: ['one', 'other', 'list'].map((name) => ({
             ...{ name, is: name, notNull: true },
@@ -222,7 +222,7 @@ t.test('a number stands on the page with all its digits', async (t) => {
         },
         rows: 1,
         entries: [],
-        shown: ['{"one":12345678901234567890,"other":12.50,"list":[1.10]}'],
+        preview: ['{"one":12345678901234567890,"other":12.50,"list":[1.10]}'],
       },
     ],
     [],
@@ -231,21 +231,24 @@ t.test('a number stands on the page with all its digits', async (t) => {
 })
 
 t.test('what is asked for on its own says nothing of a deletion', async (t) => {
-  const { db, readers, storage, optionsFor, opened } = await scene(t)
+  const { db, readers, storage, optionsFor, readArchive } = await createTestContext(t)
   const { makeArchive } = await import('../src/index.ts')
   const { eraseAfter, ...options } = optionsFor(await addUser(db, 'ada'))
-  const entries = await unzip(await opened(await makeArchive(readers, storage, options)))
+  const entries = await unzip(await readArchive(await makeArchive(readers, storage, options)))
   t.match(String(entries.get('README.txt')), /You asked for a copy of your data/)
   t.notMatch(String(entries.get('index.html')), /erased after/)
 })
 
 t.test('the same data give the same bytes, but for the times', async (t) => {
-  const at = await scene(t)
-  const id = await addUser(at.db, 'ada')
-  for (let n = 0; n < 5; n++) await savePassword(at.db, id, { site: `https://site-${n}.example` })
-  await putAvatar(at, id, randomBytes(100))
-  const [one, other] = [await at.make(id), await at.make(id)]
-  const [first, second] = [await unzip(await at.opened(one)), await unzip(await at.opened(other))]
+  const ctx = await createTestContext(t)
+  const id = await addUser(ctx.db, 'ada')
+  for (let n = 0; n < 5; n++) await savePassword(ctx.db, id, { site: `https://site-${n}.example` })
+  await putAvatar(ctx, id, randomBytes(100))
+  const [one, other] = [await ctx.make(id), await ctx.make(id)]
+  const [first, second] = [
+    await unzip(await ctx.readArchive(one)),
+    await unzip(await ctx.readArchive(other)),
+  ]
   t.strictSame([...first.keys()], [...second.keys()])
   const untimed = (bytes: Buffer = Buffer.alloc(0)) =>
     String(bytes).replaceAll(/"madeAt": .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, '')
@@ -267,11 +270,11 @@ t.test(
         Buffer.from(some.join('')),
       )
       let shown: string[] = []
-      await writeZip(new PassThrough().resume(), async (zipOf) => {
-        ;({ shown } = await collectDataset(
+      await writeZip(new PassThrough().resume(), async (openZip) => {
+        ;({ preview: shown } = await collectDataset(
           kind,
           Readable.from(pieces),
-          zipOf(new Date('2026-01-31')),
+          openZip(new Date('2026-01-31')),
         ))
       })
       return shown
@@ -284,71 +287,71 @@ t.test(
 )
 
 t.test('a person who has nothing gets empty tables', async (t) => {
-  const { db, make, opened } = await scene(t)
-  const entries = await unzip(await opened(await make(await addUser(db, 'ada'))))
+  const { db, make, readArchive } = await createTestContext(t)
+  const entries = await unzip(await readArchive(await make(await addUser(db, 'ada'))))
   t.equal(String(entries.get('data/saved-passwords.json')), '[]\n')
   t.equal(String(entries.get('data/saved-passwords.csv')), '\ufeffsite,username,createdAt\r\n')
   t.notOk([...entries.keys()].some((name) => name.startsWith('files/')))
 })
 
 t.test('a file whose name is no UTF-8 is handed over, too', async (t) => {
-  const at = await scene(t)
-  const id = await addUser(at.db, 'ada')
-  await putFile(at, id, 'plain.jpg', Buffer.from('plain'))
-  const folder = path.join(at.uploadDir, String(id))
+  const ctx = await createTestContext(t)
+  const id = await addUser(ctx.db, 'ada')
+  await putFile(ctx, id, 'plain.jpg', Buffer.from('plain'))
+  const folder = path.join(ctx.uploadDir, String(id))
   const latin = Buffer.concat([
     Buffer.from(`${folder}/caf`),
     Buffer.from([0xe9]),
     Buffer.from('.jpg'),
   ])
   await writeFile(latin, 'latin')
-  const entries = await unzip(await at.opened(await at.make(id)))
+  const entries = await unzip(await ctx.readArchive(await ctx.make(id)))
   t.equal(String(entries.get('files/avatars/1.jpg')), 'latin')
   t.equal(String(entries.get('files/avatars/2.jpg')), 'plain')
 })
 
 t.test('somebody who was erased in the meantime has no archive', async (t) => {
-  const { make, stored } = await scene(t)
+  const { make, listStored } = await createTestContext(t)
   await t.rejects(make(4711), { message: 'There is no such account any more' })
-  t.strictSame(await stored(), [])
+  t.strictSame(await listStored(), [])
 })
 
 const encodings = ['hex', 'base64', 'base64url'] as const
 
 /** Ada's archive, and what must not be in it. */
-async function adaWithNeighbour(t: Parameters<typeof scene>[0]) {
-  const at: Scene = await scene(t)
+async function createAdaWithNeighbor(t: Parameters<typeof createTestContext>[0]) {
+  const ctx: TestContext = await createTestContext(t)
   const hidden = Object.fromEntries(
     ['session token', 'deletion token', 'secret', 'key', 'picture of the neighbour'].map((what) => [
       what,
       randomBytes(32),
     ]),
   ) as Record<string, Buffer<ArrayBuffer>>
-  const neighbour = await addUser(at.db, 'neighbour')
-  await addSession(at.db, neighbour)
-  await savePassword(at.db, neighbour, { site: 'neighbours-site', username: 'neighbours-name' })
-  await putAvatar(at, neighbour, hidden['picture of the neighbour'])
-  const elsewhere = await askForDeletion(at.db, neighbour, null)
+  const neighbour = await addUser(ctx.db, 'neighbour')
+  await addSession(ctx.db, neighbour)
+  await savePassword(ctx.db, neighbour, { site: 'neighbours-site', username: 'neighbours-name' })
+  await putAvatar(ctx, neighbour, hidden['picture of the neighbour'])
+  const elsewhere = await addDeletion(ctx.db, neighbour, null)
 
-  const id = await addUser(at.db, 'ada')
-  await addSession(at.db, id, hidden['session token'])
+  const id = await addUser(ctx.db, 'ada')
+  await addSession(ctx.db, id, hidden['session token'])
   const { secret } = hidden
-  await savePassword(at.db, id, { site: '../../x\\', username: '=1+1', ...(secret && { secret }) })
-  await savePassword(at.db, id, { site: 'a "quoted", one', username: 'line\nbreak\t\u0007ü' })
+  await savePassword(ctx.db, id, { site: '../../x\\', username: '=1+1', ...(secret && { secret }) })
+  await savePassword(ctx.db, id, { site: 'a "quoted", one', username: 'line\nbreak\t\u0007ü' })
   const sealed_key = hidden.key as Buffer
-  await at.db.insertInto('vault.person_keys').values({ user_id: id, sealed_key }).execute()
+  await ctx.db.insertInto('vault.person_keys').values({ user_id: id, sealed_key }).execute()
   const image = randomBytes(5_000)
-  await putAvatar(at, id, image)
-  await putFile(at, id, 'picture.tar;rm -rf ~', randomBytes(10))
-  await putFile(at, id, 'sub/<b>thesis</b>.PDF', randomBytes(10))
-  const cancelled = await askForDeletion(at.db, id, new Date('2026-01-06T00:00:00Z'))
-  const pending = await askForDeletion(at.db, id, null, hidden['deletion token'])
+  await putAvatar(ctx, id, image)
+  await putFile(ctx, id, 'picture.tar;rm -rf ~', randomBytes(10))
+  await putFile(ctx, id, 'sub/<b>thesis</b>.PDF', randomBytes(10))
+  const cancelled = await addDeletion(ctx.db, id, new Date('2026-01-06T00:00:00Z'))
+  const pending = await addDeletion(ctx.db, id, null, hidden['deletion token'])
 
   for (const text of ['neighbour', 'argon2id', 'hash-of', elsewhere])
     hidden[text] = Buffer.from(text)
-  const made = await at.make(id)
-  const bytes = await at.opened(made)
+  const made = await ctx.make(id)
+  const bytes = await ctx.readArchive(made)
   t.equal(made.bytes, bytes.length)
   t.ok(made.sha256.equals(createHash('sha256').update(bytes).digest()))
-  return { ...at, id, image, cancelled, pending, hidden, made, entries: await unzip(bytes) }
+  return { ...ctx, id, image, cancelled, pending, hidden, made, entries: await unzip(bytes) }
 }

@@ -7,8 +7,8 @@ import { withClockAhead } from '@lethe/db/testing'
 import { until } from '@lethe/machine-speed'
 import t from 'tap'
 import { removeOrphanedArchives } from '../src/index.ts'
-import { exportOf, recordAttempt } from './an-archive.ts'
-import { addUser, saveManyPasswords, scene } from './setup.ts'
+import { addUser, createTestContext, saveManyPasswords } from './setup.ts'
+import { addWithdrawnExport, recordAttempt } from './test-archive.ts'
 
 const child = path.join(import.meta.dirname, 'make-in-child.ts')
 // EXPORT_KILLS=50: so many.
@@ -16,12 +16,12 @@ const kills = Number(process.env.EXPORT_KILLS ?? 6)
 if (process.env.EXPORT_KILLS) t.setTimeout(180_000 + kills * 20_000)
 
 t.test(`killed ${kills} times at any moment, it leaves nothing that could be read`, async (t) => {
-  const at = await scene(t)
-  const { db, url, storage, exportDir, uploadDir } = at
+  const ctx = await createTestContext(t)
+  const { db, url, storage, exportDir, uploadDir } = ctx
   const id = await addUser(db, 'canary-of-ada')
   await saveManyPasswords(db, id, 30_000)
   const canaries = ['canary-of-ada@example.com', 'canary-of-ada', 'argon2id']
-  const tomorrow = await withClockAhead(t, at, 2)
+  const tomorrow = await withClockAhead(t, ctx, 2)
   let [begun, whole] = [0, 0]
   for (let n = 0; n < kills; n++) {
     const making = spawn(process.execPath, [child, url, String(id), exportDir, uploadDir])
@@ -29,7 +29,7 @@ t.test(`killed ${kills} times at any moment, it leaves nothing that could be rea
     // It has begun to write; then at a moment of its own.
     await until(
       'it has begun to write, or has ended',
-      async () => (await at.stored()).length > 0 || making.exitCode !== null,
+      async () => (await ctx.listStored()).length > 0 || making.exitCode !== null,
     )
     await wait(Math.random() * 400)
     making.kill('SIGKILL')
@@ -38,14 +38,14 @@ t.test(`killed ${kills} times at any moment, it leaves nothing that could be rea
       if (name.endsWith('.part')) begun++
       else whole++
       const bytes = await readFile(path.join(exportDir, name))
-      await exportOf(db, name)
+      await addWithdrawnExport(db, name)
       await recordAttempt(db, name)
       for (const canary of canaries) t.notOk(bytes.includes(canary), `${canary} in ${name}`)
     }
     await removeOrphanedArchives(tomorrow, storage)
-    t.strictSame(await at.stored(), [], 'what it left is swept a day later')
+    t.strictSame(await ctx.listStored(), [], 'what it left is swept a day later')
   }
   t.ok(begun + whole > 0, `${begun} were begun, ${whole} were whole`)
-  const made = await at.make(id)
-  t.equal((await at.opened(made)).length, made.bytes, 'the next one is whole')
+  const made = await ctx.make(id)
+  t.equal((await ctx.readArchive(made)).length, made.bytes, 'the next one is whole')
 })

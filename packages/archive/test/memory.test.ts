@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { addUser, saveManyPasswords, scene } from './setup.ts'
+import { addUser, createTestContext, saveManyPasswords } from './setup.ts'
 
 const child = path.join(import.meta.dirname, 'make-in-child.ts')
 
@@ -11,7 +11,7 @@ const flags = ['--max-semi-space-size=4']
 const mebibyte = 1024 * 1024
 
 t.test('three hundred thousand saved passwords take no more memory than a few', async (t) => {
-  const { db, url, exportDir, uploadDir } = await scene(t)
+  const { db, url, exportDir, uploadDir } = await createTestContext(t)
   const few = await addUser(db, 'few')
   const many = await addUser(db, 'many')
   await saveManyPasswords(db, few, 1_000)

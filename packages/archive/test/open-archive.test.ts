@@ -4,15 +4,15 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { Decrypter } from 'age-encryption'
 import t from 'tap'
-import { identityOf } from '../src/crypto/seal.ts'
+import { importIdentity } from '../src/crypto/seal.ts'
 import { ArchiveDamagedError, openArchive } from '../src/index.ts'
-import { anArchive } from './an-archive.ts'
 import { key } from './setup.ts'
+import { createTestArchive } from './test-archive.ts'
 
 const PIECE = 64 * 1024
 
 t.test('a range without a byte of the archive is refused', async (t) => {
-  const { storage, made, whole } = await anArchive(t)
+  const { storage, made, whole } = await createTestArchive(t)
   for (const [start, end] of [
     [whole.length, whole.length],
     [5, 4],
@@ -26,24 +26,24 @@ t.test('a range without a byte of the archive is refused', async (t) => {
 t.test(
   'what lies there is sealed as age says: whoever knows age opens it with the key',
   async (t) => {
-    const { made, whole, exportDir } = await anArchive(t)
+    const { made, whole, exportDir } = await createTestArchive(t)
     const sealed = await readFile(path.join(exportDir, made.fileName))
     t.match(sealed.toString('latin1'), /^age-encryption\.org\/v1\n-> X25519 /)
     t.notOk(sealed.includes('ada@example.com'))
     t.notOk(sealed.includes('manifest.json'))
     const age = new Decrypter()
-    age.addIdentity(await identityOf(key))
+    age.addIdentity(await importIdentity(key))
     t.ok(whole.equals(await age.decrypt(sealed)))
   },
 )
 
 t.test('another key opens nothing', async (t) => {
-  const { storage, made } = await anArchive(t)
+  const { storage, made } = await createTestArchive(t)
   await t.rejects(openArchive(storage, { ...made, key: randomBytes(32) }), ArchiveDamagedError)
 })
 
 t.test('a changed byte anywhere is found, and so is a missing end', async (t) => {
-  const { storage, exportDir, made, whole } = await anArchive(t, 500)
+  const { storage, exportDir, made, whole } = await createTestArchive(t, 500)
   const file = path.join(exportDir, made.fileName)
   const sealed = await readFile(file)
   const read = async () => {
@@ -66,7 +66,7 @@ t.test('a changed byte anywhere is found, and so is a missing end', async (t) =>
 })
 
 t.test('up to a damaged piece all is as it was, and nothing of it is given out', async (t) => {
-  const { storage, exportDir, made, whole } = await anArchive(t, 2_000)
+  const { storage, exportDir, made, whole } = await createTestArchive(t, 2_000)
   const file = path.join(exportDir, made.fileName)
   const sealed = await readFile(file)
   const place = sealed.length - whole.length + PIECE + 5

@@ -6,8 +6,8 @@ import { makePlan } from '@lethe/erasure'
 import { forumMap, makeForum } from '@lethe/erasure/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { datasetsOf } from '../src/collect/datasets.ts'
-import { personReader } from '../src/collect/read-person.ts'
+import { getDatasets } from '../src/collect/datasets.ts'
+import { createPersonReader } from '../src/collect/read-person.ts'
 
 const ada = 1
 
@@ -35,13 +35,13 @@ t.test('an archive that row-level security would leave rows out of is not made',
   })
   const plan = await makePlan(own, forumMap)
   const read = () =>
-    personReader(
+    createPersonReader(
       readers,
       plan,
       ada,
       new AbortController().signal,
     )(async ({ next }) => {
-      for (let kinds = -1; kinds < datasetsOf(plan).length; kinds++) await text(next())
+      for (let kinds = -1; kinds < getDatasets(plan).length; kinds++) await text(next())
     })
   await read()
   await sql

@@ -8,31 +8,37 @@ import { promisify } from 'node:util'
 import { until } from '@lethe/machine-speed'
 import t, { type Test } from 'tap'
 import { openArchive, openBucket, openStorage } from '../src/index.ts'
-import { PART } from '../src/storage/in-parts.ts'
+import { PART_BYTES } from '../src/storage/in-parts.ts'
 import { type S3Server, startS3, withS3 } from '../testing/index.ts'
-import { anArchive } from './an-archive.ts'
 import { key } from './setup.ts'
-import { all, holdsForAnyStorage, listed, name, type Place } from './storage-claims.ts'
+import {
+  listAll,
+  newName,
+  readAll,
+  type StorageUnderTest,
+  testStorageContract,
+} from './storage-contract.ts'
+import { createTestArchive } from './test-archive.ts'
 
 t.test('a bucket', withS3, async (t) => {
   const server = await startS3(t)
-  t.test('under a prefix', async (t) => holdsForAnyStorage(t, () => aBucket(server, 'a/b/')))
+  t.test('under a prefix', async (t) => testStorageContract(t, () => createBucket(server, 'a/b/')))
 
   t.test('what is there is not written over', async (t) => {
-    const storage = openStorage((await aBucket(server)).where)
-    const [one, bytes] = [name(), randomBytes(1_000)]
+    const storage = openStorage((await createBucket(server)).where)
+    const [one, bytes] = [newName(), randomBytes(1_000)]
     await put(storage, one, bytes)
     const refused = await put(storage, one, randomBytes(1_000)).catch((error) => error)
     t.match(refused, { $metadata: { httpStatusCode: 412 } })
-    t.ok(bytes.equals(await all(storage, one)))
+    t.ok(bytes.equals(await readAll(storage, one)))
   })
 
   t.test('an abort between the last part and the end leaves nothing', async (t) => {
     const Bucket = await server.bucket()
     const storage = openStorage(server.urlOf(Bucket))
-    const [one, stop] = [name(), new AbortController()]
+    const [one, stop] = [newName(), new AbortController()]
     const stopped = storage.put(one, stop.signal, async (sink) => {
-      sink.end(randomBytes(PART))
+      sink.end(randomBytes(PART_BYTES))
       await until('one part is stored', async () => {
         const { Uploads = [] } = await server.s3.listMultipartUploads({ Bucket })
         const upload = { Bucket, Key: one, UploadId: Uploads[0]?.UploadId }
@@ -41,53 +47,55 @@ t.test('a bucket', withS3, async (t) => {
       stop.abort()
     })
     await t.rejects(stopped, { name: 'AbortError' })
-    t.strictSame(await lies(server, Bucket, ''), [])
+    t.strictSame(await listFiles(server, Bucket, ''), [])
   })
 
   t.test('prefixes keep out of each other', async (t) => {
     const bucket = await server.bucket()
     const prefixes = ['', 'a', 'a/b', 'ab']
     const storages = prefixes.map((prefix) => openBucket(server.urlOf(bucket, prefix)))
-    const names = prefixes.map(() => name())
+    const names = prefixes.map(() => newName())
     for (const [n, storage] of storages.entries()) await put(storage, names[n] ?? '', Buffer.of(n))
     for (const [n, storage] of storages.entries()) {
-      t.strictSame(await listed(storage), [names[n]], `under "${prefixes[n]}"`)
+      t.strictSame(await listAll(storage), [names[n]], `under "${prefixes[n]}"`)
       for (const [other, one] of names.entries())
         t.equal((await storage.open(one)) !== undefined, other === n)
     }
   })
 
   t.test('more than one answer can list is listed', async (t) => {
-    const { where, lay } = await aBucket(server)
-    const names = Array.from({ length: 8 }, name)
-    for (const one of names) await lay(one)
-    t.strictSame(new Set(await listed(openStorage(where))), new Set(names))
+    const { where, addFile } = await createBucket(server)
+    const names = Array.from({ length: 8 }, newName)
+    for (const one of names) await addFile(one)
+    t.strictSame(new Set(await listAll(openStorage(where))), new Set(names))
   })
 
   t.test(
     'an upload whose end nobody could tell us of leaves nothing that can be read',
     async (t) => {
-      const { endpoint, completed } = await between(t, server.endpoint, { losesTheEnd: true })
+      const { endpoint, completed } = await startProxy(t, server.endpoint, {
+        dropsCompletion: true,
+      })
       const bucket = await server.bucket()
       const storage = openStorage(server.urlOf(bucket, '', endpoint))
-      await t.rejects(put(storage, name(), randomBytes(1_000)))
+      await t.rejects(put(storage, newName(), randomBytes(1_000)))
       t.ok(completed() > 0, 'the server had made it an object')
-      t.strictSame(await lies(server, bucket, ''), [])
+      t.strictSame(await listFiles(server, bucket, ''), [])
     },
   )
 
   t.test('an archive that is removed before it is read breaks off', async (t) => {
-    const { where } = await aBucket(server)
-    const { storage, made } = await anArchive(t, 0, where)
+    const { where } = await createBucket(server)
+    const { storage, made } = await createTestArchive(t, 0, where)
     const opened = await openArchive(storage, { ...made, key })
     await storage.remove([made.fileName])
     await t.rejects(buffer(opened?.stream ?? Readable.from([])), { name: 'NoSuchKey' })
   })
 
   t.test('any number are read at once, and who stops lets go of the connection', async (t) => {
-    const { endpoint, connections } = await between(t, server.endpoint)
+    const { endpoint, connections } = await startProxy(t, server.endpoint)
     const storage = openStorage(server.urlOf(await server.bucket(), '', endpoint))
-    const one = name()
+    const one = newName()
     await put(storage, one, randomBytes(20 * 1024 * 1024))
     const stored = await storage.open(one)
     if (!stored) throw new Error('it is not there')
@@ -101,9 +109,9 @@ t.test('a bucket', withS3, async (t) => {
 
   t.test('who gives up on a silent server waits no longer for it', async (t) => {
     const bucket = await server.bucket()
-    const one = name()
+    const one = newName()
     await put(openStorage(server.urlOf(bucket)), one, Buffer.of(1))
-    const { endpoint, connections } = await between(t, server.endpoint, { mutesReads: true })
+    const { endpoint, connections } = await startProxy(t, server.endpoint, { ignoresReads: true })
     const stored = await openStorage(server.urlOf(bucket, '', endpoint)).open(one)
     const read = stored?.read(0, 0)
     await until('one connection is open', async () => (await connections()) === 1)
@@ -113,21 +121,21 @@ t.test('a bucket', withS3, async (t) => {
 
   t.test('a bucket that is not there is not taken for an empty one', async (t) => {
     const storage = openStorage(server.urlOf('nowhere'))
-    await t.rejects(put(storage, name(), Buffer.of(1)), { name: 'NoSuchBucket' })
-    await t.rejects(listed(storage), { name: 'NoSuchBucket' })
-    await t.rejects(storage.remove([name()]), { name: 'NoSuchBucket' })
+    await t.rejects(put(storage, newName(), Buffer.of(1)), { name: 'NoSuchBucket' })
+    await t.rejects(listAll(storage), { name: 'NoSuchBucket' })
+    await t.rejects(storage.remove([newName()]), { name: 'NoSuchBucket' })
   })
 })
 
 const put = (storage: ReturnType<typeof openStorage>, name: string, bytes: Buffer) =>
   storage.put(name, new AbortController().signal, async (sink) => void sink.end(bytes))
 
-async function aBucket(server: S3Server, prefix = ''): Promise<Place> {
+async function createBucket(server: S3Server, prefix = ''): Promise<StorageUnderTest> {
   const bucket = await server.bucket()
   return {
     where: server.urlOf(bucket, prefix),
-    lies: () => lies(server, bucket, prefix),
-    async lay(file) {
+    listFiles: () => listFiles(server, bucket, prefix),
+    async addFile(file) {
       const at = { Bucket: bucket, Key: prefix + file.replace(/\.part$/, '') }
       if (!file.endsWith('.part')) await server.s3.putObject({ ...at, Body: 'x' })
       else {
@@ -138,7 +146,7 @@ async function aBucket(server: S3Server, prefix = ''): Promise<Place> {
   }
 }
 
-async function lies({ s3 }: S3Server, Bucket: string, prefix: string): Promise<string[]> {
+async function listFiles({ s3 }: S3Server, Bucket: string, prefix: string): Promise<string[]> {
   const names: string[] = []
   let ContinuationToken: string | undefined
   do {
@@ -152,17 +160,17 @@ async function lies({ s3 }: S3Server, Bucket: string, prefix: string): Promise<s
 }
 
 /** Passes all on; but where it loses the end, it hangs up on whoever ends an upload, and where it mutes reads, it never answers to one. */
-async function between(
+async function startProxy(
   t: Pick<Test, 'teardown'>,
   server: string,
-  { losesTheEnd = false, mutesReads = false } = {},
+  { dropsCompletion = false, ignoresReads = false } = {},
 ) {
   let completed = 0
   const proxy = createServer((asked, answer) => {
     const { url = '', method, headers } = asked
-    if (mutesReads && method === 'GET') return
+    if (ignoresReads && method === 'GET') return
     const passed = request(new URL(url, server), { method, headers }, (answered) => {
-      if (losesTheEnd && method === 'POST' && url.includes('uploadId=')) {
+      if (dropsCompletion && method === 'POST' && url.includes('uploadId=')) {
         answered.resume().once('end', () => {
           completed++
           answer.destroy()

@@ -15,15 +15,15 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import { collectDataset } from '../src/collect/collect-tables.ts'
-import { datasetsOf } from '../src/collect/datasets.ts'
+import { getDatasets } from '../src/collect/datasets.ts'
 import { readPeople } from '../src/collect/read-people.ts'
-import { personReader, type ReadPerson } from '../src/collect/read-person.ts'
+import { createPersonReader, type ReadPerson } from '../src/collect/read-person.ts'
 import type { Zip } from '../src/zip/zip.ts'
 
 const numRuns = Number(process.env.PLAN_RUNS ?? 60)
 if (process.env.PLAN_RUNS) t.setTimeout(180_000 + numRuns * 2_000)
 
-const never = new AbortController().signal
+const neverAborted = new AbortController().signal
 
 t.test(
   'what is exported of a person, alone or with others, is what their erasure takes or overwrites, and is nobody else’s',
@@ -34,7 +34,7 @@ t.test(
     t.teardown(() => Promise.all([db.destroy(), readers.end()]))
     await sql`drop view lethe.people`.execute(db)
     let number = 0
-    const holds = fc.asyncProperty(worlds, async (made) => {
+    const property = fc.asyncProperty(worlds, async (made) => {
       // What a trigger keeps is for the erasure alone.
       const world = { ...made, trigger: null }
       const schema = `s${number++}`
@@ -43,36 +43,39 @@ t.test(
         const [place = 0] = world.erased
         const userId = place + 1
         const map = exportingAll(mapOf(world, schema))
-        const keyOf = keyIn(world)
+        const keyOf = keyReader(world)
         await raiseFences(db, map)
         const plan = await makePlan(db, map)
-        const kinds = datasetsOf(plan)
-        const exported = await personReader(
+        const kinds = getDatasets(plan)
+        const exported = await createPersonReader(
           readers,
           plan,
           userId,
-          never,
+          neverAborted,
         )(async ({ next }) => {
           await text(next())
           const all: Record<string, string[]> = {}
           for (const kind of kinds) {
             const files = new Map<string, string>()
-            await collectDataset(kind, next(), zipInto(files))
+            await collectDataset(kind, next(), collectInto(files))
             const rows = JSON.parse(files.get(`data/${kind.name}.json`) ?? '[]')
             all[kind.name] = rows.map(keyOf).sort(compare)
           }
           return all
         })
-        const everybody = [userId, ...[1, 2, 3].filter((id) => id !== userId)]
-        const together = await readPeople(readers, plan, everybody, never)
-        for (const [place, id] of everybody.entries()) {
-          const alone = await rowsBy(personReader(readers, plan, id, never), kinds.length)
-          const beside = together[place] && (await rowsBy(together[place], kinds.length))
-          equal(beside ?? [], alone, `of ${id}, together with others`)
+        const everyId = [userId, ...[1, 2, 3].filter((id) => id !== userId)]
+        const together = await readPeople(readers, plan, everyId, neverAborted)
+        for (const [place, id] of everyId.entries()) {
+          const alone = await readRows(
+            createPersonReader(readers, plan, id, neverAborted),
+            kinds.length,
+          )
+          const beside = together[place] && (await readRows(together[place], kinds.length))
+          assertEqual(beside ?? [], alone, `of ${id}, together with others`)
         }
-        const before = await everything(db, plan)
+        const before = await readAllRows(db, plan)
         await db.transaction().execute((tx) => eraseRows(tx, plan, [userId]))
-        const after = await everything(db, plan)
+        const after = await readAllRows(db, plan)
         for (const [table, rows] of Object.entries(before)) {
           const left = new Set(after[table]?.map((row) => JSON.stringify(row)))
           const still = new Set(after[table]?.map(keyOf))
@@ -97,14 +100,14 @@ t.test(
             )
             .map(keyOf)
           const name = map.tables[table]?.export ?? ''
-          equal(exported[name] ?? [], touched.sort(compare), name)
+          assertEqual(exported[name] ?? [], touched.sort(compare), name)
         }
       } finally {
         await sql`set client_min_messages = warning`.execute(db)
         await sql`drop schema ${sql.id(schemaOf(world, schema))} cascade`.execute(db)
       }
     })
-    const result = await fc.check(holds, { numRuns })
+    const result = await fc.check(property, { numRuns })
     const why = result.errorInstance instanceof Error ? result.errorInstance.message : ''
     t.notOk(result.failed, `${why} ${fc.defaultReportMessage(result) ?? ''}`)
   },
@@ -123,7 +126,7 @@ function exportingAll(map: DataMap): DataMap {
 }
 
 /** Whatever was read, kind by kind. */
-function rowsBy(readPerson: ReadPerson, kinds: number): Promise<string[]> {
+function readRows(readPerson: ReadPerson, kinds: number): Promise<string[]> {
   return readPerson(async ({ next }) => {
     const all: string[] = []
     for (let read = 0; read <= kinds; read++) all.push(await text(next()))
@@ -133,7 +136,7 @@ function rowsBy(readPerson: ReadPerson, kinds: number): Promise<string[]> {
 
 type Row = Record<string, unknown>
 
-async function everything(db: Db, { map, tables }: Plan): Promise<Record<string, Row[]>> {
+async function readAllRows(db: Db, { map, tables }: Plan): Promise<Record<string, Row[]>> {
   const all: Record<string, Row[]> = {}
   for (const table of Object.keys(map.tables)) {
     const { schema = '', relation = '' } = tables.get(table) ?? {}
@@ -142,12 +145,12 @@ async function everything(db: Db, { map, tables }: Plan): Promise<Record<string,
   return all
 }
 
-const keyIn = (world: MadeWorld) => (row: Row) =>
+const keyReader = (world: MadeWorld) => (row: Row) =>
   `${row[columnOf(world, 'k0')]} ${row[columnOf(world, 'k1')] ?? ''}`
 const compare = (one: string, other: string) => one.localeCompare(other)
 
 /** Keeps what is put in, instead of packing it. */
-function zipInto(files: Map<string, string>): Zip {
+function collectInto(files: Map<string, string>): Zip {
   const none = () => {
     throw new Error('nothing here is that large')
   }
@@ -161,7 +164,7 @@ function zipInto(files: Map<string, string>): Zip {
   }
 }
 
-function equal(actual: string[], wanted: string[], what: string): void {
+function assertEqual(actual: string[], wanted: string[], what: string): void {
   const [one, other] = [JSON.stringify(actual), JSON.stringify(wanted)]
   if (one !== other) throw new Error(`${what}: ${one} and not ${other}`)
 }

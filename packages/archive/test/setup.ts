@@ -20,7 +20,7 @@ import type { ArchiveOptions } from '../src/make-archive.ts'
 export const eraseAfter = new Date('2026-02-27T12:00:00Z')
 export const key = createHash('sha256').update('a key').digest()
 
-export interface Scene extends TestDb {
+export interface TestContext extends TestDb {
   readers: SnapshotPool
   storage: Storage
   exportDir: string
@@ -29,13 +29,13 @@ export interface Scene extends TestDb {
   optionsFor(userId: number, signal?: AbortSignal): ArchiveOptions
   make(userId: number): Promise<MadeArchive>
   /** The archive as it is when it is opened. */
-  opened(made: MadeArchive): Promise<Buffer>
+  readArchive(made: MadeArchive): Promise<Buffer>
   /** What lies in the folder of archives. */
-  stored(): Promise<string[]>
+  listStored(): Promise<string[]>
 }
 
 /** `where` as EXPORT_DIR names it; a folder where it is not told. */
-export async function scene(t: Test, where?: string): Promise<Scene> {
+export async function createTestContext(t: Test, where?: string): Promise<TestContext> {
   const { db, url } = await testDb(t)
   const readers = openSnapshotPool(url, { max: 4 })
   t.teardown(() => readers.end())
@@ -43,7 +43,10 @@ export async function scene(t: Test, where?: string): Promise<Scene> {
   const uploadDir = path.join(t.testdirName, 'uploads')
   const storage = openStorage(where ?? exportDir)
   const plan = await makePlan(db, dataMap)
-  const optionsFor: Scene['optionsFor'] = (userId, signal = new AbortController().signal) => ({
+  const optionsFor: TestContext['optionsFor'] = (
+    userId,
+    signal = new AbortController().signal,
+  ) => ({
     ...{ userId, uploadDir, signal, eraseAfter, key },
     plan,
     exportId: randomUUID(),
@@ -52,12 +55,12 @@ export async function scene(t: Test, where?: string): Promise<Scene> {
   return {
     ...{ db, url, readers, storage, exportDir, uploadDir, optionsFor },
     make: async (userId) => makeArchive(readers, storage, optionsFor(userId)),
-    async opened(made) {
+    async readArchive(made) {
       const opened = await openArchive(storage, { ...made, key })
       if (!opened) throw new Error('it is not there')
       return buffer(opened.stream)
     },
-    stored: () => readdir(exportDir).catch(() => []),
+    listStored: () => readdir(exportDir).catch(() => []),
   }
 }
 
@@ -111,8 +114,8 @@ export async function saveManyPasswords(db: Db, userId: number, rows: number) {
 }
 
 /** The row of a picture, and its file where there is one. */
-export async function putAvatar(at: Scene, userId: number, image: Buffer | undefined) {
-  await at.db
+export async function putAvatar(ctx: TestContext, userId: number, image: Buffer | undefined) {
+  await ctx.db
     .insertInto('avatars')
     .values({
       user_id: userId,
@@ -122,17 +125,22 @@ export async function putAvatar(at: Scene, userId: number, image: Buffer | undef
       created_at: new Date('2026-01-04T00:00:00Z'),
     })
     .execute()
-  if (image) await putFile(at, userId, 'picture.jpg', image)
+  if (image) await putFile(ctx, userId, 'picture.jpg', image)
 }
 
-export async function putFile({ uploadDir }: Scene, userId: number, name: string, bytes: Buffer) {
+export async function putFile(
+  { uploadDir }: TestContext,
+  userId: number,
+  name: string,
+  bytes: Buffer,
+) {
   const file = path.join(uploadDir, String(userId), name)
   await mkdir(path.dirname(file), { recursive: true })
   await writeFile(file, bytes)
 }
 
 /** Asked for on the day; a cancelled one where `cancelledAt` says so. Its token's hash is the last argument. */
-export async function askForDeletion(
+export async function addDeletion(
   db: Db,
   userId: number,
   cancelledAt: Date | null,

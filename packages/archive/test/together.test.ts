@@ -6,61 +6,61 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { type MadeArchive, prepareArchives } from '../src/index.ts'
 import {
+  addDeletion,
   addSession,
   addUser,
-  askForDeletion,
+  createTestContext,
   eraseAfter,
   key,
   putAvatar,
-  type Scene,
   saveManyPasswords,
   savePassword,
-  scene,
+  type TestContext,
 } from './setup.ts'
 import { unzip } from './unzip.ts'
 
 t.test('whoever is exported together with others gets what they would get alone', async (t) => {
-  const at = await scene(t)
+  const ctx = await createTestContext(t)
   const [ada, eve, bob] = [
-    await full(at, 'ada'),
-    await full(at, 'eve'),
-    await addUser(at.db, 'bob'),
+    await addFullUser(ctx, 'ada'),
+    await addFullUser(ctx, 'eve'),
+    await addUser(ctx.db, 'bob'),
   ]
-  const outcomes = await together(at, [ada, eve, bob, ada])
+  const outcomes = await exportTogether(ctx, [ada, eve, bob, ada])
   for (const [place, id] of [ada, eve, bob, ada].entries())
     t.strictSame(
-      await dataOf(at, outcomes[place]),
-      await dataOf(at, { status: 'fulfilled', value: await at.make(id) }),
+      await readData(ctx, outcomes[place]),
+      await readData(ctx, { status: 'fulfilled', value: await ctx.make(id) }),
     )
 })
 
 t.test(
   'who has many rows, or much in a few, is told of, and the others are exported',
   async (t) => {
-    const at = await scene(t)
+    const ctx = await createTestContext(t)
     const names = ['most', 'many', 'much', 'few']
     const [most = 0, many = 0, much = 0, few = 0] = await Promise.all(
-      names.map((name) => addUser(at.db, name)),
+      names.map((name) => addUser(ctx.db, name)),
     )
-    await saveManyPasswords(at.db, most, 1_000)
-    await sql`update public.saved_passwords set site = 'https://example.org'`.execute(at.db)
-    await saveManyPasswords(at.db, many, 1_001)
-    await saveManyPasswords(at.db, much, 990)
-    const outcomes = await together(at, [most, many, much, few])
+    await saveManyPasswords(ctx.db, most, 1_000)
+    await sql`update public.saved_passwords set site = 'https://example.org'`.execute(ctx.db)
+    await saveManyPasswords(ctx.db, many, 1_001)
+    await saveManyPasswords(ctx.db, much, 990)
+    const outcomes = await exportTogether(ctx, [most, many, much, few])
     t.match(outcomes, [{ value: {} }, undefined, undefined, { value: {} }])
-    t.equal((await at.stored()).length, 2)
+    t.equal((await ctx.listStored()).length, 2)
     t.equal(
-      (await dataOf(at, outcomes[0])).get('data/saved-passwords.csv')?.split('\n').length,
+      (await readData(ctx, outcomes[0])).get('data/saved-passwords.csv')?.split('\n').length,
       1_002,
     )
-    t.match(await together(at, [many]), [{ value: {} }], 'alone it is made')
+    t.match(await exportTogether(ctx, [many]), [{ value: {} }], 'alone it is made')
   },
 )
 
 t.test('of whoever has many rows no more are read than it takes to see that', async (t) => {
-  const at = await scene(t)
-  const [many, few] = [await addUser(at.db, 'many'), await addUser(at.db, 'few')]
-  await saveManyPasswords(at.db, many, 5_000)
+  const ctx = await createTestContext(t)
+  const [many, few] = [await addUser(ctx.db, 'many'), await addUser(ctx.db, 'few')]
+  await saveManyPasswords(ctx.db, many, 5_000)
   let rows = 0
   async function* counted(lines: AsyncIterable<Buffer>) {
     for await (const some of lines) {
@@ -69,10 +69,10 @@ t.test('of whoever has many rows no more are read than it takes to see that', as
     }
   }
   const snapshot: SnapshotPool['snapshot'] = (signal, queries, read) =>
-    at.readers.snapshot(signal, queries, ({ takenAt, next }) =>
+    ctx.readers.snapshot(signal, queries, ({ takenAt, next }) =>
       read({ takenAt, next: () => counted(next()) }),
     )
-  t.match(await together({ ...at, readers: { ...at.readers, snapshot } }, [many, few]), [
+  t.match(await exportTogether({ ...ctx, readers: { ...ctx.readers, snapshot } }, [many, few]), [
     undefined,
     { value: {} },
   ])
@@ -80,36 +80,36 @@ t.test('of whoever has many rows no more are read than it takes to see that', as
 })
 
 t.test('each fails for itself, and leaves nothing', async (t) => {
-  const at = await scene(t)
-  const [ada, eve] = [await full(at, 'ada'), await addUser(at.db, 'eve')]
-  const erased = await addUser(at.db, 'erased')
-  await sql`delete from public.users where id = ${erased}`.execute(at.db)
-  await mkdir(at.uploadDir, { recursive: true })
+  const ctx = await createTestContext(t)
+  const [ada, eve] = [await addFullUser(ctx, 'ada'), await addUser(ctx.db, 'eve')]
+  const erased = await addUser(ctx.db, 'erased')
+  await sql`delete from public.users where id = ${erased}`.execute(ctx.db)
+  await mkdir(ctx.uploadDir, { recursive: true })
   // A file where the folder should be.
-  await writeFile(path.join(at.uploadDir, String(eve)), '')
-  const outcomes = await together(at, [erased, ada, eve])
+  await writeFile(path.join(ctx.uploadDir, String(eve)), '')
+  const outcomes = await exportTogether(ctx, [erased, ada, eve])
   t.match(outcomes, [{ reason: /no such account/ }, { value: {} }, { reason: { code: 'ENOTDIR' } }])
-  t.equal((await at.stored()).length, 1)
+  t.equal((await ctx.listStored()).length, 1)
 })
 
 t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => {
-  const at = await scene(t)
-  const [ada, eve] = [await addUser(at.db, 'ada'), await addUser(at.db, 'eve')]
+  const ctx = await createTestContext(t)
+  const [ada, eve] = [await addUser(ctx.db, 'ada'), await addUser(ctx.db, 'eve')]
   const stop = new AbortController()
-  await at.db.transaction().execute(async (tx) => {
+  await ctx.db.transaction().execute(async (tx) => {
     await sql`lock table public.saved_passwords in access exclusive mode`.execute(tx)
-    const made = together(at, [ada, eve], stop.signal)
+    const made = exportTogether(ctx, [ada, eve], stop.signal)
     stop.abort(new Error('stopping'))
     await t.rejects(made, /stopping/)
   })
-  t.strictSame(await at.stored(), [])
+  t.strictSame(await ctx.listStored(), [])
 })
 
 type Outcome = PromiseSettledResult<MadeArchive> | undefined
 
 /** In the order of the people, each for an export of their own; undefined for those to be made alone. */
-async function together(
-  { readers, storage, optionsFor }: Scene,
+async function exportTogether(
+  { readers, storage, optionsFor }: TestContext,
   userIds: number[],
   signal = new AbortController().signal,
 ): Promise<Outcome[]> {
@@ -123,22 +123,25 @@ async function together(
 }
 
 /** A person with something of each kind. */
-async function full(at: Scene, name: string): Promise<number> {
-  const { db } = at
+async function addFullUser(ctx: TestContext, name: string): Promise<number> {
+  const { db } = ctx
   const id = await addUser(db, name)
   await addSession(db, id)
   await savePassword(db, id, { username: `${name}\tand\nmore\\` })
   await savePassword(db, id, { site: '17\t18' })
-  await putAvatar(at, id, Buffer.from(`the picture of ${name}`))
-  await askForDeletion(db, id, new Date('2026-01-06T00:00:00Z'))
-  await askForDeletion(db, id, null)
+  await putAvatar(ctx, id, Buffer.from(`the picture of ${name}`))
+  await addDeletion(db, id, new Date('2026-01-06T00:00:00Z'))
+  await addDeletion(db, id, null)
   return id
 }
 
 /** All but what tells of the time. */
-async function dataOf({ opened }: Scene, outcome?: Outcome): Promise<Map<string, string>> {
+async function readData(
+  { readArchive }: TestContext,
+  outcome?: Outcome,
+): Promise<Map<string, string>> {
   if (outcome?.status !== 'fulfilled') throw new Error('it was not made')
-  const entries = await unzip(await opened(outcome.value))
+  const entries = await unzip(await readArchive(outcome.value))
   return new Map(
     [...entries].filter(([name]) => /\//.test(name)).map(([name, text]) => [name, String(text)]),
   )

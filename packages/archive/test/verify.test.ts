@@ -6,11 +6,11 @@ import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { verifyArchive } from '../src/index.ts'
 import { writeZip } from '../src/zip/zip.ts'
-import { addUser, putAvatar, savePassword, scene } from './setup.ts'
+import { addUser, createTestContext, putAvatar, savePassword } from './setup.ts'
 import { unzip } from './unzip.ts'
 
 t.test('an archive as it was made is found to be so', async (t) => {
-  const { file, bytes } = await downloaded(t)
+  const { file, bytes } = await downloadArchive(t)
   await writeFile(file, bytes)
   const { faults, entries, madeAt } = await verifyArchive(file)
   t.strictSame(faults, [])
@@ -19,7 +19,7 @@ t.test('an archive as it was made is found to be so', async (t) => {
 })
 
 t.test('a changed byte is found wherever it is, and the file that it is in is named', async (t) => {
-  const { file, bytes } = await downloaded(t)
+  const { file, bytes } = await downloadArchive(t)
   // Each of a part of them, so that every kind of place is among them, and others at random.
   const places = Array.from({ length: 150 }, (_, n) => Math.floor((n * bytes.length) / 150))
   for (let n = 0; n < 100; n++) places.push(randomInt(bytes.length))
@@ -38,11 +38,11 @@ t.test('a changed byte is found wherever it is, and the file that it is in is na
   const changed = Buffer.from(bytes)
   changed[picture] = 0x54
   await writeFile(file, changed)
-  t.strictSame((await verifyArchive(file)).faults, ['files/avatars/1.jpg is not what it was.'])
+  t.strictSame((await verifyArchive(file)).faults, ['files/avatars/1.jpg was changed.'])
 })
 
 t.test('one that was cut off, or has more behind it, is found', async (t) => {
-  const { file, bytes } = await downloaded(t)
+  const { file, bytes } = await downloadArchive(t)
   for (const length of [0, 1, 100, bytes.length - 1]) {
     await writeFile(file, bytes.subarray(0, length))
     t.match((await verifyArchive(file)).faults, [/cut off/], `${length} bytes`)
@@ -52,22 +52,22 @@ t.test('one that was cut off, or has more behind it, is found', async (t) => {
 })
 
 t.test('a file that was put in, taken out or exchanged is named', async (t) => {
-  const { file, entries } = await downloaded(t)
+  const { file, entries } = await downloadArchive(t)
   const pack = async (change: (all: Map<string, Buffer>) => void) => {
     const all = new Map(entries)
     change(all)
-    await writeFile(file, await stampedZip(all))
+    await writeFile(file, await packZip(all))
     return (await verifyArchive(file)).faults
   }
   t.strictSame(await pack(() => {}), [])
   t.strictSame(await pack((all) => all.set('extra.txt', Buffer.from('x'))), [
-    'extra.txt was not in it when it was made.',
+    'extra.txt was added after the archive was made.',
   ])
   t.strictSame(await pack((all) => all.delete('data/sessions.csv')), [
     'data/sessions.csv is missing.',
   ])
   t.strictSame(await pack((all) => all.set('data/profile.json', Buffer.from('[]'))), [
-    'data/profile.json is not what it was.',
+    'data/profile.json was changed.',
   ])
   t.match(await pack((all) => all.delete('manifest.json')), [/^manifest\.json/])
   for (const manifest of ['{}', '{"madeAt": "now", "entries": [null]}', 'x'])
@@ -77,21 +77,21 @@ t.test('a file that was put in, taken out or exchanged is named', async (t) => {
 })
 
 /** Its end says that all of it is as it was: whoever exchanges a file can do that, too. */
-async function stampedZip(entries: Map<string, Buffer>): Promise<Buffer> {
+async function packZip(entries: Map<string, Buffer>): Promise<Buffer> {
   const sink = new PassThrough()
   const all = buffer(sink)
-  await writeZip(sink, async (zipOf) => {
-    for (const [name, bytes] of entries) await zipOf(new Date()).add(name, bytes)
+  await writeZip(sink, async (openZip) => {
+    for (const [name, bytes] of entries) await openZip(new Date()).add(name, bytes)
   })
   return all
 }
 
-async function downloaded(t: Test) {
-  const at = await scene(t)
-  const id = await addUser(at.db, 'ada')
+async function downloadArchive(t: Test) {
+  const ctx = await createTestContext(t)
+  const id = await addUser(ctx.db, 'ada')
   for (let n = 0; n < 50; n++)
-    await savePassword(at.db, id, { site: `https://${randomBytes(8).toString('hex')}.example` })
-  await putAvatar(at, id, Buffer.from('this is the picture'))
-  const bytes = await at.opened(await at.make(id))
+    await savePassword(ctx.db, id, { site: `https://${randomBytes(8).toString('hex')}.example` })
+  await putAvatar(ctx, id, Buffer.from('this is the picture'))
+  const bytes = await ctx.readArchive(await ctx.make(id))
   return { file: path.join(t.testdirName, 'a.zip'), bytes, entries: await unzip(bytes) }
 }

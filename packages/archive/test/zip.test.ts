@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { PassThrough, Transform, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { readDigest, STAMP } from '../src/zip/archive-digest.ts'
+import { DIGEST_BYTES, readDigest } from '../src/zip/archive-digest.ts'
 import { writeZip } from '../src/zip/zip.ts'
 import { unzip } from './unzip.ts'
 
@@ -18,8 +18,8 @@ t.test('content is taken only as fast as the sink takes it', async (t) => {
       setTimeout(done, 1)
     },
   })
-  await writeZip(slow, async (zipOf) => {
-    const entry = await zipOf(time).open('x')
+  await writeZip(slow, async (openZip) => {
+    const entry = await openZip(time).open('x')
     for (let i = 0; i < 256; i++) {
       made += 64 * 1024
       await entry.write(randomBytes(64 * 1024))
@@ -40,8 +40,8 @@ t.test('a failure to gather is the failure of the archive, and it has no end', a
     },
   })
   const failure = new Error('no more rows')
-  const writing = writeZip(sink, async (zipOf) => {
-    await zipOf(time).add('whole', randomBytes(10))
+  const writing = writeZip(sink, async (openZip) => {
+    await openZip(time).add('whole', randomBytes(10))
     throw failure
   })
   await t.rejects(writing, failure)
@@ -57,8 +57,8 @@ t.test('a failure to write ends the gathering, whatever it was at', async (t) =>
       write: (_chunk, _encoding, done) => done(left-- > 0 ? null : failure),
     })
     sink.on('error', () => {})
-    const writing = writeZip(sink, async (zipOf) => {
-      const zip = zipOf(time)
+    const writing = writeZip(sink, async (openZip) => {
+      const zip = openZip(time)
       for (;;)
         if (way === 'add') await zip.add('x', randomBytes(64 * 1024))
         else {
@@ -90,8 +90,8 @@ t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t)
         },
       })
       sink.on('error', () => {})
-      const writing = writeZip(sink, async (zipOf) => {
-        const entry = await zipOf(time)[way]('x')
+      const writing = writeZip(sink, async (openZip) => {
+        const entry = await openZip(time)[way]('x')
         try {
           for (let n = 0; n < 400; n++) await entry.write(randomBytes(64 * 1024))
           await entry.end()
@@ -106,8 +106,8 @@ t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t)
 
 t.test('what was written beside another comes after it, whole', async (t) => {
   const [one, other] = [randomBytes(3 * mebibyte), Buffer.alloc(5 * mebibyte, 'row\n')]
-  const bytes = await zipped(async (zipOf) => {
-    const zip = zipOf(time)
+  const bytes = await writeToBuffer(async (openZip) => {
+    const zip = openZip(time)
     await zip.add('before', Buffer.from('a'))
     const [first, second] = [await zip.open('first'), await zip.openBeside('second')]
     for (let at = 0; at < other.length; at += 100_000) {
@@ -131,17 +131,20 @@ t.test('what was written beside another comes after it, whole', async (t) => {
 t.test('an archive ends with the hash of all that comes before its comment', async (t) => {
   const sink = new PassThrough()
   const all = buffer(sink)
-  const { bytes, sha256 } = await writeZip(sink, async (zipOf) => {
-    await zipOf(time).add('x', randomBytes(100))
+  const { bytes, sha256 } = await writeZip(sink, async (openZip) => {
+    await openZip(time).add('x', randomBytes(100))
   })
   const zip = await all
   const hashOf = (some: Buffer) => createHash('sha256').update(some).digest()
-  t.equal(readDigest(zip.subarray(-STAMP)), hashOf(zip.subarray(0, -STAMP)).toString('hex'))
+  t.equal(
+    readDigest(zip.subarray(-DIGEST_BYTES)),
+    hashOf(zip.subarray(0, -DIGEST_BYTES)).toString('hex'),
+  )
   t.equal(bytes, zip.length)
   t.ok(sha256.equals(hashOf(zip)))
 })
 
-function zipped(fill: Parameters<typeof writeZip>[1]): Promise<Buffer> {
+function writeToBuffer(fill: Parameters<typeof writeZip>[1]): Promise<Buffer> {
   const sink = new PassThrough()
   const [all] = [buffer(sink), writeZip(sink, fill)]
   return all

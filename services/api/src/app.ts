@@ -73,7 +73,8 @@ export function buildApp(deps: Deps, { log, lingerMs = 0 }: AppOptions = {}): Fa
   watchRequests(app)
   const isStopping = drainBeforeClosing(app, lingerMs)
   const whyNotDatabaseReady = createReadinessCheck(deps)
-  const whyNotReady = async () => (await whyNotDatabaseReady()) ?? (await deps.folders.whyNot())
+  const whyNotReady = async () =>
+    (await whyNotDatabaseReady()) ?? (await deps.folders.findProblem())
   rejectUntilReady(app, whyNotReady, deps)
   rejectCrossSite(app, config.publicUrl)
   restoreLinks(app)

@@ -8,7 +8,7 @@ export async function removeArchive(
   log: FastifyBaseLogger,
 ): Promise<void> {
   // A restored copy of a database names the same archives as the original: do not remove the original's files.
-  if ((await folders.whyNot()) !== undefined) return
+  if ((await folders.findProblem()) !== undefined) return
   await storage
     .remove([fileName])
     .catch((err: NodeJS.ErrnoException) =>

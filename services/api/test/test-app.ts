@@ -17,7 +17,7 @@ export const keys = deriveKeys(secretKey)
 /** A guard that accepts any folder: the folders of a test belong to it alone. */
 export const anyFolders: FolderGuard = {
   start: async () => undefined,
-  whyNot: async () => undefined,
+  findProblem: async () => undefined,
 }
 
 export interface TestAppOptions extends AppOptions {

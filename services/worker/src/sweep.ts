@@ -133,7 +133,7 @@ async function reportTrips({ db, breakerLimits, log }: Deps): Promise<void> {
 
 async function removeArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
   const archives = await findArchivesToRemove(db, ARCHIVE_BATCH_SIZE)
-  if (archives.length === 0 || (await folders.whyNot())) return false
+  if (archives.length === 0 || (await folders.findProblem())) return false
   for (const { exportId, fileName } of archives) {
     try {
       await storage.remove([fileName])
@@ -148,7 +148,7 @@ async function removeArchives({ db, storage, folders, log }: Deps): Promise<bool
 
 /** Checks nothing in the folder of another database, where every archive would seem to be missing. */
 async function checkArchives({ db, storage, folders, log }: Deps): Promise<boolean> {
-  if (await folders.whyNot()) return false
+  if (await folders.findProblem()) return false
   const archives = await findArchivesToCheck(db, ARCHIVE_BATCH_SIZE)
   const checked: string[] = []
   for (const { exportId, fileName } of archives) {
@@ -169,7 +169,7 @@ async function checkArchives({ db, storage, folders, log }: Deps): Promise<boole
 }
 
 async function collectOrphanedArchives({ db, storage, folders, log }: Deps): Promise<void> {
-  if (await folders.whyNot()) return
+  if (await folders.findProblem()) return
   await removeOrphanedArchives(db, storage, {
     removed: (exportId) => log.info({ export: exportId }, 'archive.collected'),
     failed: (exportId, error) =>

@@ -66,7 +66,7 @@ export async function startWorker(deps: Deps, options: WorkerOptions): Promise<R
   const whyNotReady = async () =>
     (await whyDatabaseNotReady()) ??
     (await findMapProblems(deps))?.join('\n') ??
-    (await deps.folders.whyNot())
+    (await deps.folders.findProblem())
   const health = await startHealth(deps, { host, port, whyNotReady, queue: () => current })
   const starting = startWhenReady(
     deps,
@@ -132,7 +132,7 @@ async function startWhenReady(
           options.refuse?.(reasons.join('\n'))
           return undefined
         }
-        const folderReason = await deps.folders.whyNot()
+        const folderReason = await deps.folders.findProblem()
         if (!folderReason) return await startJobs(deps, options, stopDispatching, stopHandlers)
         if (folderReason !== loggedReason) deps.log.warn({ reason: folderReason }, 'worker.waiting')
         loggedReason = folderReason

@@ -96,7 +96,7 @@ t.test('a running worker writes and removes nothing in a folder of another datab
   const reason = 'EXPORT_DIR belongs to another database'
   const foreign = {
     ...ctx.deps,
-    folders: { start: async () => reason, whyNot: async () => reason },
+    folders: { start: async () => reason, findProblem: async () => reason },
   }
   await ctx.deletion(await ctx.person())
   const [lease = ''] = await dispatchExports(ctx.db)

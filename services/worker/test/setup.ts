@@ -33,7 +33,7 @@ export const publicUrl = 'http://lethe.test:3000'
 /** A guard that accepts all folders, for tests with their own. */
 export const anyFolders: FolderGuard = {
   start: async () => undefined,
-  whyNot: async () => undefined,
+  findProblem: async () => undefined,
 }
 
 /** A queue for tasks that publish no jobs. */

@@ -1,12 +1,12 @@
 import { constants, type FileHandle, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { exportedFolders, type Plan } from '@lethe/erasure'
-import type { Added, Zip } from '../zip/zip.ts'
+import type { AddedEntry, Zip } from '../zip/zip.ts'
 
-export interface CollectedFile extends Added {
-  /** What lies in its folder. */
+export interface CollectedFile extends AddedEntry {
+  /** The data map's description of its folder. */
   is: string
-  /** Its name before; what of it is no UTF-8 is replaced. */
+  /** Its original name; invalid UTF-8 is replaced. */
   wasCalled: string
 }
 
@@ -16,33 +16,33 @@ interface FilesOptions {
   uploadDir: string
 }
 
-/** Adds the files of all exported folders, as they are, numbered in the order of their names. */
+/** Adds the files of all exported folders, unchanged, numbered in the order of their names. */
 export async function collectFiles(
   { plan, userId, uploadDir }: FilesOptions,
   zip: Zip,
 ): Promise<CollectedFile[]> {
-  const gathered: CollectedFile[] = []
+  const collected: CollectedFile[] = []
   for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
-    const at = Buffer.from(folder)
+    const folderPath = Buffer.from(folder)
     let number = 0
-    for (const bytes of await filesIn(at)) {
+    for (const bytes of await listFiles(folderPath)) {
       const wasCalled = bytes.toString()
-      const file = await openIfThere(beside(at, bytes))
-      // Replaced or removed since the folder was looked at.
+      const file = await openIfThere(joinPath(folderPath, bytes))
+      // The file was replaced or removed after the folder was listed.
       if (!file) continue
-      const safe = `files/${name}/${++number}${extension(wasCalled)}`
+      const entryName = `files/${name}/${++number}${safeExtension(wasCalled)}`
       try {
-        const added = await addFile(file, safe, zip)
-        gathered.push({ ...added, is, wasCalled })
+        const added = await addFile(file, entryName, zip)
+        collected.push({ ...added, is, wasCalled })
       } finally {
         await file.close()
       }
     }
   }
-  return gathered
+  return collected
 }
 
-async function addFile(file: FileHandle, name: string, zip: Zip): Promise<Added> {
+async function addFile(file: FileHandle, name: string, zip: Zip): Promise<AddedEntry> {
   const entry = await zip.open(name, { smaller: !isCompressed(name) })
   try {
     for await (const chunk of file.createReadStream({ autoClose: false }))
@@ -53,13 +53,13 @@ async function addFile(file: FileHandle, name: string, zip: Zip): Promise<Added>
   }
 }
 
-/** Letters and digits alone: nothing that a name may hold does anything where the archive is unpacked. */
-function extension(name: string): string {
+/** Only letters and digits, so that an uploaded name has no effect where the archive is unpacked. */
+function safeExtension(name: string): string {
   const found = path.extname(name).toLowerCase()
   return /^\.[a-z0-9]{1,10}$/.test(found) ? found : ''
 }
 
-/** What such files hold does not become smaller. */
+/** Files of these types do not become smaller. */
 function isCompressed(name: string): boolean {
   return /\.(png|jpe?g|webp|gif|avif|heic|mp[34]|m4a|mov|webm|ogg|zip|gz|xz|7z|docx|xlsx|pptx|odt|pdf)$/.test(
     name,
@@ -67,22 +67,22 @@ function isCompressed(name: string): boolean {
 }
 
 const slash = Buffer.from('/')
-const beside = (folder: Buffer, name: Buffer) => Buffer.concat([folder, slash, name])
+const joinPath = (folder: Buffer, name: Buffer) => Buffer.concat([folder, slash, name])
 
-/** In the order of their names, wherever they lie in the folder. As bytes: a file system asks for no UTF-8. */
-async function filesIn(folder: Buffer): Promise<Buffer[]> {
+/** The files at all depths, sorted by path. Paths are bytes, because a file system does not require UTF-8. */
+async function listFiles(folder: Buffer): Promise<Buffer[]> {
   const found: Buffer[] = []
   const look = async (at: Buffer, name?: Buffer) => {
     const entries = await readdir(at, { withFileTypes: true, encoding: 'buffer' }).catch(
       (error: NodeJS.ErrnoException) => {
-        // Removed meanwhile, or nothing was ever uploaded.
+        // The folder was removed meanwhile, or nothing was ever uploaded.
         if (error.code === 'ENOENT') return []
         throw error
       },
     )
     for (const entry of entries) {
-      const below = name ? beside(name, entry.name) : entry.name
-      if (entry.isDirectory()) await look(beside(at, entry.name), below)
+      const below = name ? joinPath(name, entry.name) : entry.name
+      if (entry.isDirectory()) await look(joinPath(at, entry.name), below)
       else if (entry.isFile()) found.push(below)
     }
   }

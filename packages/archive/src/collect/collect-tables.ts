@@ -1,65 +1,67 @@
-import type { Added, Zip } from '../zip/zip.ts'
-import { type Beginning, beginningOf } from './copy-text.ts'
+import type { AddedEntry, Zip } from '../zip/zip.ts'
+import { type Beginning, readBeginning } from './copy-text.ts'
 import type { Dataset } from './datasets.ts'
 import { Output } from './output.ts'
-import { csvHeader, rowWriter } from './write-rows.ts'
+import { createRowWriter, csvHeader } from './write-rows.ts'
 
-/** What was added of one kind, and what the page of the archive shows of it. */
+/** What was added of one dataset, and what the archive's page shows of it. */
 export interface CollectedDataset {
-  kind: Dataset
+  dataset: Dataset
   rows: number
-  entries: (Added & { rows?: number })[]
-  /** The first rows, each a line of JSON. */
-  shown: string[]
+  entries: (AddedEntry & { rows?: number })[]
+  /** The first rows, each as a line of JSON. */
+  preview: string[]
 }
 
-/** Up to so many bytes of a kind are held in memory, and written as one JSON array: more come line by line. */
-const SMALL = 256 * 1024
-/** What is deflated at once, of JSON: to hand over less takes longer than to deflate it. */
-const PIECE = 512 * 1024
-/** Rows of each kind on the page of the archive, and how long they are as JSON, but for the first one. */
-const SHOWN_AT_MOST = 200
-const SHOWN_LENGTH = 256 * 1024
+/** A dataset up to this size is held in memory and written as one JSON array; a larger one as JSON lines. */
+const MAX_SMALL_BYTES = 256 * 1024
+/** JSON is passed to the deflate thread in batches of this size: for less, the handover takes longer than the deflation. */
+const DEFLATE_BATCH_BYTES = 512 * 1024
+/** Limits of the rows that the archive's page shows of a dataset. The first row is shown at any length. */
+const MAX_PREVIEW_ROWS = 200
+const MAX_PREVIEW_LENGTH = 256 * 1024
 
-/** Adds all rows of one kind as JSON and as CSV, and the schema of its JSON. */
+/** Adds all rows of one dataset as JSON and as CSV, and the schema of the JSON. */
 export async function collectDataset(
-  kind: Dataset,
+  dataset: Dataset,
   rows: AsyncIterable<Buffer>,
   zip: Zip,
 ): Promise<CollectedDataset> {
-  const schema = await zip.add(`schema/${kind.name}.json`, kind.schema)
-  const begun = await beginningOf(rows, SMALL)
-  const { json, entries, ...added } = begun.whole
-    ? await addSmall(kind, Buffer.concat(begun.lines), zip)
-    : await addLarge(kind, begun, zip)
+  const schema = await zip.add(`schema/${dataset.name}.json`, dataset.schema)
+  const beginning = await readBeginning(rows, MAX_SMALL_BYTES)
+  const { json, entries, ...added } = beginning.isComplete
+    ? await addSmall(dataset, Buffer.concat(beginning.lines), zip)
+    : await addLarge(dataset, beginning, zip)
   return {
-    ...{ kind, shown: shownOf(json), ...added },
+    dataset,
+    preview: previewOf(json),
+    ...added,
     entries: [...entries.map((entry) => ({ ...entry, ...added })), schema],
   }
 }
 
 interface AddedRows {
   rows: number
-  /** Of the first of them: as much as is shown, or more. */
+  /** The first rows, at least as many as the preview shows. */
   json: string
-  entries: Added[]
+  entries: AddedEntry[]
 }
 
-/** In whatever pieces the rows came, these are the same. */
-function shownOf(json: string): string[] {
-  const rows = json.split('\n', SHOWN_AT_MOST + 1).slice(0, -1)
+/** The result does not depend on the chunks in which the rows came. */
+function previewOf(json: string): string[] {
+  const rows = json.split('\n', MAX_PREVIEW_ROWS + 1).slice(0, -1)
   let length = 0
   const tooMuch = rows.findIndex((row, place) => {
     length += row.length
-    return place > 0 && length > SHOWN_LENGTH
+    return place > 0 && length > MAX_PREVIEW_LENGTH
   })
   return tooMuch < 0 ? rows : rows.slice(0, tooMuch)
 }
 
 async function addSmall({ name, columns }: Dataset, lines: Buffer, zip: Zip): Promise<AddedRows> {
   const [json, csv] = [new Output(), new Output()]
-  csv.text(csvHeader(columns))
-  const rows = rowWriter(columns)(lines, json, csv)
+  csv.writeText(csvHeader(columns))
+  const rows = createRowWriter(columns)(lines, json, csv)
   const objects = json.written().toString()
   const array = rows > 0 ? `[\n${objects.trimEnd().replaceAll('\n', ',\n')}\n]\n` : '[]\n'
   const entries = [
@@ -69,20 +71,20 @@ async function addSmall({ name, columns }: Dataset, lines: Buffer, zip: Zip): Pr
   return { rows, json: objects, entries }
 }
 
-/** Both at once, so that the rows are read once, and none of them is held. */
+/** Writes both files at the same time, so that the rows are read once and not kept in memory. */
 async function addLarge(
   { name, columns }: Dataset,
   begun: Beginning,
   zip: Zip,
 ): Promise<AddedRows> {
-  const write = rowWriter(columns)
+  const write = createRowWriter(columns)
   const json = await zip.open(`data/${name}.jsonl`)
   const csv = await zip.openBeside(`data/${name}.csv`)
-  // Two of each: one is written while the other one is deflated.
-  let [filled, other] = [newPiece(), newPiece()]
-  const pass = async () => {
+  // Double buffering: one pair is filled while the other one is deflated.
+  let [filled, other] = [createOutputs(), createOutputs()]
+  const flush = async () => {
     const { json: objects, csv: lines } = filled
-    filled.taken = both(json.write(objects.written()), csv.write(lines.written()))
+    filled.taken = waitForBoth(json.write(objects.written()), csv.write(lines.written()))
     ;[filled, other] = [other, filled]
     await filled.taken
     filled.json.clear()
@@ -90,14 +92,15 @@ async function addLarge(
   }
   try {
     let [rows, first] = [0, '']
-    filled.csv.text(csvHeader(columns))
-    for await (const lines of goOn(begun)) {
+    filled.csv.writeText(csvHeader(columns))
+    for await (const lines of readRemaining(begun)) {
       const { length } = filled.json
       rows += write(lines, filled.json, filled.csv)
-      if (first.length <= SHOWN_LENGTH) first += filled.json.written().toString('utf8', length)
-      if (filled.json.length >= PIECE) await pass()
+      if (first.length <= MAX_PREVIEW_LENGTH)
+        first += filled.json.written().toString('utf8', length)
+      if (filled.json.length >= DEFLATE_BATCH_BYTES) await flush()
     }
-    await pass()
+    await flush()
     await other.taken
     return { rows, json: first, entries: [await json.end(), await csv.end()] }
   } finally {
@@ -105,18 +108,18 @@ async function addLarge(
   }
 }
 
-const newPiece = () => ({ json: new Output(), csv: new Output(), taken: settled })
+const createOutputs = () => ({ json: new Output(), csv: new Output(), taken: nothingPending })
 
-const settled: Promise<unknown> = Promise.resolve()
+const nothingPending: Promise<unknown> = Promise.resolve()
 
-/** Whoever fails is heard of when it is waited for. */
-function both(...taken: Promise<void>[]): Promise<unknown> {
+/** A failure is reported when the result is awaited, and is not an unhandled rejection before. */
+function waitForBoth(...taken: Promise<void>[]): Promise<unknown> {
   const all = Promise.all(taken)
   all.catch(() => {})
   return all
 }
 
-async function* goOn({ lines, rest }: Beginning): AsyncGenerator<Buffer> {
+async function* readRemaining({ lines, rest }: Beginning): AsyncGenerator<Buffer> {
   yield* lines
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
 }

@@ -1,59 +1,59 @@
 import { text } from 'node:stream/consumers'
 import type { Plan } from '@lethe/erasure'
-import { indexPage } from '../page/index-page.ts'
-import { type ArchiveFacts, readme } from '../page/readme.ts'
+import { renderIndexPage } from '../page/index-page.ts'
+import { type ArchiveFacts, renderReadme } from '../page/readme.ts'
 import type { Zip } from '../zip/zip.ts'
 import { collectFiles } from './collect-files.ts'
 import { type CollectedDataset, collectDataset } from './collect-tables.ts'
-import { datasetsOf } from './datasets.ts'
-import { leftOutOf, manifestText } from './manifest.ts'
+import { getDatasets } from './datasets.ts'
+import { findLeftOut, formatManifest } from './manifest.ts'
 import type { ReadPerson } from './read-person.ts'
 
 export interface CollectOptions {
-  /** What is a person's, and how it is called in an export. */
+  /** Says which data belongs to a person, and its names in an export. */
   plan: Plan
   userId: number
   uploadDir: string
-  /** When the account is erased, where that is why the archive is made. */
+  /** When the account is erased; undefined if the archive does not belong to a deletion. */
   eraseAfter?: Date | undefined
 }
 
-/** Puts in everything that is the person's, file by file, and last the manifest of what was put in. */
+/** Adds all data of the person, and last the manifest of what was added. */
 export async function collect(
   readPerson: ReadPerson,
   { plan, userId, uploadDir, eraseAfter }: CollectOptions,
-  zipOf: (time: Date) => Zip,
+  openZip: (time: Date) => Zip,
 ): Promise<void> {
-  const { madeAt, kinds } = await collectTables(readPerson, plan, zipOf)
-  const zip = zipOf(madeAt)
+  const { madeAt, datasets } = await collectTables(readPerson, plan, openZip)
+  const zip = openZip(madeAt)
   const files = await collectFiles({ plan, userId, uploadDir }, zip)
   const facts: ArchiveFacts = { madeAt, eraseAfter, note: plan.map.exportNote }
   const pages = [
-    await zip.add('README.txt', readme(facts, kinds, files)),
-    await zip.add('index.html', indexPage(facts, kinds, files)),
+    await zip.add('README.txt', renderReadme(facts, datasets, files)),
+    await zip.add('index.html', renderIndexPage(facts, datasets, files)),
   ]
   const entries = [
-    ...kinds.flatMap((kind) => kind.entries),
+    ...datasets.flatMap((kind) => kind.entries),
     ...files.map(({ is, ...file }) => file),
     ...pages,
   ].toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
   await zip.add(
     'manifest.json',
-    manifestText({ formatVersion: 2, madeAt, userId, entries, leftOut: leftOutOf(plan) }),
+    formatManifest({ formatVersion: 2, madeAt, userId, entries, leftOut: findLeftOut(plan) }),
   )
 }
 
-/** All of one snapshot, which is let go of before the files: they lie outside of it, and may take long. */
+/** Reads all tables in one snapshot, which ends before the files: they are not part of it, and may take long. */
 function collectTables(
   readPerson: ReadPerson,
   plan: Plan,
-  zipOf: (time: Date) => Zip,
-): Promise<{ madeAt: Date; kinds: CollectedDataset[] }> {
+  openZip: (time: Date) => Zip,
+): Promise<{ madeAt: Date; datasets: CollectedDataset[] }> {
   return readPerson(async ({ takenAt, next }) => {
     if ((await text(next())) === '') throw new Error('There is no such account any more')
-    const zip = zipOf(takenAt)
-    const gathered: CollectedDataset[] = []
-    for (const kind of datasetsOf(plan)) gathered.push(await collectDataset(kind, next(), zip))
-    return { madeAt: takenAt, kinds: gathered }
+    const zip = openZip(takenAt)
+    const collected: CollectedDataset[] = []
+    for (const kind of getDatasets(plan)) collected.push(await collectDataset(kind, next(), zip))
+    return { madeAt: takenAt, datasets: collected }
   })
 }

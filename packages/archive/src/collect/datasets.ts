@@ -6,41 +6,43 @@ import {
   personRows,
 } from '@lethe/erasure'
 import type { RawBuilder } from 'kysely'
-import { deflateSmall, type Small } from '../zip/deflate.ts'
-import { jsonSchema } from './json-schema.ts'
-import { type KindColumn, type ValueKind, valueKind } from './values.ts'
+import { type DeflatedContent, deflateSmall } from '../zip/deflate.ts'
+import { createJsonSchema } from './json-schema.ts'
+import { type DatasetColumn, type ValueKind, valueKind } from './values.ts'
 
-/** One kind of data: a table in the archive, once as JSON and once as CSV. */
+/** One table of the archive, written once as JSON and once as CSV. */
 export interface Dataset {
   name: string
   /** What a row of it is. */
   is: string
-  columns: KindColumn[]
-  /** What each row of it is, for a program. */
-  schema: Small
-  /** The rows, in their order, of whoever has this number, an expression. */
+  columns: DatasetColumn[]
+  /** The JSON Schema of a row, for programs. */
+  schema: DeflatedContent
+  /** The rows, in order, of the person whose key this expression yields. */
   rows(person: RawBuilder<unknown>): RawBuilder<unknown>
 }
 
-const known = new WeakMap<Plan, Dataset[]>()
+const datasetsByPlan = new WeakMap<Plan, Dataset[]>()
 
-/** What is handed over is what the data map says, and nothing else. */
-export function datasetsOf(plan: Plan): Dataset[] {
-  const kinds = known.get(plan) ?? exportedTables(plan).map((exported) => datasetOf(plan, exported))
-  known.set(plan, kinds)
+/** The datasets of an export: exactly those of the data map. */
+export function getDatasets(plan: Plan): Dataset[] {
+  const kinds =
+    datasetsByPlan.get(plan) ??
+    exportedTables(plan).map((exported) => createDataset(plan, exported))
+  datasetsByPlan.set(plan, kinds)
   return kinds
 }
 
-function datasetOf(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Dataset {
-  const columns = exported.map(({ name, is, column }) => ({ name, is, ...factsOf(column) }))
+function createDataset(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Dataset {
+  const columns = exported.map(({ name, is, column }) => ({ name, is, ...describeColumn(column) }))
   const selected = exported.map(({ column }) => column.name)
   return {
     ...{ name, is, columns },
-    schema: deflateSmall(jsonSchema(name, is, columns)),
+    schema: deflateSmall(createJsonSchema(name, is, columns)),
     rows: (person) => personRows(plan, table, person, selected),
   }
 }
 
-function factsOf({ typeOid, notNull }: Column): { kind: ValueKind; notNull: boolean } {
+function describeColumn({ typeOid, notNull }: Column): { kind: ValueKind; notNull: boolean } {
   return { kind: valueKind(typeOid), notNull }
 }

@@ -1,7 +1,7 @@
-import type { KindColumn, ValueKind } from './values.ts'
+import type { DatasetColumn, ValueKind } from './values.ts'
 
 const types: Record<ValueKind, object> = {
-  // `NaN` and `Infinity`, which some columns can hold, are no numbers of JSON.
+  // Some columns can contain `NaN` and `Infinity`, which JSON has no numbers for.
   number: { type: ['number', 'string'] },
   boolean: { type: 'boolean' },
   time: { type: 'string', format: 'date-time' },
@@ -9,21 +9,23 @@ const types: Record<ValueKind, object> = {
   text: { type: 'string' },
 }
 
-/** What each row of a kind is, for a program (JSON Schema 2020-12). */
-export function jsonSchema(name: string, is: string, columns: KindColumn[]): Buffer {
+/** Describes a row of a dataset to programs (JSON Schema 2020-12). */
+export function createJsonSchema(name: string, is: string, columns: DatasetColumn[]): Buffer {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: name,
     description: is,
     type: 'object',
-    properties: Object.fromEntries(columns.map((column) => [column.name, propertyOf(column)])),
+    properties: Object.fromEntries(
+      columns.map((column) => [column.name, describeProperty(column)]),
+    ),
     required: columns.map((column) => column.name),
     additionalProperties: false,
   }
   return Buffer.from(`${JSON.stringify(schema, null, 2)}\n`)
 }
 
-function propertyOf({ is, kind, notNull }: KindColumn): object {
+function describeProperty({ is, kind, notNull }: DatasetColumn): object {
   const type = types[kind]
   return { description: is, ...(notNull ? type : { anyOf: [type, { type: 'null' }] }) }
 }

@@ -1,13 +1,13 @@
 import type { Plan } from '@lethe/erasure'
-import type { Added } from '../zip/zip.ts'
+import type { AddedEntry } from '../zip/zip.ts'
 
-/** What a program finds in an archive; `pnpm lethe export verify` holds the archive to it. */
+/** The list of contents, for programs. `pnpm lethe export verify` checks the archive against it. */
 export interface Manifest {
   formatVersion: 2
   madeAt: Date
   userId: number
-  /** In the order of their names, without the manifest itself. `sha256` is of the entry as unpacked. */
-  entries: (Added & { rows?: number; wasCalled?: string })[]
+  /** Sorted by name, without the manifest itself. `sha256` is the hash of the unpacked entry. */
+  entries: (AddedEntry & { rows?: number; wasCalled?: string })[]
   leftOut: LeftOut[]
 }
 
@@ -17,7 +17,7 @@ export interface LeftOut {
 }
 
 /** What the data map leaves out of every export, and why. */
-export function leftOutOf({ map }: Plan): LeftOut[] {
+export function findLeftOut({ map }: Plan): LeftOut[] {
   const columns = Object.entries(map.tables).flatMap(([table, entry]) =>
     Object.entries(entry.columns).flatMap(([column, { is, export: out }]) =>
       typeof out === 'object' ? [{ what: `${table}.${column}: ${is}`, why: out.not }] : [],
@@ -29,5 +29,5 @@ export function leftOutOf({ map }: Plan): LeftOut[] {
   return [...columns, ...folders]
 }
 
-export const manifestText = (manifest: Manifest) =>
+export const formatManifest = (manifest: Manifest) =>
   Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)

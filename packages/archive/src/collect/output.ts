@@ -1,42 +1,41 @@
-/** Bytes that are written one after the other, into memory that is used again and again. */
+/** A growing byte buffer whose memory is reused after `clear`. */
 export class Output {
-  bytes = Buffer.allocUnsafe(4 * 1024)
-  /** How many of them were written. Whoever writes into `bytes` themselves reserves the room before. */
+  writeBytes = Buffer.allocUnsafe(4 * 1024)
+  /** The number of bytes written. A caller that writes to `bytes` directly calls `reserve` first. */
   length = 0
 
-  /** Starts anew. */
   clear(): void {
     this.length = 0
   }
 
-  /** What was written, as long as nothing is written anew. */
+  /** A view of the bytes written, valid until the next write. */
   written(): Buffer {
-    return this.bytes.subarray(0, this.length)
+    return this.writeBytes.subarray(0, this.length)
   }
 
   byte(value: number): void {
     this.reserve(1)
-    this.bytes[this.length++] = value
+    this.writeBytes[this.length++] = value
   }
 
-  text(text: string): void {
-    // Of what is short the most that it can be is sooner known than what it is.
+  writeText(text: string): void {
+    // For short text, the upper bound of three bytes for a character is faster than measuring.
     this.reserve(text.length < 1_024 ? 3 * text.length : Buffer.byteLength(text))
-    this.length += this.bytes.write(text, this.length)
+    this.length += this.writeBytes.write(text, this.length)
   }
 
-  /** All of it is short: to call what copies would take longer than to copy. */
-  short(from: Buffer): void {
+  /** For a few bytes: a loop is faster than a call of `Buffer.copy`. */
+  writeShort(from: Buffer): void {
     this.reserve(from.length)
-    const [to, length] = [this.bytes, this.length]
+    const [to, length] = [this.writeBytes, this.length]
     for (let at = 0; at < from.length; at++) to[length + at] = from[at] as number
     this.length += from.length
   }
 
   reserve(more: number): void {
-    if (this.length + more <= this.bytes.length) return
+    if (this.length + more <= this.writeBytes.length) return
     const larger = Buffer.allocUnsafe(2 * (this.length + more))
-    this.bytes.copy(larger, 0, 0, this.length)
-    this.bytes = larger
+    this.writeBytes.copy(larger, 0, 0, this.length)
+    this.writeBytes = larger
   }
 }

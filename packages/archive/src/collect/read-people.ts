@@ -1,15 +1,15 @@
 import type { SnapshotPool } from '@lethe/db'
 import type { Plan } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
-import { type ReadPerson, rowsOf } from './read-person.ts'
+import { buildQueries, type ReadPerson } from './read-person.ts'
 
-/** Of each person so many rows of a kind, and bytes in all, are held in memory: who has more is lent alone the next time. */
-const ROWS = 1_000
-const BYTES = 256 * 1024
+/** Limits of what is held in memory for each person. The export of a person with more is dispatched individually. */
+const MAX_ROWS_PER_DATASET = 1_000
+const MAX_BYTES_PER_PERSON = 256 * 1024
 
 /**
- * All of several people at once, of one snapshot: to ask for one after the other takes far longer than to read what each of
- * them has. Undefined for whoever has much.
+ * Reads the rows of several people together, in one snapshot: separate queries for each person take far longer.
+ * Undefined for a person whose data is over the limits.
  */
 export async function readPeople(
   readers: SnapshotPool,
@@ -17,42 +17,42 @@ export async function readPeople(
   userIds: readonly number[],
   signal: AbortSignal,
 ): Promise<(ReadPerson | undefined)[]> {
-  const wanted = rowsOf(plan, sql`one.person`)
-  const read = new Map(userIds.map((userId) => [userId, newPerson(wanted.length)]))
-  const queries = wanted.map((rows) => ofEach([...read.keys()], rows))
+  const wanted = buildQueries(plan, sql`one.person`)
+  const read = new Map(userIds.map((userId) => [userId, createBuffer(wanted.length)]))
+  const queries = wanted.map((rows) => queryForEach([...read.keys()], rows))
   return readers.snapshot(signal, queries, async ({ takenAt, next }) => {
     for (const place of queries.keys())
       for await (const lines of next())
-        for (const { userId, line } of toldApart(lines)) add(read.get(userId), place, line)
-    return userIds.map((userId) => handOver(takenAt, read.get(userId)))
+        for (const { userId, line } of splitByPerson(lines)) addRow(read.get(userId), place, line)
+    return userIds.map((userId) => toReadPerson(takenAt, read.get(userId)))
   })
 }
 
-/** One row more shows that there are too many. The person comes first in each row, and each one's rows in their order. */
-function ofEach(userIds: readonly number[], rows: RawBuilder<unknown>): RawBuilder<unknown> {
+/** Reads one row beyond the limit, to detect it. Each row starts with the person's id; a person's rows keep their order. */
+function queryForEach(userIds: readonly number[], rows: RawBuilder<unknown>): RawBuilder<unknown> {
   const people = sql`unnest(${`{${userIds.join()}}`}::bigint[])`
   return sql`select one.person, their.* from ${people} as one (person)
-    cross join lateral (${rows} limit ${ROWS + 1}::bigint) as their`
+    cross join lateral (${rows} limit ${MAX_ROWS_PER_DATASET + 1}::bigint) as their`
 }
 
-interface Person {
+interface BufferedRows {
   kinds: { rows: number; lines: Buffer[] }[]
   bytes: number
 }
 
-function newPerson(kinds: number): Person {
+function createBuffer(kinds: number): BufferedRows {
   return { kinds: Array.from({ length: kinds }, () => ({ rows: 0, lines: [] })), bytes: 0 }
 }
 
-const [TAB, LINE] = [0x09, 0x0a]
+const [TAB, LINE_FEED] = [0x09, 0x0a]
 
-/** The rows without the number that each begins with; a person of whom nothing is told has a row of nothing else. */
-function* toldApart(lines: Buffer): Generator<{ userId: number; line: Buffer }> {
+/** Splits the person's id off each row. A row of a table without exported columns has nothing else. */
+function* splitByPerson(lines: Buffer): Generator<{ userId: number; line: Buffer }> {
   for (let at = 0; at < lines.length; ) {
     let userId = 0
     for (; isDigit(lines[at] as number); at++) userId = 10 * userId + (lines[at] as number) - ZERO
     if (lines[at] === TAB) at++
-    const end = lines.indexOf(LINE, at) + 1
+    const end = lines.indexOf(LINE_FEED, at) + 1
     yield { userId, line: lines.subarray(at, end) }
     at = end
   }
@@ -61,24 +61,25 @@ function* toldApart(lines: Buffer): Generator<{ userId: number; line: Buffer }> 
 const ZERO = 0x30
 const isDigit = (byte: number) => byte >= ZERO && byte < ZERO + 10
 
-function add(person: Person | undefined, place: number, line: Buffer): void {
+function addRow(person: BufferedRows | undefined, place: number, line: Buffer): void {
   const kind = person?.kinds[place]
-  if (!person || !kind) throw new Error('rows came of somebody who was not asked for')
+  if (!person || !kind) throw new Error('the query returned rows of a person who was not requested')
   kind.rows++
   person.bytes += line.length
-  if (hasMuch(person)) for (const { lines } of person.kinds) lines.length = 0
+  if (isTooLarge(person)) for (const { lines } of person.kinds) lines.length = 0
   else kind.lines.push(line)
 }
 
-const hasMuch = ({ kinds, bytes }: Person) => bytes > BYTES || kinds.some(({ rows }) => rows > ROWS)
+const isTooLarge = ({ kinds, bytes }: BufferedRows) =>
+  bytes > MAX_BYTES_PER_PERSON || kinds.some(({ rows }) => rows > MAX_ROWS_PER_DATASET)
 
-function handOver(takenAt: Date, person: Person | undefined): ReadPerson | undefined {
-  if (!person || hasMuch(person)) return undefined
+function toReadPerson(takenAt: Date, person: BufferedRows | undefined): ReadPerson | undefined {
+  if (!person || isTooLarge(person)) return undefined
   const waiting = person.kinds.values()
-  const next = () => oneByOne(waiting.next().value?.lines ?? [])
+  const next = () => yieldLines(waiting.next().value?.lines ?? [])
   return (read) => read({ takenAt, next })
 }
 
-async function* oneByOne(lines: Buffer[]): AsyncGenerator<Buffer> {
+async function* yieldLines(lines: Buffer[]): AsyncGenerator<Buffer> {
   yield* lines
 }

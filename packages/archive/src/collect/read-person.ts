@@ -1,26 +1,26 @@
 import type { Snapshot, SnapshotPool } from '@lethe/db'
 import { type Plan, personRows } from '@lethe/erasure'
 import { type RawBuilder, sql } from 'kysely'
-import { datasetsOf } from './datasets.ts'
+import { getDatasets } from './datasets.ts'
 
-/** Hands over all that is a person's, of one snapshot: first their number, as long as they are there; then kind by kind. */
+/** Provides the rows of a person from one snapshot: first their id, empty if they no longer exist; then each dataset. */
 export type ReadPerson = <T>(read: (rows: Snapshot) => Promise<T>) => Promise<T>
 
-/** Read while it is written, however much it is. When `signal` aborts, the reading is cut off. */
-export function personReader(
+/** Streams rows of any size while the archive is written. When `signal` aborts, the connection is cut. */
+export function createPersonReader(
   readers: SnapshotPool,
   plan: Plan,
   userId: number,
   signal: AbortSignal,
 ): ReadPerson {
-  return (read) => readers.snapshot(signal, rowsOf(plan, sql`${userId}::bigint`), read)
+  return (read) => readers.snapshot(signal, buildQueries(plan, sql`${userId}::bigint`), read)
 }
 
-/** What to ask for, of whoever has this number, an expression. */
-export function rowsOf(plan: Plan, person: RawBuilder<unknown>): RawBuilder<unknown>[] {
+/** The queries for the person whose key this expression yields. */
+export function buildQueries(plan: Plan, person: RawBuilder<unknown>): RawBuilder<unknown>[] {
   const { table, key } = plan.map.person
   return [
     personRows(plan, table, person, [key]),
-    ...datasetsOf(plan).map((kind) => kind.rows(person)),
+    ...getDatasets(plan).map((kind) => kind.rows(person)),
   ]
 }

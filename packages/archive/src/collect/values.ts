@@ -1,8 +1,8 @@
 /** How the values of a column are written. */
 export type ValueKind = 'number' | 'boolean' | 'time' | 'json' | 'text'
 
-/** By the oids of PostgreSQL's own types, which never change: what it calls a type depends on the `search_path`. */
-const kinds = new Map<number, ValueKind>([
+/** Keyed by the oids of built-in types, which never change. The name of a type depends on the `search_path`. */
+const kindsByOid = new Map<number, ValueKind>([
   [20, 'number'], // bigint
   [21, 'number'], // smallint
   [23, 'number'], // integer
@@ -16,11 +16,11 @@ const kinds = new Map<number, ValueKind>([
 ])
 
 export function valueKind(typeOid: number): ValueKind {
-  return kinds.get(typeOid) ?? 'text'
+  return kindsByOid.get(typeOid) ?? 'text'
 }
 
-/** A column of a kind of data, as it is called in an archive. */
-export interface KindColumn {
+/** A column of a dataset, with its name in an archive. */
+export interface DatasetColumn {
   name: string
   is: string
   kind: ValueKind

@@ -1,35 +1,35 @@
 import { Transform, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Header, newHeader, PIECE, sealPiece } from './seal.ts'
+import { createHeader, type Header, PIECE_BYTES, sealPiece } from './seal.ts'
 
-/** Seals what `write` writes into the sink, under a key that this archive alone has. */
+/** Encrypts what `write` writes and passes it to the sink. `key` belongs to this archive only. */
 export async function sealInto(
   sink: Writable,
   key: Buffer,
   signal: AbortSignal,
   write: (plain: Writable) => Promise<void>,
 ): Promise<void> {
-  const plain = sealing(await newHeader(key))
-  let reason: unknown
+  const plain = createSealStream(await createHeader(key))
+  let failure: unknown
   const stored = pipeline(plain, sink, { signal }).catch((error: unknown) => {
-    reason ??= error
+    failure ??= error
   })
   try {
     await write(plain)
   } catch (error) {
-    // Where the sink failed first, what is written fails because of that.
-    reason ??= error
+    // If the sink failed first, this error is only a consequence.
+    failure ??= error
     plain.destroy(error as Error)
   }
   await stored
-  if (reason) throw reason
+  if (failure) throw failure
 }
 
-function sealing({ bytes, key }: Header): Transform {
+function createSealStream({ bytes, key }: Header): Transform {
   let number = 0
   let held: Buffer[] = []
   let size = 0
-  // With the first piece: a small archive is written at once.
+  // The header is written together with the first piece, so a small archive takes one write.
   let header = bytes
   const seal = (plain: Buffer, isLast: boolean) => {
     const sealed = sealPiece(key, number++, isLast, plain)
@@ -38,15 +38,15 @@ function sealing({ bytes, key }: Header): Transform {
     return all
   }
   return new Transform({
-    highWaterMark: PIECE,
+    highWaterMark: PIECE_BYTES,
     transform(chunk: Buffer, _encoding, done) {
       held.push(chunk)
       size += chunk.length
-      // The last piece, which may be a full one, is sealed when it is known to be the last.
-      if (size > PIECE) {
+      // Keep the last piece, which may be full, until the end: it is sealed as the last one.
+      if (size > PIECE_BYTES) {
         let all = Buffer.concat(held)
-        for (; all.length > PIECE; all = all.subarray(PIECE))
-          this.push(seal(all.subarray(0, PIECE), false))
+        for (; all.length > PIECE_BYTES; all = all.subarray(PIECE_BYTES))
+          this.push(seal(all.subarray(0, PIECE_BYTES), false))
         held = [all]
         size = all.length
       }

@@ -7,15 +7,15 @@ import { replaceMark } from './mark-file.ts'
 
 export interface ClaimedFolder {
   variable: MarkedFolder['variable']
-  /** Whose it was before. */
+  /** The state of the folder before the claim. */
   was: FolderState['is']
-  /** Of the files that the database names; null where the data map does not fit, so that nobody can tell. */
+  /** How many files that the database names are missing; null if it cannot be counted because the data map is incomplete. */
   missing: number | null
 }
 
 /**
- * Binds these folders to this database, whatever their marks say. The database takes a new id with it, so that a copy of it
- * that has the old one is told apart from now on. Changes nothing where a folder cannot be reached.
+ * Binds these folders to this database, whatever their marks say. The database gets a new id, so that a copy with the old
+ * id no longer matches the marks. Changes nothing if a folder cannot be reached.
  */
 export async function claimFolders(
   db: Db,
@@ -41,8 +41,8 @@ export async function claimFolders(
         insert into public.audit_events (event, details) values ('folder.claimed',
           ${JSON.stringify({ folder: variable, was, missing, reason })}::jsonb)`.execute(tx)
     const identity = await readIdentity(tx)
-    // Before the commit: where one of them fails, the database keeps its id, and the claim can be run again.
-    for (const { place } of folders) await replaceMark(place, identity)
+    // Write the marks before the commit: if one fails, the database keeps its id, and the operator can claim again.
+    for (const { markStore } of folders) await replaceMark(markStore, identity)
   })
   return claimed
 }

@@ -8,20 +8,20 @@ import {
 } from '@lethe/erasure'
 import { sql } from 'kysely'
 import { openStorage } from '../storage/open-storage.ts'
-import { reach } from './unreachable.ts'
+import { rejectAsUnreachable } from './unreachable.ts'
 
-/** How many archives of ready exports are not where EXPORT_DIR leads. */
+/** How many archives of ready exports are missing in EXPORT_DIR. */
 export async function countMissingArchives(db: Db, exportDir: string): Promise<number> {
   const ready = await readyArchives(db)
   if (ready.length === 0) return 0
   const storage = openStorage(exportDir)
   const stored = new Set<string>()
-  await reach(async () => {
+  await rejectAsUnreachable(async () => {
     for await (const names of storage.list()) for (const name of names) stored.add(name)
   })
   const absent = ready.filter((name) => !stored.has(name))
   if (absent.length === 0) return 0
-  // One that was withdrawn since the first look was removed rightly.
+  // An export that was withdrawn since the first query has no archive, and none is missing.
   const stillReady = new Set(await readyArchives(db))
   return absent.filter((name) => stillReady.has(name)).length
 }
@@ -32,7 +32,7 @@ async function readyArchives(db: Db): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** How many of the files that rows name are not below UPLOAD_DIR. */
+/** How many files that rows name are missing below UPLOAD_DIR. */
 export async function countMissingUploads(
   db: Db,
   uploadDir: string,
@@ -40,7 +40,7 @@ export async function countMissingUploads(
 ): Promise<number> {
   const finding: FileFinding = { found: {}, missing: {} }
   await readAllNamedFiles(db, await makePlan(db, map), (files) =>
-    reach(() => findFiles(uploadDir, files, finding)),
+    rejectAsUnreachable(() => findFiles(uploadDir, files, finding)),
   )
   return Object.values(finding.missing).reduce((sum, files) => sum + files, 0)
 }

@@ -1,4 +1,4 @@
-/** The folder or the bucket failed, and not the database. */
+/** An operation on the folder or bucket failed; the database did not. */
 export class UnreachableError extends Error {
   override name = 'UnreachableError'
   readonly code: string
@@ -10,8 +10,8 @@ export class UnreachableError extends Error {
   }
 }
 
-/** Tells what a folder or a bucket fails with from what the database fails with. */
-export async function reach<T>(act: () => Promise<T>): Promise<T> {
+/** Wraps errors of a folder or bucket, so that callers can distinguish them from errors of the database. */
+export async function rejectAsUnreachable<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {

@@ -1,17 +1,17 @@
 import type { CollectedFile } from '../collect/collect-files.ts'
 import type { CollectedDataset } from '../collect/collect-tables.ts'
-import { type ArchiveFacts, timeInWords, why } from './readme.ts'
+import { type ArchiveFacts, explainArchive, formatTime } from './readme.ts'
 
 /**
- * The archive as a person wants to see it: opened from the folder, without network and without a script. Every value is
- * escaped, and should one slip through, the policy lets nothing run or leave.
+ * The page for reading the archive in a browser, from the unpacked folder, without network or scripts. Every value is
+ * escaped; if one were not, the content security policy still blocks scripts and requests.
  */
-export function indexPage(
+export function renderIndexPage(
   facts: ArchiveFacts,
   kinds: CollectedDataset[],
   files: CollectedFile[],
 ): Buffer {
-  const there = kinds.filter(({ rows }) => rows > 0)
+  const nonEmpty = kinds.filter(({ rows }) => rows > 0)
   const empty = kinds.filter(({ rows }) => rows === 0)
   return Buffer.from(`<!doctype html>
 <html lang="en">
@@ -29,59 +29,59 @@ ${style}
 <body>
 <header>
 <h1>Your data</h1>
-${why(facts)
-  .map((line) => `<p>${escaped(line)}</p>`)
+${explainArchive(facts)
+  .map((line) => `<p>${escapeHtml(line)}</p>`)
   .join('\n')}
-${facts.note ? `<p>${escaped(facts.note)}</p>` : ''}
+${facts.note ? `<p>${escapeHtml(facts.note)}</p>` : ''}
 <nav aria-label="What is in it">
 <ul>
-${there.map(({ kind, rows }) => `<li><a href="#${kind.name}">${escaped(title(kind.name))}</a> <span>${rows.toLocaleString('en')}</span></li>`).join('\n')}
+${nonEmpty.map(({ dataset, rows }) => `<li><a href="#${dataset.name}">${escapeHtml(toTitle(dataset.name))}</a> <span>${rows.toLocaleString('en')}</span></li>`).join('\n')}
 ${files.length > 0 ? `<li><a href="#files">Files</a> <span>${files.length.toLocaleString('en')}</span></li>` : ''}
 </ul>
 </nav>
 </header>
 <main>
-${there.map(kindSection).join('\n')}
-${files.length > 0 ? fileSection(files) : ''}
-${empty.length > 0 ? `<section><h2>Nothing of</h2><p>${empty.map(({ kind }) => escaped(title(kind.name).toLowerCase())).join(', ')}</p></section>` : ''}
+${nonEmpty.map(renderDataset).join('\n')}
+${files.length > 0 ? renderFiles(files) : ''}
+${empty.length > 0 ? `<section><h2>Nothing of</h2><p>${empty.map(({ dataset }) => escapeHtml(toTitle(dataset.name).toLowerCase())).join(', ')}</p></section>` : ''}
 </main>
 </body>
 </html>
 `)
 }
 
-function kindSection({ kind, rows, shown, entries }: CollectedDataset): string {
-  const objects = shown.map((line) => exact.parse(line, asWritten))
+function renderDataset({ dataset, rows, preview, entries }: CollectedDataset): string {
+  const objects = preview.map((line) => preciseJson.parse(line, keepNumberText))
   const [only] = objects
   const links = entries.map(({ name }) => `<a href="${name}">${name}</a>`)
   const more =
     rows > objects.length
       ? `<p>The first ${objects.length.toLocaleString('en')} of ${rows.toLocaleString('en')}; all of them are in ${links[0]} and ${links[1]}.</p>`
       : ''
-  return `<section id="${kind.name}" aria-labelledby="${kind.name}-title">
-<h2 id="${kind.name}-title">${escaped(title(kind.name))}</h2>
-${rows === 1 && only ? factList(kind.columns, only) : rowTable(kind.name, kind.columns, objects)}
+  return `<section id="${dataset.name}" aria-labelledby="${dataset.name}-title">
+<h2 id="${dataset.name}-title">${escapeHtml(toTitle(dataset.name))}</h2>
+${rows === 1 && only ? renderFacts(dataset.columns, only) : renderTable(dataset.name, dataset.columns, objects)}
 ${more}<p class="quiet">As files: ${links.slice(0, 2).join(', ')}</p>
 </section>`
 }
 
-type Columns = CollectedDataset['kind']['columns']
+type Columns = CollectedDataset['dataset']['columns']
 
-function factList(columns: Columns, row: Record<string, unknown>): string {
+function renderFacts(columns: Columns, row: Record<string, unknown>): string {
   const facts = columns.map(
     ({ name, is, kind }) =>
-      `<div><dt title="${escaped(is)}">${escaped(title(name))}</dt><dd>${valueText(row[name], kind)}</dd></div>`,
+      `<div><dt title="${escapeHtml(is)}">${escapeHtml(toTitle(name))}</dt><dd>${renderValue(row[name], kind)}</dd></div>`,
   )
   return `<dl>\n${facts.join('\n')}\n</dl>`
 }
 
-function rowTable(name: string, columns: Columns, rows: Record<string, unknown>[]): string {
+function renderTable(name: string, columns: Columns, rows: Record<string, unknown>[]): string {
   const head = columns.map(
-    ({ name, is }) => `<th scope="col" title="${escaped(is)}">${escaped(title(name))}</th>`,
+    ({ name, is }) => `<th scope="col" title="${escapeHtml(is)}">${escapeHtml(toTitle(name))}</th>`,
   )
   const body = rows.map(
     (row) =>
-      `<tr>${columns.map(({ name, kind }) => `<td>${valueText(row[name], kind)}</td>`).join('')}</tr>`,
+      `<tr>${columns.map(({ name, kind }) => `<td>${renderValue(row[name], kind)}</td>`).join('')}</tr>`,
   )
   return `<div class="wide" role="region" tabindex="0" aria-labelledby="${name}-title"><table>
 <thead><tr>${head.join('')}</tr></thead>
@@ -91,11 +91,11 @@ ${body.join('\n')}
 </table></div>`
 }
 
-function fileSection(files: CollectedFile[]): string {
+function renderFiles(files: CollectedFile[]): string {
   const items = files.map(({ name, wasCalled, is }) => {
-    const link = `<a href="${name}">${escaped(wasCalled)}</a>`
-    return isPicture.test(name)
-      ? `<li><a href="${name}"><img src="${name}" alt="${escaped(is)}" loading="lazy"></a>${link}</li>`
+    const link = `<a href="${name}">${escapeHtml(wasCalled)}</a>`
+    return picturePattern.test(name)
+      ? `<li><a href="${name}"><img src="${name}" alt="${escapeHtml(is)}" loading="lazy"></a>${link}</li>`
       : `<li>${link}</li>`
   })
   return `<section id="files" aria-labelledby="files-title">
@@ -106,11 +106,11 @@ ${items.join('\n')}
 </section>`
 }
 
-// An SVG can hold a script, which an image does not run; still, nothing is gained by showing one.
-const isPicture = /\.(png|jpe?g|webp|gif|avif)$/
+// No SVG: it can contain a script. An `img` does not run it, but showing it is not worth the risk.
+const picturePattern = /\.(png|jpe?g|webp|gif|avif)$/
 
-/** What JSON can do since V8 11.4, and TypeScript's library does not know yet: the text of a number, kept. */
-const exact = JSON as unknown as {
+/** JSON with source text access (V8 11.4), which TypeScript's library does not declare yet. */
+const preciseJson = JSON as unknown as {
   parse(
     text: string,
     reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
@@ -119,28 +119,32 @@ const exact = JSON as unknown as {
   isRawJSON(value: unknown): value is { rawJSON: string }
 }
 
-/** A number stays as it is written: there are more digits in a database than in a number of JavaScript. */
-function asWritten(_name: string, value: unknown, { source = '' }: { source?: string }): unknown {
-  return typeof value === 'number' ? exact.rawJSON(source) : value
+/** Keeps the text of a number: a database number can have more digits than a JavaScript number. */
+function keepNumberText(
+  _name: string,
+  value: unknown,
+  { source = '' }: { source?: string },
+): unknown {
+  return typeof value === 'number' ? preciseJson.rawJSON(source) : value
 }
 
 /** `createdAt`, `saved-passwords` → "Created at", "Saved passwords". */
-function title(name: string): string {
+function toTitle(name: string): string {
   const words = name.replaceAll(/[-_.]+/g, ' ').replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
   return words.charAt(0).toUpperCase() + words.slice(1).toLowerCase()
 }
 
-function valueText(value: unknown, kind: Columns[number]['kind']): string {
+function renderValue(value: unknown, kind: Columns[number]['kind']): string {
   if (value === null || value === undefined) return '<span class="quiet">–</span>'
-  if (exact.isRawJSON(value)) return escaped(value.rawJSON)
+  if (preciseJson.isRawJSON(value)) return escapeHtml(value.rawJSON)
   if (kind === 'boolean') return value ? 'yes' : 'no'
   if (kind === 'time') {
     const at = new Date(String(value))
     return !(at.getUTCFullYear() <= 9_999)
-      ? escaped(String(value))
-      : `<time datetime="${escaped(String(value))}">${timeInWords(at)}</time>`
+      ? escapeHtml(String(value))
+      : `<time datetime="${escapeHtml(String(value))}">${formatTime(at)}</time>`
   }
-  return escaped(typeof value === 'object' ? JSON.stringify(value) : String(value))
+  return escapeHtml(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }
 
 const entities: Record<string, string> = {
@@ -151,7 +155,7 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
-function escaped(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (one) => entities[one] ?? one)
 }
 

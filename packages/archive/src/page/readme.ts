@@ -3,14 +3,14 @@ import type { CollectedDataset } from '../collect/collect-tables.ts'
 
 export interface ArchiveFacts {
   madeAt: Date
-  /** When the account is erased, where that is why the archive was made. */
+  /** When the account is erased; undefined if the archive does not belong to a deletion. */
   eraseAfter?: Date | undefined
-  /** What the data map has to say to whoever reads an export. */
+  /** The data map's note to the reader of an export. */
   note?: string | undefined
 }
 
-/** What the archive is, for a person who unpacks it and knows nothing of us. */
-export function readme(
+/** Explains the archive to a person who unpacks it and does not know the service. */
+export function renderReadme(
   facts: ArchiveFacts,
   kinds: CollectedDataset[],
   files: CollectedFile[],
@@ -18,8 +18,8 @@ export function readme(
   return Buffer.from(`YOUR DATA
 =========
 
-${why(facts).map(wrap).join('\n')}
-Keep this copy where nobody else can read it.
+${explainArchive(facts).map(wrap).join('\n')}
+Keep this copy where other people cannot read it.
 
 Open index.html to look at it: it needs a browser and no network.
 
@@ -31,7 +31,7 @@ Each kind of data comes twice: as JSON for programs, with every text exactly as 
 and as CSV for spreadsheets. Where there is a lot of it, the JSON has one object in each
 line (.jsonl) instead of one array. All times are in UTC.
 
-${[...kinds.map(kindLines), ...(files.length > 0 ? ['  files/\n      your files as you uploaded them'] : [])].join('\n')}
+${[...kinds.map(describeDataset), ...(files.length > 0 ? ['  files/\n      your files as you uploaded them'] : [])].join('\n')}
   schema/
       for programs: what each JSON file holds (JSON Schema)
   manifest.json
@@ -54,25 +54,25 @@ nothing between them are an empty text; nothing at all means that there is no va
 `)
 }
 
-/** Why there is an archive, and of when. */
-export function why({ madeAt, eraseAfter }: ArchiveFacts): string[] {
+/** Why the archive was made, and the time of its data. */
+export function explainArchive({ madeAt, eraseAfter }: ArchiveFacts): string[] {
   return eraseAfter
     ? [
-        `You asked for your account to be deleted. This is a copy of the data that the account held, as it stood at ${timeInWords(madeAt)}.`,
-        `The account, and everything that belongs to it, is erased after ${timeInWords(eraseAfter)}.`,
+        `You asked for your account to be deleted. This is a copy of the data that the account held, as it stood at ${formatTime(madeAt)}.`,
+        `The account, and everything that belongs to it, is erased after ${formatTime(eraseAfter)}.`,
       ]
     : [
-        `You asked for a copy of your data. This is what your account held at ${timeInWords(madeAt)}.`,
+        `You asked for a copy of your data. This is what your account held at ${formatTime(madeAt)}.`,
       ]
 }
 
-function kindLines({ kind, rows, entries }: CollectedDataset): string {
+function describeDataset({ dataset, rows, entries }: CollectedDataset): string {
   const names = entries.map(({ name }) => name).filter((name) => name.startsWith('data/'))
-  return `  ${names.join(', ')}\n      ${kind.is}: ${rows}`
+  return `  ${names.join(', ')}\n      ${dataset.is}: ${rows}`
 }
 
-/** To the second, readable: 2026-01-31 12:00:00 UTC. */
-export const timeInWords = (at: Date) => `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
+/** To the second: 2026-01-31 12:00:00 UTC. */
+export const formatTime = (at: Date) => `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 
 function wrap(text: string): string {
   return text.replace(/(?![^\n]{1,84}$)([^\n]{1,84}) /g, '$1\n')

@@ -5,40 +5,40 @@ import type {
   ListObjectsV2CommandOutput,
   S3,
 } from '@aws-sdk/client-s3'
-import { inParts } from './in-parts.ts'
+import { createPartSink } from './in-parts.ts'
 import { connectS3, readS3Url } from './s3-client.ts'
 import type { Storage } from './storage.ts'
 
-/** A `Storage` for names of any kind, as long as they hold no slash. */
+/** A `Storage` for any names without a slash. */
 export interface Bucket extends Storage {
-  /** For good, or, where the bucket keeps versions, only out of sight: then it answers false. */
+  /** Resolves to false if the bucket keeps versions, so that the object was only hidden and not removed. */
   removeOne(name: string): Promise<boolean>
 }
 
-/** The objects whose keys begin with the prefix of this URL. Nothing is connected before it is needed. */
+/** Opens the objects whose keys start with the URL's prefix. Connects at the first use. */
 export function openBucket(url: string): Bucket {
-  const place = readS3Url(url)
-  const { bucket: Bucket, prefix } = place
-  const at = (name: string) => ({ Bucket, Key: prefix + name })
+  const location = readS3Url(url)
+  const { bucket: Bucket, prefix } = location
+  const objectAt = (name: string) => ({ Bucket, Key: prefix + name })
   let connected: Promise<S3> | undefined
-  const client = () => (connected ??= connectS3(place))
+  const client = () => (connected ??= connectS3(location))
 
   const removeOne = async (name: string) => {
     const s3 = await client()
-    // First what may become an object, then the object.
-    for await (const uploads of begunUploads(s3, Bucket, prefix + name))
+    // Abort uploads first: one of them could still become an object.
+    for await (const uploads of listUploads(s3, Bucket, prefix + name))
       for (const { Key, UploadId } of uploads)
-        if (Key === prefix + name) await endUpload(s3, { Bucket, Key, UploadId })
-    const { DeleteMarker } = await s3.deleteObject(at(name))
+        if (Key === prefix + name) await abortUpload(s3, { Bucket, Key, UploadId })
+    const { DeleteMarker } = await s3.deleteObject(objectAt(name))
     return DeleteMarker !== true
   }
 
   return {
     async put(name, signal, write) {
       const s3 = await client()
-      const { UploadId } = await s3.createMultipartUpload(at(name))
-      const upload = { ...at(name), UploadId }
-      const parts = inParts(async (PartNumber, Body) => {
+      const { UploadId } = await s3.createMultipartUpload(objectAt(name))
+      const upload = { ...objectAt(name), UploadId }
+      const parts = createPartSink(async (PartNumber, Body) => {
         const part = { ...upload, PartNumber, Body }
         const { ETag } = await s3.uploadPart(part, { abortSignal: signal })
         return { PartNumber, ETag }
@@ -47,8 +47,8 @@ export function openBucket(url: string): Bucket {
         await write(parts.sink)
         const Parts = await parts.finish()
         signal.throwIfAborted()
-        // From here on it is not stopped: whoever hangs up does not learn whether the object is there.
-        // `IfNoneMatch`: one that is there belongs to somebody else, and is not ours to overwrite.
+        // Not abortable: after a cut connection the caller would not know whether the object exists.
+        // `IfNoneMatch`: an existing object belongs to another writer and must not be overwritten.
         await s3.completeMultipartUpload({
           ...upload,
           MultipartUpload: { Parts },
@@ -56,29 +56,30 @@ export function openBucket(url: string): Bucket {
         })
       } catch (error) {
         await parts.settled()
-        // What cannot be undone now is listed, and removed by whoever sweeps.
-        await undo(s3, upload).catch(() => {})
+        // If this fails, the upload is still listed, and the sweep removes it.
+        await undoUpload(s3, upload).catch(() => {})
         throw error
       }
     },
     async open(name) {
       const s3 = await client()
-      const found = await s3.headObject(at(name)).catch(undefinedIfMissing)
+      const found = await s3.headObject(objectAt(name)).catch(undefinedIfMissing)
       if (!found) return undefined
       return {
         size: found.ContentLength ?? 0,
-        read: (first, last) => readRange(s3, { ...at(name), Range: `bytes=${first}-${last}` }),
-        // Each read has a connection of its own, and gives it back.
+        read: (first, last) =>
+          readRange(s3, { ...objectAt(name), Range: `bytes=${first}-${last}` }),
+        // Nothing to close: each read has its own connection and releases it.
         close: async () => {},
       }
     },
     async modifiedAt(name) {
       const s3 = await client()
-      for await (const uploads of begunUploads(s3, Bucket, prefix + name)) {
+      for await (const uploads of listUploads(s3, Bucket, prefix + name)) {
         const begun = uploads.find(({ Key }) => Key === prefix + name)
         if (begun) return begun.Initiated ?? new Date()
       }
-      const found = await s3.headObject(at(name)).catch(undefinedIfMissing)
+      const found = await s3.headObject(objectAt(name)).catch(undefinedIfMissing)
       return found && (found.LastModified ?? new Date())
     },
     async remove(names) {
@@ -87,7 +88,7 @@ export function openBucket(url: string): Bucket {
     removeOne,
     async *list() {
       const s3 = await client()
-      const pages = [storedObjects(s3, Bucket, prefix), begunUploads(s3, Bucket, prefix)]
+      const pages = [listObjects(s3, Bucket, prefix), listUploads(s3, Bucket, prefix)]
       for (const page of pages)
         for await (const found of page)
           if (found.length > 0) yield found.map(({ Key = '' }) => Key.slice(prefix.length))
@@ -97,14 +98,14 @@ export function openBucket(url: string): Bucket {
 
 type Upload = { Bucket: string; Key: string; UploadId: string | undefined }
 
-/** An upload that is not under way any more was completed, though we were not told: then what it made goes. */
-async function undo(s3: S3, upload: Upload): Promise<void> {
+/** If the upload no longer exists, it was completed and the response was lost: then the object is deleted. */
+async function undoUpload(s3: S3, upload: Upload): Promise<void> {
   const { Bucket, Key } = upload
-  if (!(await endUpload(s3, upload))) await s3.deleteObject({ Bucket, Key })
+  if (!(await abortUpload(s3, upload))) await s3.deleteObject({ Bucket, Key })
 }
 
-/** False where it was ended or completed before. */
-function endUpload(s3: S3, upload: Upload): Promise<boolean> {
+/** False if the upload was already aborted or completed. */
+function abortUpload(s3: S3, upload: Upload): Promise<boolean> {
   return s3.abortMultipartUpload(upload).then(
     () => true,
     (error) => undefinedIfMissing(error) ?? false,
@@ -120,7 +121,7 @@ function readRange(s3: S3, range: { Bucket: string; Key: string; Range: string }
   return bytes
 }
 
-async function* storedObjects(s3: S3, Bucket: string, Prefix: string) {
+async function* listObjects(s3: S3, Bucket: string, Prefix: string) {
   let more: { ContinuationToken?: string | undefined } | undefined = {}
   while (more) {
     const page: ListObjectsV2CommandOutput = await s3.listObjectsV2({
@@ -133,7 +134,7 @@ async function* storedObjects(s3: S3, Bucket: string, Prefix: string) {
   }
 }
 
-async function* begunUploads(s3: S3, Bucket: string, Prefix: string) {
+async function* listUploads(s3: S3, Bucket: string, Prefix: string) {
   let more: { KeyMarker?: string; UploadIdMarker?: string | undefined } | undefined = {}
   while (more) {
     const page: ListMultipartUploadsCommandOutput = await s3.listMultipartUploads({

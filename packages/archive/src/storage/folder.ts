@@ -5,50 +5,50 @@ import { batchCalls } from '@lethe/db'
 import { assertArchiveName, isArchiveName } from '../names.ts'
 import type { Storage, Stored } from './storage.ts'
 
-const BEGUN = '.part'
-const NAMES_AT_ONCE = 1_000
+const PARTIAL_SUFFIX = '.part'
+const LIST_BATCH_SIZE = 1_000
 
-/** Archives as files of one folder, its owner's alone. Until the last byte is on the disk, each goes by another name. */
+/** Stores archives as files of one private folder. A file has a temporary name until its last byte is on the disk. */
 export function folderStorage(folder: string): Storage {
-  const at = (name: string) => {
+  const pathOf = (name: string) => {
     assertArchiveName(name)
     return path.join(folder, name)
   }
-  let made: Promise<void> | undefined
-  // One that begins after all of these renames is enough for them.
+  let folderCreated: Promise<void> | undefined
+  // One sync that starts after several renames covers all of them.
   const sync = batchCalls(async (calls: undefined[]) => {
     await syncFolder(folder)
     return calls
   })
   return {
     async put(name, signal, write) {
-      const file = at(name)
-      const begun = file + BEGUN
-      made ??= makePrivate(folder)
-      await made.catch((error) => {
-        made = undefined
+      const file = pathOf(name)
+      const partial = file + PARTIAL_SUFFIX
+      folderCreated ??= makePrivate(folder)
+      await folderCreated.catch((error) => {
+        folderCreated = undefined
         throw error
       })
-      // `wx`: a file that is there belongs to somebody else, and is not ours to overwrite or to remove.
-      const handle = await open(begun, 'wx', 0o600)
+      // `wx`: an existing file belongs to another writer and must not be overwritten or removed.
+      const handle = await open(partial, 'wx', 0o600)
       try {
         try {
-          await write(sinkTo(handle))
+          await write(createFileSink(handle))
           await handle.sync()
         } finally {
           await handle.close()
         }
         signal.throwIfAborted()
-        await rename(begun, file)
+        await rename(partial, file)
         await sync(undefined)
       } catch (error) {
-        await rm(begun, { force: true })
+        await rm(partial, { force: true })
         await rm(file, { force: true })
         throw error
       }
     },
     async open(name): Promise<Stored | undefined> {
-      const handle = await open(at(name), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
+      const handle = await open(pathOf(name), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
         undefinedIfMissing,
       )
       if (!handle) return undefined
@@ -61,16 +61,17 @@ export function folderStorage(folder: string): Storage {
       }
     },
     async modifiedAt(name) {
-      const file = at(name)
+      const file = pathOf(name)
       const found =
-        (await stat(file + BEGUN).catch(undefinedIfMissing)) ??
+        (await stat(file + PARTIAL_SUFFIX).catch(undefinedIfMissing)) ??
         (await stat(file).catch(undefinedIfMissing))
       return found?.mtime
     },
     async remove(names) {
       let removed = false
-      for (const file of names.map(at))
-        for (const one of [file, file + BEGUN]) removed = (await wasRemoved(one)) || removed
+      for (const file of names.map(pathOf))
+        for (const one of [file, file + PARTIAL_SUFFIX])
+          removed = (await unlinkIfExists(one)) || removed
       if (removed) await sync(undefined)
     },
     async *list() {
@@ -78,9 +79,9 @@ export function folderStorage(folder: string): Storage {
       if (!names) return
       let found: string[] = []
       for await (const { name: file } of names) {
-        const name = file.endsWith(BEGUN) ? file.slice(0, -BEGUN.length) : file
+        const name = file.endsWith(PARTIAL_SUFFIX) ? file.slice(0, -PARTIAL_SUFFIX.length) : file
         if (isArchiveName(name)) found.push(name)
-        if (found.length < NAMES_AT_ONCE) continue
+        if (found.length < LIST_BATCH_SIZE) continue
         yield found
         found = []
       }
@@ -89,7 +90,7 @@ export function folderStorage(folder: string): Storage {
   }
 }
 
-function sinkTo(file: Awaited<ReturnType<typeof open>>): Writable {
+function createFileSink(file: Awaited<ReturnType<typeof open>>): Writable {
   return new Writable({
     highWaterMark: 256 * 1024,
     write(chunk: Buffer, _encoding, done) {
@@ -98,13 +99,13 @@ function sinkTo(file: Awaited<ReturnType<typeof open>>): Writable {
   })
 }
 
-/** The folder, there and its owner's alone. It may have been there before, with wider rights. */
+/** Creates the folder, and restricts it to its owner even if it existed with wider permissions. */
 async function makePrivate(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)
 }
 
-/** Makes renames and removals in the folder outlive a power cut. */
+/** Makes renames and removals in the folder survive a power failure. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder)
   try {
@@ -114,7 +115,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function wasRemoved(file: string): Promise<boolean> {
+async function unlinkIfExists(file: string): Promise<boolean> {
   return unlink(file).then(
     () => true,
     (error) => undefinedIfMissing(error) ?? false,

@@ -1,33 +1,35 @@
 import { Writable } from 'node:stream'
 
-/** Of each part but the last; S3 takes 5 MiB and more, and 10,000 of them: 80 GB. */
-export const PART = 8 * 1024 * 1024
-const AT_ONCE = 2
+/** The size of each part but the last. S3 requires at least 5 MiB and at most 10,000 parts, so this allows 80 GB. */
+export const PART_BYTES = 8 * 1024 * 1024
+const MAX_CONCURRENT_PARTS = 2
 
 export interface Parts<Sent> {
   sink: Writable
-  /** Sends what is left, and answers when all parts are there: one at least, and be it empty. */
+  /** Sends the rest and resolves when all parts are sent. There is always at least one part, which may be empty. */
   finish(): Promise<Sent[]>
-  /** When nothing is under way any more, however it went. */
+  /** Resolves when no part is being sent, whether the parts succeeded or failed. */
   settled(): Promise<unknown>
 }
 
 /**
- * Cuts what is written into parts. No more than two are under way, while one more is filled: nothing else is held. A part is
- * the sender's until it is sent, and then filled again: left to the garbage collector, they would pile up.
+ * Splits what is written into parts. At most two parts are being sent while a third one is filled. The buffer of a sent part
+ * is reused: garbage-collected buffers would pile up.
  */
-export function inParts<Sent>(send: (number: number, part: Buffer) => Promise<Sent>): Parts<Sent> {
+export function createPartSink<Sent>(
+  send: (number: number, part: Buffer) => Promise<Sent>,
+): Parts<Sent> {
   const sent: Promise<Sent>[] = []
   const free: Buffer[] = []
   let part: Buffer | undefined
   let filled = 0
 
   const sendPart = async () => {
-    await sent.at(-AT_ONCE)
+    await sent.at(-MAX_CONCURRENT_PARTS)
     const full = part ?? Buffer.alloc(0)
     const sending = send(sent.length + 1, full.subarray(0, filled))
     sent.push(sending)
-    // That it failed is told by a later write, or by `finish`.
+    // A later write, or `finish`, reports a failure.
     sending.then(
       () => free.push(full),
       () => {},
@@ -35,19 +37,19 @@ export function inParts<Sent>(send: (number: number, part: Buffer) => Promise<Se
     part = undefined
     filled = 0
   }
-  const take = async (chunk: Buffer) => {
+  const write = async (chunk: Buffer) => {
     for (let rest = chunk; rest.length > 0; ) {
-      part ??= free.pop() ?? Buffer.allocUnsafe(PART)
+      part ??= free.pop() ?? Buffer.allocUnsafe(PART_BYTES)
       const copied = rest.copy(part, filled)
       filled += copied
       rest = rest.subarray(copied)
-      if (filled === PART) await sendPart()
+      if (filled === PART_BYTES) await sendPart()
     }
   }
   return {
     sink: new Writable({
       write(chunk: Buffer, _encoding, done) {
-        take(chunk).then(() => done(), done)
+        write(chunk).then(() => done(), done)
       },
     }),
     async finish() {

@@ -1,15 +1,15 @@
 import type { S3 } from '@aws-sdk/client-s3'
 
-export interface S3Place {
+export interface S3Location {
   bucket: string
-  /** What all keys begin with: nothing, or ending with a slash. */
+  /** The start of all keys: empty, or ending with a slash. */
   prefix: string
   endpoint: string | undefined
   region: string | undefined
 }
 
-/** `s3://BUCKET/PREFIX?endpoint=…&region=…`, of which the bucket alone must be there. */
-export function readS3Url(url: string): S3Place {
+/** `s3://BUCKET/PREFIX?endpoint=…&region=…`. Only the bucket is required. */
+export function readS3Url(url: string): S3Location {
   const { hostname, pathname, searchParams } = new URL(url)
   const prefix = pathname.slice(1)
   return {
@@ -20,22 +20,24 @@ export function readS3Url(url: string): S3Place {
   }
 }
 
-/** Credentials, and the region where none is named, come from where the SDK looks for them: environment, files, the machine's role. */
-export async function connectS3({ endpoint, region }: S3Place): Promise<S3> {
-  // It takes 25 MB of memory, and most installations have a folder.
+/** The SDK finds credentials, and the region if none is given, in the environment, in files or in the machine's role. */
+export async function connectS3({ endpoint, region }: S3Location): Promise<S3> {
+  // Imported on demand: the SDK takes 25 MB of memory, and most installations use a folder.
   const { S3 } = await import('@aws-sdk/client-s3')
   return new S3({
     ...(endpoint && { endpoint, forcePathStyle: true, region: 'us-east-1' }),
     ...(region && { region }),
-    // Each part is signed with its SHA-256, and archives are sealed: the checksums that the SDK would add say nothing
-    // new, and servers other than Amazon's stumble over them.
+    // The SDK's own checksums are redundant: each part is signed with its SHA-256, and archives are sealed.
+    // Servers other than Amazon's may reject them.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
-      // Without them a server that falls silent would be waited for without end.
-      ...{ connectionTimeout: 5_000, socketTimeout: 60_000 },
-      // People who download slowly would otherwise take the fifty that there are from everybody else.
-      ...{ httpAgent: { maxSockets: Infinity }, httpsAgent: { maxSockets: Infinity } },
+      // Without timeouts, a silent server would block a request forever.
+      connectionTimeout: 5_000,
+      socketTimeout: 60_000,
+      // The default is fifty sockets, which slow downloads could exhaust for all others.
+      httpAgent: { maxSockets: Infinity },
+      httpsAgent: { maxSockets: Infinity },
     },
   })
 }

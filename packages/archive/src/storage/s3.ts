@@ -3,8 +3,8 @@ import { openBucket } from './bucket.ts'
 import type { Storage } from './storage.ts'
 
 /**
- * Archives as objects of a bucket. Each is uploaded in parts, and no object before the server was told that these were all;
- * an upload that its process did not live to end is listed and removed as what was begun.
+ * Stores archives as objects of a bucket, with multipart uploads: the object exists only after the upload is completed.
+ * The upload of a process that died is listed and removed like a partial file.
  */
 export function s3Storage(url: string): Storage {
   const bucket = openBucket(url)

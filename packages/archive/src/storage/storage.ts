@@ -1,27 +1,27 @@
 import type { Readable, Writable } from 'node:stream'
 
-/** Where archives lie, sealed. */
+/** Stores sealed archives. */
 export interface Storage {
   /**
-   * Stores what `write` puts into the sink. It can be read under its name once all of it is there for good, and never before:
-   * whatever goes wrong leaves nothing that can be read.
+   * Stores what `write` writes to the sink. The archive can be read only after all of it is stored durably; a failure leaves
+   * nothing that can be read.
    */
   put(name: string, signal: AbortSignal, write: (sink: Writable) => Promise<void>): Promise<void>
-  /** Undefined where there is none of this name. */
+  /** Undefined if no archive has this name. */
   open(name: string): Promise<Stored | undefined>
-  /** When what goes by this name, whole or begun, was last written; undefined where nothing does. */
+  /** When the archive, complete or partial, was last written; undefined if it does not exist. */
   modifiedAt(name: string): Promise<Date | undefined>
-  /** For good; safe to run twice. What of it is being written goes too. */
+  /** Removes the archives, also partial ones. Idempotent. */
   remove(names: string[]): Promise<void>
-  /** The names of all that lies there, whole or begun, in portions: each is looked for when the one before was dealt with. */
+  /** The names of all archives, complete or partial, in batches. Each batch is read after the caller has handled the last. */
   list(): AsyncIterable<string[]>
 }
 
-/** Whoever opens it reads from it or not, and closes it. */
+/** An open archive. The caller must close it, whether it reads or not. */
 export interface Stored {
   /** In bytes. */
   size: number
-  /** From the first to the last of these bytes, both included. */
+  /** Reads from byte `first` to byte `last`, both included. */
   read(first: number, last: number): Readable
   close(): Promise<void>
 }

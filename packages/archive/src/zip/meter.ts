@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /** Counts and hashes bytes as they pass. */
-export function meter() {
+export function createMeter() {
   const hash = createHash('sha256')
   let bytes = 0
   return {

@@ -3,17 +3,17 @@ import { open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
-/** A place for what comes too early: a ZIP holds one file after the other. */
+/** Holds an entry that cannot be written yet: a ZIP contains one file after the other. */
 export interface Spool {
   write(chunk: Buffer): Promise<void>
-  /** Everything that was written. */
+  /** Reads everything that was written. */
   read(): AsyncIterable<Buffer>
   close(): Promise<void>
 }
 
 /**
- * A temporary file without a name, which is gone with the process however that ends, encrypted under a key that nobody ever
- * writes down: nothing of a person lies about.
+ * A temporary file that is unlinked at once, so it disappears when the process ends in any way. It is encrypted with a key
+ * that exists only in memory, so no personal data remains on the disk.
  */
 export async function openSpool(): Promise<Spool> {
   const name = path.join(tmpdir(), `lethe-${randomBytes(8).toString('hex')}`)
@@ -27,7 +27,9 @@ export async function openSpool(): Promise<Spool> {
     async *read() {
       const opening = cipher()
       for await (const chunk of file.createReadStream({
-        ...{ start: 0, autoClose: false, highWaterMark: 64 * 1024 },
+        start: 0,
+        autoClose: false,
+        highWaterMark: 64 * 1024,
       }))
         yield opening.update(chunk as Buffer)
     },

@@ -1,16 +1,16 @@
-// The records of a ZIP (PKWARE's APPNOTE 6.3.10), as far as an archive has them: names in UTF-8, deflated or stored, ZIP64
-// where something is too large for 32 bits.
+// The ZIP records that an archive needs (PKWARE's APPNOTE 6.3.10): names in UTF-8, deflated or stored, and ZIP64 if a value
+// does not fit in 32 bits.
 
 export interface EntryFacts {
   name: string
   mtime: Date
   deflated: boolean
-  /** Its sizes and its checksum come behind it, because nobody knew them before. */
+  /** Sizes and checksum follow the entry, because they are unknown before. */
   streamed: boolean
   crc: number
   bytes: number
   packed: number
-  /** Where its local header begins. */
+  /** The offset of its local header. */
   offset: number
 }
 
@@ -18,12 +18,12 @@ const MAX_16 = 0xffff
 const MAX_32 = 0xffffffff
 const VERSION = 45
 const MADE_BY_UNIX = (3 << 8) | VERSION
-/** A file of its owner's alone. */
+/** A regular file that only its owner can read and write. */
 const MODE = 0o100600
 
 export function localHeader(entry: EntryFacts): Buffer {
   const { name, streamed, crc, bytes, packed } = entry
-  // What is known beforehand is small.
+  // No ZIP64 here: an entry whose sizes are known beforehand is small.
   return record(0x04034b50, [
     ...[u16(VERSION), ...commonFields(entry)],
     ...(streamed ? [u32(0), u32(0), u32(0)] : [u32(crc), u32(packed), u32(bytes)]),
@@ -31,7 +31,7 @@ export function localHeader(entry: EntryFacts): Buffer {
   ])
 }
 
-/** Behind an entry that was streamed. */
+/** The record after a streamed entry. */
 export function dataDescriptor({ crc, bytes, packed }: EntryFacts): Buffer {
   const size = Math.max(bytes, packed) < MAX_32 ? u32 : u64
   return record(0x08074b50, [u32(crc), size(packed), size(bytes)])
@@ -47,12 +47,12 @@ export function centralHeader(entry: EntryFacts): Buffer {
   return record(0x02014b50, [
     ...[u16(MADE_BY_UNIX), u16(VERSION), ...commonFields(entry)],
     ...[u32(crc), u32(packedIn), u32(bytesIn), u16(Buffer.byteLength(name)), u16(extra.length)],
-    // No comment, the first disk, binary.
+    // The zeros: no comment, the first disk, binary content.
     ...[u16(0), u16(0), u16(0), u32(MODE * 0x10000), u32(offsetIn), Buffer.from(name), extra],
   ])
 }
 
-/** All that comes behind the directory, but for the comment and its length, which are the last. */
+/** The records after the directory, without the comment and its length, which come last. */
 export function endRecords(entries: number, size: number, offset: number): Buffer {
   const is64 = entries >= MAX_16 || Math.max(size, offset) >= MAX_32
   const end64 = is64
@@ -72,7 +72,7 @@ export function endRecords(entries: number, size: number, offset: number): Buffe
   ])
 }
 
-/** Flags (names in UTF-8; sizes behind the entry), method, time and date. */
+/** Flags (names in UTF-8; sizes after the entry), method, time and date. */
 function commonFields({ mtime, deflated, streamed }: EntryFacts): Buffer[] {
   const time = mtime.getUTCHours() * 2048 + mtime.getUTCMinutes() * 32 + mtime.getUTCSeconds() / 2
   const date = (mtime.getUTCFullYear() - 1980) * 512 + (mtime.getUTCMonth() + 1) * 32

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { writeDigest } from './archive-digest.ts'
-import { deflateSmall, deflating, type Packed, type Small } from './deflate.ts'
+import { createDeflater, type DeflatedContent, deflateSmall, type Packed } from './deflate.ts'
 import { openSpool } from './spool.ts'
 import { writeTo } from './write-to.ts'
 import {
@@ -13,45 +13,45 @@ import {
   localHeader,
 } from './zip-format.ts'
 
-// Our own writer and not a library's: what is deflated elsewhere goes in as it is, checksums are the platform's own, and the
-// archive ends with its hash. A reader of somebody else's opens what it wrote, in every test.
+// Not a library, because it must add content that is already deflated, use Node's own checksums and end the archive with its
+// hash. The tests read the result with a library.
 
-export interface Added {
+export interface AddedEntry {
   name: string
   bytes: number
   sha256: string
 }
 
-export interface Written {
+export interface WrittenZip {
   bytes: number
-  /** Of the whole archive. */
+  /** The hash of the complete archive. */
   sha256: Buffer
 }
 
 export interface Zip {
-  /** Puts a small entry in at once; what is put into many archives need be deflated only once. */
-  add(name: string, content: Buffer | Small): Promise<Added>
-  /** An entry that is written bit by bit; nothing else can be put in until it has ended. */
+  /** Adds a small entry. Content that many archives share can be deflated once and passed here. */
+  add(name: string, content: Buffer | DeflatedContent): Promise<AddedEntry>
+  /** Opens an entry to stream into. No other entry can be added until it ends. */
   open(name: string, options?: { smaller?: boolean }): Promise<OpenEntry>
-  /** Another one, which can be written beside it, and goes in when it ends, after that one. */
+  /** Opens a second entry that can be written at the same time. It is added when it ends, which must be after the first. */
   openBeside(name: string): Promise<OpenEntry>
 }
 
 export interface OpenEntry {
   write(chunk: Buffer): Promise<void>
-  end(): Promise<Added>
-  /** Lets go of it, with or without an end. */
+  end(): Promise<AddedEntry>
+  /** Releases its resources, whether it ended or not. */
   close(): Promise<void>
 }
 
 /**
- * Writes a ZIP of what `fill` puts in, with a time for all of it, and tells what it came to. Content is taken only as fast as
- * the sink takes it. The ZIP has its directory, and so can be read, only after `fill` has succeeded.
+ * Writes a ZIP of what `fill` adds. `openZip` takes the timestamp of all entries. Content is taken only as fast as the sink
+ * takes it. The directory, without which a ZIP cannot be read, is written only after `fill` has succeeded.
  */
 export async function writeZip(
   sink: Writable,
-  fill: (zipOf: (time: Date) => Zip) => Promise<void>,
-): Promise<Written> {
+  fill: (openZip: (time: Date) => Zip) => Promise<void>,
+): Promise<WrittenZip> {
   const hash = createHash('sha256')
   const entries: EntryFacts[] = []
   let offset = 0
@@ -60,12 +60,12 @@ export async function writeZip(
     offset += chunk.length
     await writeTo(sink, chunk)
   }
-  const enter = (entry: EntryFacts, { sha256, ...facts }: Packed): Added => {
+  const recordEntry = (entry: EntryFacts, { sha256, ...facts }: Packed): AddedEntry => {
     Object.assign(entry, facts)
     entries.push(entry)
     return { name: entry.name, bytes: facts.bytes, sha256: sha256.toString('hex') }
   }
-  await fill((mtime) => zipInto({ put, enter, offset: () => offset }, mtime))
+  await fill((mtime) => createZip({ put, recordEntry, offset: () => offset }, mtime))
   const directory = offset
   for (const entry of entries) await put(centralHeader(entry))
   await put(endRecords(entries.length, offset - directory, directory))
@@ -75,13 +75,13 @@ export async function writeZip(
   return { bytes: offset, sha256: hash.digest() }
 }
 
-interface Into {
+interface ZipTarget {
   put(chunk: Buffer): Promise<void>
-  enter(entry: EntryFacts, packed: Packed): Added
+  recordEntry(entry: EntryFacts, packed: Packed): AddedEntry
   offset(): number
 }
 
-function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
+function createZip({ put, recordEntry, offset }: ZipTarget, mtime: Date): Zip {
   const unknown = { crc: 0, bytes: 0, packed: 0 }
   const begin = async (name: string) => {
     const facts = { name, mtime, deflated: true, streamed: true, offset: offset(), ...unknown }
@@ -89,7 +89,7 @@ function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
     return facts
   }
   const end = async (entry: EntryFacts, packed: Packed) => {
-    const added = enter(entry, packed)
+    const added = recordEntry(entry, packed)
     await put(dataDescriptor(entry))
     return added
   }
@@ -99,11 +99,11 @@ function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
       const { body, deflated, ...packed } = small
       const entry = { name, mtime, deflated, streamed: false, offset: offset(), ...packed }
       await put(Buffer.concat([localHeader(entry), body]))
-      return enter(entry, packed)
+      return recordEntry(entry, packed)
     },
     async open(name, options) {
       const entry = await begin(name)
-      const deflate = deflating(put, options)
+      const deflate = createDeflater(put, options)
       return {
         write: deflate.write,
         end: async () => end(entry, await deflate.end()),
@@ -112,7 +112,7 @@ function zipInto({ put, enter, offset }: Into, mtime: Date): Zip {
     },
     async openBeside(name) {
       const spool = await openSpool()
-      const deflate = deflating(spool.write)
+      const deflate = createDeflater(spool.write)
       return {
         write: deflate.write,
         async end() {

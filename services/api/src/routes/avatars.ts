@@ -37,7 +37,7 @@ export const avatarRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (
 
   /** The erasure would miss an avatar in a folder of another database. */
   const requireOwnFolders = async () => {
-    const detail = await folders.whyNot()
+    const detail = await folders.findProblem()
     if (detail !== undefined) throw problem('unavailable', { detail })
   }
 

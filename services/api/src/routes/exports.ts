@@ -100,7 +100,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<RouteDeps> = async (app, de
 
   /** Reports a lost archive file. While the deletion is pending, the worker makes the file again and the link stays valid. */
   async function reportMissing({ exportId, fileName }: ReadyArchive, log: FastifyBaseLogger) {
-    if ((await deps.folders.whyNot()) !== undefined) return problem('unavailable')
+    if ((await deps.folders.findProblem()) !== undefined) return problem('unavailable')
     const isMadeAgain = await handleMissingArchive(db, exportId, fileName)
     log.error({ export: exportId, isMadeAgain }, 'archive.missing')
     return problem(isMadeAgain ? 'export-not-ready' : 'export-gone')

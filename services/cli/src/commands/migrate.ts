@@ -1,5 +1,5 @@
 import { dataMap } from '@lethe/accounts'
-import { folderLine, markFolder, openMarkedFolders } from '@lethe/archive'
+import { explainFolderState, markFolder, openMarkedFolders } from '@lethe/archive'
 import { optional } from '@lethe/config'
 import { migrate } from '@lethe/db'
 import { IncompleteDataMapError } from '@lethe/erasure'
@@ -25,7 +25,7 @@ async function markFolders({ db, env, print }: Terminal): Promise<number> {
   let code = 0
   for (const folder of folders) {
     const state = await markFolder(db, folder, dataMap).catch(ignoreIncompleteMap)
-    const line = state && folderLine(folder, state)
+    const line = state && explainFolderState(folder, state)
     if (!line) continue
     print(line)
     // The services may reach a folder that this machine cannot.

@@ -1,5 +1,5 @@
 import { dataMap } from '@lethe/accounts'
-import { checkFolderMark, folderLine, openMarkedFolders } from '@lethe/archive'
+import { checkFolderMark, explainFolderState, openMarkedFolders } from '@lethe/archive'
 import { type Db, pendingMigrations } from '@lethe/db'
 import { IncompleteDataMapError } from '@lethe/erasure'
 import { type Finding, ok, wrong } from './finding.ts'
@@ -22,7 +22,7 @@ export async function checkMarks({
       if (state === undefined) return []
       if (state.is === 'unmarked' && state.missing === 0)
         return ok(`${folder.variable} has no mark yet; the first start of a service writes it`)
-      const line = folderLine(folder, state)
+      const line = explainFolderState(folder, state)
       if (line === undefined) return ok(`${folder.variable} belongs to this database`)
       // The check of the folder reports the reason.
       if (state.is === 'unreachable') return ok(`${folder.variable} could not be read`)

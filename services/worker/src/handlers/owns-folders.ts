@@ -8,7 +8,7 @@ export async function ownsFolders(
   lease: string,
   { db, folders, log }: HandlerDeps,
 ): Promise<boolean> {
-  const reason = await folders.whyNot()
+  const reason = await folders.findProblem()
   if (reason === undefined) return true
   log.error({ reason }, 'folders.refused')
   await release(db, table, lease, retryDelays.databaseUnavailable)

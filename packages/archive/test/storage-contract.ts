@@ -14,41 +14,62 @@ import {
   removeOrphanedArchives,
   type Storage,
 } from '../src/index.ts'
-import { anArchive, exportRow, recordAttempt } from './an-archive.ts'
 import { key } from './setup.ts'
+import { addExport, createTestArchive, recordAttempt } from './test-archive.ts'
 
 /** Somewhere to store, and a way to it that is not the storage's own. */
-export interface Place {
+export interface StorageUnderTest {
   /** As EXPORT_DIR names it. */
   where: string
   /** What lies there: what is whole by its name, what was begun with `.part` behind it. */
-  lies(): Promise<string[]>
+  listFiles(): Promise<string[]>
   /** Puts something there, named in the same manner. */
-  lay(file: string): Promise<void>
+  addFile(file: string): Promise<void>
 }
 
-export const name = () => `${randomUUID()}.${randomUUID()}.zip.age`
-const notNames = ['../x', '..', 'x.zip', `../${name()}`, `${name()}/..`, `${name()}.part`, '']
+export const newName = () => `${randomUUID()}.${randomUUID()}.zip.age`
+const invalidNames = [
+  '../x',
+  '..',
+  'x.zip',
+  `../${newName()}`,
+  `${newName()}/..`,
+  `${newName()}.part`,
+  '',
+]
 
 const mebibyte = 1024 * 1024
 const child = path.join(import.meta.dirname, 'put-in-child.ts')
-const goesOn = new AbortController().signal
+const neverAborted = new AbortController().signal
 
 /** What holds wherever archives lie. */
-export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place>): void {
+export function testStorageContract(
+  t: Test,
+  placeFor: (t: Test) => Promise<StorageUnderTest>,
+): void {
   t.test(
     'an archive is read whole, or a range of it, wherever the range begins and ends',
     async (t) => {
       const { where } = await placeFor(t)
-      const { storage, made, whole } = await anArchive(t, 2_000, where)
+      const { storage, made, whole } = await createTestArchive(t, 2_000, where)
       const read = async (range?: { start: number; end: number }) => {
         const opened = await openArchive(storage, { ...made, key }, range)
         return opened && (await buffer(opened.stream))
       }
       t.strictSame(await read(), whole)
-      t.ok(whole.length > 3 * PIECE, 'it has several pieces')
+      t.ok(whole.length > 3 * PIECE_BYTES, 'it has several pieces')
       const last = whole.length - 1
-      const ends = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE, last - 1, last]
+      const ends = [
+        0,
+        1,
+        PIECE_BYTES - 1,
+        PIECE_BYTES,
+        PIECE_BYTES + 1,
+        2 * PIECE_BYTES,
+        3 * PIECE_BYTES,
+        last - 1,
+        last,
+      ]
       for (const start of ends)
         for (const end of ends.filter((end) => end >= start))
           t.ok(
@@ -66,27 +87,27 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       randomBytes(16 * mebibyte),
       Buffer.alloc(0),
     ]) {
-      const one = name()
-      await storage.put(one, goesOn, (sink) => pipeline(inChunks(bytes), sink))
-      t.ok(bytes.equals(await all(storage, one)), `${bytes.length} bytes`)
+      const one = newName()
+      await storage.put(one, neverAborted, (sink) => pipeline(inChunks(bytes), sink))
+      t.ok(bytes.equals(await readAll(storage, one)), `${bytes.length} bytes`)
     }
   })
 
   t.test('what is not there is not opened', async (t) => {
     const storage = openStorage((await placeFor(t)).where)
-    t.equal(await storage.open(name()), undefined)
-    t.strictSame(await listed(storage), [], 'nothing was ever stored')
-    await storage.remove([name()])
+    t.equal(await storage.open(newName()), undefined)
+    t.strictSame(await listAll(storage), [], 'nothing was ever stored')
+    await storage.remove([newName()])
   })
 
   t.test('no name leads out of it', async (t) => {
     const { where } = await placeFor(t)
-    const { readers, storage, made, optionsFor } = await anArchive(t, 0, where)
-    for (const fileName of notNames) {
+    const { readers, storage, made, optionsFor } = await createTestArchive(t, 0, where)
+    for (const fileName of invalidNames) {
       await t.rejects(openArchive(storage, { ...made, key, fileName }), TypeError, fileName)
       await t.rejects(storage.remove([fileName]), TypeError, fileName)
       await t.rejects(
-        storage.put(fileName, goesOn, async () => {}),
+        storage.put(fileName, neverAborted, async () => {}),
         TypeError,
         fileName,
       )
@@ -97,34 +118,34 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
   })
 
   t.test('nothing can be read before all of it is there', async (t) => {
-    const { where, lies } = await placeFor(t)
+    const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
-    const one = name()
-    await storage.put(one, goesOn, async (sink) => {
+    const one = newName()
+    await storage.put(one, neverAborted, async (sink) => {
       await pipeline(inChunks(randomBytes(20 * mebibyte)), sink)
       t.equal(await storage.open(one), undefined)
-      t.strictSame(await listed(storage), [one], 'it is listed all the same')
-      t.strictSame(await lies(), [`${one}.part`])
+      t.strictSame(await listAll(storage), [one], 'it is listed all the same')
+      t.strictSame(await listFiles(), [`${one}.part`])
     })
-    t.strictSame(await lies(), [one])
+    t.strictSame(await listFiles(), [one])
   })
 
   t.test('a put that fails half-way leaves nothing', async (t) => {
-    const { where, lies } = await placeFor(t)
+    const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
-    const one = name()
+    const one = newName()
     const reason = new Error('the database went away')
-    const failed = storage.put(one, goesOn, async (sink) => {
+    const failed = storage.put(one, neverAborted, async (sink) => {
       await pipeline(inChunks(randomBytes(20 * mebibyte)), sink)
       throw reason
     })
     await t.rejects(failed, reason)
     t.equal(await storage.open(one), undefined)
-    t.strictSame(await lies(), [])
+    t.strictSame(await listFiles(), [])
   })
 
   t.test('an abort half-way leaves nothing, and neither does one at the very end', async (t) => {
-    const { where, lies } = await placeFor(t)
+    const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const stop = new AbortController()
     const endless = Readable.from(
@@ -135,75 +156,75 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
         }
       })(),
     )
-    const stopped = storage.put(name(), stop.signal, (sink) =>
+    const stopped = storage.put(newName(), stop.signal, (sink) =>
       pipeline(endless, sink, { signal: stop.signal }),
     )
     await t.rejects(stopped, { name: 'AbortError' })
     const late = new AbortController()
-    const stoppedLate = storage.put(name(), late.signal, async (sink) => {
+    const stoppedLate = storage.put(newName(), late.signal, async (sink) => {
       await pipeline(inChunks(randomBytes(1_000)), sink)
       late.abort()
     })
     await t.rejects(stoppedLate, { name: 'AbortError' })
-    t.strictSame(await lies(), [])
+    t.strictSame(await listFiles(), [])
   })
 
   t.test('of two who write under one name one wins, and the other changes nothing', async (t) => {
-    const { where, lies } = await placeFor(t)
+    const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
-    const one = name()
+    const one = newName()
     const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const [first, second] = [randomBytes(1_000), randomBytes(2_000)]
-    const firstPut = storage.put(one, goesOn, async (sink) => {
+    const firstPut = storage.put(one, neverAborted, async (sink) => {
       begun.resolve()
       await release.promise
       await pipeline(inChunks(first), sink)
     })
     await begun.promise
-    const [told] = await Promise.allSettled([
-      storage.put(one, goesOn, (sink) => pipeline(inChunks(second), sink)),
+    const [secondOutcome] = await Promise.allSettled([
+      storage.put(one, neverAborted, (sink) => pipeline(inChunks(second), sink)),
     ])
     release.resolve()
-    const tolds = [...(await Promise.allSettled([firstPut])), told]
-    const won = tolds.findIndex(({ status }) => status === 'fulfilled')
-    t.equal(tolds.filter(({ status }) => status === 'fulfilled').length, 1)
-    t.ok((await all(storage, one)).equals([first, second][won] ?? Buffer.alloc(0)))
-    t.strictSame(await lies(), [one])
+    const outcomes = [...(await Promise.allSettled([firstPut])), secondOutcome]
+    const won = outcomes.findIndex(({ status }) => status === 'fulfilled')
+    t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+    t.ok((await readAll(storage, one)).equals([first, second][won] ?? Buffer.alloc(0)))
+    t.strictSame(await listFiles(), [one])
   })
 
   t.test('a removal takes the archive, whole or begun, and nothing else', async (t) => {
-    const { where, lies, lay } = await placeFor(t)
-    const { storage, made } = await anArchive(t, 0, where)
-    const [begun, other] = [name(), name()]
-    for (const file of [`${begun}.part`, other, 'notes.txt']) await lay(file)
+    const { where, listFiles, addFile } = await placeFor(t)
+    const { storage, made } = await createTestArchive(t, 0, where)
+    const [begun, other] = [newName(), newName()]
+    for (const file of [`${begun}.part`, other, 'notes.txt']) await addFile(file)
     await storage.remove([made.fileName, begun])
-    t.strictSame(new Set(await lies()), new Set([other, 'notes.txt']))
+    t.strictSame(new Set(await listFiles()), new Set([other, 'notes.txt']))
     await storage.remove([made.fileName])
-    t.strictSame(new Set(await lies()), new Set([other, 'notes.txt']), 'a second time')
+    t.strictSame(new Set(await listFiles()), new Set([other, 'notes.txt']), 'a second time')
   })
 
   t.test('a try that was swept away in the meantime fails, and leaves nothing', async (t) => {
-    const { where, lies } = await placeFor(t)
+    const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
-    const one = name()
-    const swept = storage.put(one, goesOn, async (sink) => {
+    const one = newName()
+    const swept = storage.put(one, neverAborted, async (sink) => {
       await storage.remove([one])
       await pipeline(inChunks(randomBytes(1_000)), sink)
     })
     await t.rejects(swept)
     t.equal(await storage.open(one), undefined)
-    t.strictSame(await lies(), [])
+    t.strictSame(await listFiles(), [])
   })
 
   t.test(
     'what this database has recorded goes once it is a day old; what a row names or holds stays',
     async (t) => {
-      const { where, lies, lay } = await placeFor(t)
-      const at = await anArchive(t, 0, where)
-      const { db, storage } = at
-      const named = await exportRow(at, { status: 'ready', file_name: at.made.fileName })
-      const held = await exportRow(at, { lease: randomUUID() })
-      const released = await exportRow(at, { status: 'withdrawn', token_nonce: null })
+      const { where, listFiles, addFile } = await placeFor(t)
+      const ctx = await createTestArchive(t, 0, where)
+      const { db, storage } = ctx
+      const named = await addExport(ctx, { status: 'ready', file_name: ctx.made.fileName })
+      const held = await addExport(ctx, { lease: randomUUID() })
+      const released = await addExport(ctx, { status: 'withdrawn', token_nonce: null })
       const live = `${held.id}.${held.lease}.zip.age`
       const dead = [
         `${held.id}.${randomUUID()}.zip.age.part`,
@@ -212,9 +233,9 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
         `${named.id}.${randomUUID()}.zip.age`,
       ]
       const stranger = `${held.id}.${randomUUID()}.zip.age`
-      for (const file of [...dead, `${live}.part`, 'notes.txt', stranger]) await lay(file)
-      for (const file of [...dead, live, at.made.fileName]) await recordAttempt(db, file)
-      const tomorrow = await withClockAhead(t, at, 2)
+      for (const file of [...dead, `${live}.part`, 'notes.txt', stranger]) await addFile(file)
+      for (const file of [...dead, live, ctx.made.fileName]) await recordAttempt(db, file)
+      const tomorrow = await withClockAhead(t, ctx, 2)
       t.equal(await removeOrphanedArchives(db, storage), 0, 'nothing is a day old')
       const told: string[] = []
       t.equal(
@@ -225,8 +246,8 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
         dead.length,
       )
       t.strictSame(new Set(told), new Set(dead.map((file) => file.slice(0, 36))))
-      const left = [at.made.fileName, `${live}.part`, 'notes.txt', stranger]
-      t.strictSame(new Set(await lies()), new Set(left))
+      const left = [ctx.made.fileName, `${live}.part`, 'notes.txt', stranger]
+      t.strictSame(new Set(await listFiles()), new Set(left))
       t.equal(await removeOrphanedArchives(tomorrow, storage), 0)
     },
   )
@@ -234,11 +255,11 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
   t.test(
     'a process killed in the middle leaves nothing that can be read, and what it left is swept',
     async (t) => {
-      const { where, lies } = await placeFor(t)
-      const at = await anArchive(t, 0, where)
-      const { db, storage, made } = at
+      const { where, listFiles } = await placeFor(t)
+      const ctx = await createTestArchive(t, 0, where)
+      const { db, storage, made } = ctx
       await storage.remove([made.fileName])
-      const one = `${(await exportRow(at, {})).id}.${randomUUID()}.zip.age`
+      const one = `${(await addExport(ctx, {})).id}.${randomUUID()}.zip.age`
       await recordAttempt(db, one)
       const killed = spawn(process.execPath, [child, where, one, '40', 'and waits'], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -247,32 +268,33 @@ export function holdsForAnyStorage(t: Test, placeFor: (t: Test) => Promise<Place
       await once(killed.stdout, 'data')
       await kill(killed)
       t.equal(await storage.open(one), undefined)
-      t.strictSame(await lies(), [`${one}.part`])
-      t.equal(await removeOrphanedArchives(await withClockAhead(t, at, 2), storage), 1)
-      t.strictSame(await lies(), [])
-      t.strictSame(await listed(storage), [])
+      t.strictSame(await listFiles(), [`${one}.part`])
+      t.equal(await removeOrphanedArchives(await withClockAhead(t, ctx, 2), storage), 1)
+      t.strictSame(await listFiles(), [])
+      t.strictSame(await listAll(storage), [])
     },
   )
 
   t.test('what takes ten times the room takes no more memory', async (t) => {
     const { where } = await placeFor(t)
-    const [small, large] = [await peakOf(where, 20), await peakOf(where, 200)]
+    const [small, large] = [await measurePeak(where, 20), await measurePeak(where, 200)]
     const grown = Math.round((large - small) / mebibyte)
     t.comment(`peak ${Math.round(large / mebibyte)} MiB`)
     t.ok(grown < 32, `grown by ${grown} MiB`)
   })
 }
 
-const PIECE = 64 * 1024
+const PIECE_BYTES = 64 * 1024
 
 const inChunks = (bytes: Buffer) =>
   Readable.from(
     (function* () {
-      for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE)
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES)
+        yield bytes.subarray(at, at + PIECE_BYTES)
     })(),
   )
 
-export async function all(storage: Storage, name: string): Promise<Buffer> {
+export async function readAll(storage: Storage, name: string): Promise<Buffer> {
   const stored = await storage.open(name)
   if (!stored) throw new Error('it is not there')
   const bytes = stored.size > 0 ? await buffer(stored.read(0, stored.size - 1)) : Buffer.alloc(0)
@@ -280,7 +302,7 @@ export async function all(storage: Storage, name: string): Promise<Buffer> {
   return bytes
 }
 
-export async function listed(storage: Storage): Promise<string[]> {
+export async function listAll(storage: Storage): Promise<string[]> {
   const names: string[] = []
   for await (const some of storage.list()) names.push(...some)
   return names
@@ -293,9 +315,9 @@ async function kill(process: ChildProcess): Promise<void> {
 }
 
 /** In bytes, of a process that stores so many MiB. */
-async function peakOf(where: string, size: number): Promise<number> {
+async function measurePeak(where: string, size: number): Promise<number> {
   // V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
-  const args = ['--max-semi-space-size=4', child, where, name(), String(size)]
+  const args = ['--max-semi-space-size=4', child, where, newName(), String(size)]
   const stores = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   return Number(String(await buffer(stores.stdout)))
 }

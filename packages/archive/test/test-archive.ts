@@ -4,23 +4,23 @@ import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { type MadeArchive, makeArchive } from '../src/index.ts'
 import {
+  addDeletion,
   addUser,
-  askForDeletion,
+  createTestContext,
   eraseAfter,
-  type Scene,
   saveManyPasswords,
-  scene,
+  type TestContext,
 } from './setup.ts'
 
 /** Somebody's archive with so many rows of random text, which stays as long as it is. */
-export async function anArchive(t: Test, rows = 0, where?: string) {
-  const at = await scene(t, where)
-  const id = await addUser(at.db, 'ada')
-  await saveManyPasswords(at.db, id, rows)
-  const options = at.optionsFor(id)
-  const made = await makeArchive(at.readers, at.storage, options)
-  const whole = await at.opened(made)
-  return { ...at, id, exportId: options.exportId, made, whole }
+export async function createTestArchive(t: Test, rows = 0, where?: string) {
+  const ctx = await createTestContext(t, where)
+  const id = await addUser(ctx.db, 'ada')
+  await saveManyPasswords(ctx.db, id, rows)
+  const options = ctx.optionsFor(id)
+  const made = await makeArchive(ctx.readers, ctx.storage, options)
+  const whole = await ctx.readArchive(made)
+  return { ...ctx, id, exportId: options.exportId, made, whole }
 }
 
 type Values = {
@@ -31,10 +31,10 @@ type Values = {
 }
 
 /** A row of an export. The one whose archive it is, where it is ready; it is named by its own id. */
-export async function exportRow({ db, made }: Scene & { made: MadeArchive }, values: Values) {
+export async function addExport({ db, made }: TestContext & { made: MadeArchive }, values: Values) {
   const token_hash = randomBytes(32)
   const user_id = await addUser(db, randomUUID())
-  const deletion_id = await askForDeletion(db, user_id, null)
+  const deletion_id = await addDeletion(db, user_id, null)
   const ready = {
     ...{ bytes: 1, sha256: token_hash, created_at: eraseAfter, expires_at: eraseAfter },
     id: made.fileName.slice(0, 36),
@@ -52,7 +52,7 @@ export async function exportRow({ db, made }: Scene & { made: MadeArchive }, val
 }
 
 /** The row of an export that is over, as this file's name has it. */
-export async function exportOf(db: Db, file: string): Promise<void> {
+export async function addWithdrawnExport(db: Db, file: string): Promise<void> {
   const values = {
     id: file.slice(0, 36),
     status: 'withdrawn',

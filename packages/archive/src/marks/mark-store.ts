@@ -5,51 +5,51 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Bucket, openBucket } from '../storage/bucket.ts'
 
-/** The name of the mark, in a folder or behind the prefix of a bucket. */
+/** The file name of the mark, in a folder or below the prefix of a bucket. */
 export const MARK_NAME = '.lethe-database'
 
-export interface MarkPlace {
-  /** Undefined where there is none. */
+export interface MarkStore {
+  /** Undefined if there is no mark. */
   read(): Promise<string | undefined>
-  /** Does nothing where there is one. */
+  /** Does nothing if there is a mark. */
   create(text: string): Promise<void>
   replace(text: string): Promise<void>
 }
 
 /** `where` is a folder, or the `s3:` URL of a bucket. */
-export function openMarkPlace(where: string): MarkPlace {
-  return where.startsWith('s3:') ? inBucket(openBucket(where)) : inFolder(where)
+export function openMarkStore(where: string): MarkStore {
+  return where.startsWith('s3:') ? bucketMarkStore(openBucket(where)) : folderMarkStore(where)
 }
 
-const READ_TRIES = 20
-const READ_PAUSE_MS = 50
+const MAX_READ_ATTEMPTS = 20
+const READ_INTERVAL_MS = 50
 
-function inFolder(folder: string): MarkPlace {
+function folderMarkStore(folder: string): MarkStore {
   const file = path.join(folder, MARK_NAME)
   const read = async () => {
     for (let tries = 0; ; tries++) {
       const text = await readFile(file, 'utf8').catch(undefinedIfMissing)
-      // Another process has made it, and is writing it at this moment.
+      // An empty file: another process has created the mark and is still writing it.
       if (text !== '') return text
-      // Or died before it wrote a byte: that mark says nothing.
-      if (tries === READ_TRIES) return undefined
-      await wait(READ_PAUSE_MS)
+      // It died before it wrote anything, so there is no mark.
+      if (tries === MAX_READ_ATTEMPTS) return undefined
+      await wait(READ_INTERVAL_MS)
     }
   }
   const replace = async (text: string) => {
-    await makeFolder(folder)
-    const aside = `${file}.${randomUUID()}`
+    await ensureFolder(folder)
+    const temporary = `${file}.${randomUUID()}`
     try {
-      await writeFile(aside, text, { flag: 'wx', mode: 0o600, flush: true })
-      await rename(aside, file)
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
+      await rename(temporary, file)
     } finally {
-      await rm(aside, { force: true })
+      await rm(temporary, { force: true })
     }
   }
   return {
     read,
     async create(text) {
-      await makeFolder(folder)
+      await ensureFolder(folder)
       try {
         await writeFile(file, text, { flag: 'wx', mode: 0o600, flush: true })
       } catch (error) {
@@ -61,8 +61,8 @@ function inFolder(folder: string): MarkPlace {
   }
 }
 
-/** Its owner's alone where it is made here; one that is there keeps its rights. */
-async function makeFolder(folder: string): Promise<void> {
+/** Creates the folder with access for its owner only; an existing folder keeps its permissions. */
+async function ensureFolder(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 })
   if (made !== undefined) await chmod(folder, 0o700)
 }
@@ -71,10 +71,10 @@ function undefinedIfMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error
 }
 
-function inBucket(bucket: Bucket): MarkPlace {
-  const goesOn = new AbortController().signal
+function bucketMarkStore(bucket: Bucket): MarkStore {
+  const neverAborted = new AbortController().signal
   const put = (text: string) =>
-    bucket.put(MARK_NAME, goesOn, async (sink) => void sink.end(Buffer.from(text)))
+    bucket.put(MARK_NAME, neverAborted, async (sink) => void sink.end(Buffer.from(text)))
   const read = async () => {
     const stored = await bucket.open(MARK_NAME)
     return stored && String(await buffer(stored.read(0, stored.size - 1)))
@@ -82,7 +82,7 @@ function inBucket(bucket: Bucket): MarkPlace {
   return {
     read,
     async create(text) {
-      // `put` overwrites nothing; where another process was first, its mark is there.
+      // `put` overwrites nothing: if it failed because another process was first, that mark exists.
       await put(text).catch(async (error) => {
         if ((await read()) === undefined) throw error
       })
