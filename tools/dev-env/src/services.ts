@@ -13,7 +13,7 @@ const exitWithParent = path.join(import.meta.dirname, 'exit-with-parent.ts')
 /** On the reference machine. */
 const READY_TIMEOUT_MS = 30_000
 
-/** The serviceNames at the start of a sentence. */
+/** The names of the services at the start of a sentence. */
 export const serviceNames = { api: 'The API', worker: 'The worker' }
 
 export interface Service {

@@ -44,7 +44,7 @@ const mail = (says: RegExp, is: Moment['is']): MidWork => {
   return { link: 'toMail', says, is, holds: true }
 }
 
-const claims = /^with mine as \( select d\.id, d\.status as was/
+const claims = /^with before_a_trip as .* mine as \( select d\.id, d\.status as was/
 const deletesPasswords = /^\/\* erase saved_passwords \*\//
 const entersTombstones = /^update deletions set status = 'erased'/
 const commitsErasure = /^commit after insert into "audit_events"/
