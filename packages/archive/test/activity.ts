@@ -1,12 +1,12 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 
-/** Somebody waits for a lock in this database. */
+/** Whether a session of this database waits for a lock. */
 export async function isWaitingForLock(db: Db): Promise<boolean> {
   return (await count(db, sql`wait_event_type = 'Lock'`)) > 0
 }
 
-/** Transactions open in this database but the asker's own. */
+/** Counts the open transactions of this database, without the caller's own. */
 export function countOpenTransactions(db: Db): Promise<number> {
   return count(db, sql`xact_start is not null`)
 }

@@ -25,7 +25,7 @@ const schema = deflateSmall(Buffer.from('{}'))
 
 const kinds = ['profile', 'saved-passwords', 'sessions', 'avatar', 'deletion', 'exports']
 
-t.test('the archive holds what is the person’s, whole and exact', async (t) => {
+t.test('the archive contains all data of the person, complete and exact', async (t) => {
   const ada = await createAdaWithNeighbor(t)
   const { entries } = ada
   t.strictSame(
@@ -52,7 +52,7 @@ t.test('the archive holds what is the person’s, whole and exact', async (t) =>
   ])
   const passwords: { site: string }[] = json('saved-passwords')
   t.equal(passwords.length, 2)
-  // Saved at the same moment, so in the order of their random ids.
+  // Both were saved at the same time, so they are ordered by their random ids.
   t.strictSame(
     passwords.find(({ site }) => site === '../../x\\'),
     { site: '../../x\\', username: '=1+1', createdAt: '2026-01-03T00:00:00Z' },
@@ -84,10 +84,10 @@ t.test('the archive holds what is the person’s, whole and exact', async (t) =>
       cancelledAt: null,
     },
   ])
-  t.ok(entries.get('files/avatars/1.jpg')?.equals(ada.image), 'the picture as it is')
+  t.ok(entries.get('files/avatars/1.jpg')?.equals(ada.image), 'the picture is unchanged')
 })
 
-t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
+t.test('writes each table as CSV too, with formulas neutralized', async (t) => {
   const { entries } = await createAdaWithNeighbor(t)
   const csv = String(entries.get('data/saved-passwords.csv'))
   t.ok(csv.startsWith('\ufeffsite,username,createdAt\r\n'))
@@ -100,19 +100,19 @@ t.test('each table comes as CSV, too, with formulas neutralised', async (t) => {
   t.match(
     String(entries.get('data/deletion.csv')),
     /,pending,[^,]*,[^,]*,\r\n$/,
-    'no value is empty',
+    'null is an empty cell',
   )
 })
 
 t.test(
-  'each CSV, small or large, begins with one byte-order mark, and no other file',
+  'starts each CSV, small or large, with one byte-order mark, and no other file',
   async (t) => {
     const ctx = await createTestContext(t)
     const id = await addUser(ctx.db, 'ada')
     await sql`update public.users set display_name = 'Jürgen Groß' where id = ${id}`.execute(ctx.db)
     await saveManyPasswords(ctx.db, id, 6_000)
     const entries = await unzip(await ctx.readArchive(await ctx.make(id)))
-    t.ok(entries.has('data/saved-passwords.jsonl'), 'these are many')
+    t.ok(entries.has('data/saved-passwords.jsonl'), 'the dataset is large')
     const mark = Buffer.from([0xef, 0xbb, 0xbf])
     for (const [name, bytes] of entries) {
       t.equal(bytes.indexOf(mark), name.endsWith('.csv') ? 0 : -1, name)
@@ -122,7 +122,7 @@ t.test(
   },
 )
 
-t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) => {
+t.test('the archive contains no data of a neighbor, and no hash, token or secret', async (t) => {
   const { entries, hidden } = await createAdaWithNeighbor(t)
   const all = Buffer.concat([...entries.values()])
   for (const [what, bytes] of Object.entries(hidden)) {
@@ -130,11 +130,11 @@ t.test('nothing of a neighbour, no hash, token or secret is inside', async (t) =
       t.notOk(all.includes(form), what)
     }
   }
-  t.ok(all.includes('ada@example.com'), 'what is looked for this way can be found')
+  t.ok(all.includes('ada@example.com'), 'the search finds what is there')
 })
 
 t.test(
-  'the manifest tells of every entry, its rows and its hash, and what was left out and why',
+  'the manifest lists every entry with its rows and hash, and what was left out and why',
   async (t) => {
     const { entries, id } = await createAdaWithNeighbor(t)
     const manifest = JSON.parse(String(entries.get('manifest.json')))
@@ -178,21 +178,24 @@ t.test(
   },
 )
 
-t.test('the README and the page say what, when, and what to know', async (t) => {
-  const { entries } = await createAdaWithNeighbor(t)
-  for (const name of ['README.txt', 'index.html']) {
-    const text = String(entries.get(name)).replaceAll(/\s+/g, ' ')
-    t.match(text, 'erased after 2026-02-27 12:00:00 UTC', name)
-    t.match(text, 'the page that the mail about this archive links to', name)
-  }
-  const readme = String(entries.get('README.txt'))
-  t.match(readme, /apostrophe/)
-  for (const kind of kinds) t.match(readme, `data/${kind}.json, data/${kind}.csv`)
-  t.notOk(
-    readme.split('\n').some((line) => line.length > 90),
-    'no line is too long to read',
-  )
-})
+t.test(
+  'the README and the page say when the account is erased, and show the note of the data map',
+  async (t) => {
+    const { entries } = await createAdaWithNeighbor(t)
+    for (const name of ['README.txt', 'index.html']) {
+      const text = String(entries.get(name)).replaceAll(/\s+/g, ' ')
+      t.match(text, 'erased after 2026-02-27 12:00:00 UTC', name)
+      t.match(text, 'the page that the mail about this archive links to', name)
+    }
+    const readme = String(entries.get('README.txt'))
+    t.match(readme, /apostrophe/)
+    for (const kind of kinds) t.match(readme, `data/${kind}.json, data/${kind}.csv`)
+    t.notOk(
+      readme.split('\n').some((line) => line.length > 90),
+      'no line is too long',
+    )
+  },
+)
 
 t.test('the page shows every value as text', async (t) => {
   const ctx = await createTestContext(t)
@@ -208,15 +211,20 @@ t.test('the page shows every value as text', async (t) => {
   t.match(page, `content="default-src 'none';`)
 })
 
-t.test('a number stands on the page with all its digits', async (t) => {
+t.test('the page shows all digits of a number', async (t) => {
   const page = renderIndexPage(
     { madeAt: new Date(0) },
     [
       {
         dataset: {
-          ...{ name: 'sums', is: 'a sum', rows: () => sql`select`, schema },
+          name: 'sums',
+          is: 'a sum',
+          rows: () => sql`select`,
+          schema,
           columns: ['one', 'other', 'list'].map((name) => ({
-            ...{ name, is: name, notNull: true },
+            name,
+            is: name,
+            notNull: true,
             kind: name === 'list' ? ('json' as const) : ('number' as const),
           })),
         },
@@ -230,7 +238,7 @@ t.test('a number stands on the page with all its digits', async (t) => {
   for (const digits of ['>12345678901234567890<', '>12.50<', '>[1.10]<']) t.match(page, digits)
 })
 
-t.test('what is asked for on its own says nothing of a deletion', async (t) => {
+t.test('an export without a deletion does not mention a deletion', async (t) => {
   const { db, readers, storage, optionsFor, readArchive } = await createTestContext(t)
   const { makeArchive } = await import('../src/index.ts')
   const { eraseAfter, ...options } = optionsFor(await addUser(db, 'ada'))
@@ -239,7 +247,7 @@ t.test('what is asked for on its own says nothing of a deletion', async (t) => {
   t.notMatch(String(entries.get('index.html')), /erased after/)
 })
 
-t.test('the same data give the same bytes, but for the times', async (t) => {
+t.test('the same data gives the same bytes, except for the times', async (t) => {
   const ctx = await createTestContext(t)
   const id = await addUser(ctx.db, 'ada')
   for (let n = 0; n < 5; n++) await savePassword(ctx.db, id, { site: `https://site-${n}.example` })
@@ -260,33 +268,28 @@ t.test('the same data give the same bytes, but for the times', async (t) => {
     } else t.equal(untimed(second.get(name)), untimed(bytes), name)
 })
 
-t.test(
-  'what the page shows of a large kind is the same, in whatever pieces its rows come',
-  async (t) => {
-    const columns = [{ name: 'text', is: 'a text', kind: 'text' as const, notNull: true }]
-    const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select`, schema }
-    const shownOf = async (lines: string[], cut: number) => {
-      const pieces = [lines.slice(0, cut), lines.slice(cut)].map((some) =>
-        Buffer.from(some.join('')),
-      )
-      let shown: string[] = []
-      await writeZip(new PassThrough().resume(), async (openZip) => {
-        ;({ preview: shown } = await collectDataset(
-          kind,
-          Readable.from(pieces),
-          openZip(new Date('2026-01-31')),
-        ))
-      })
-      return shown
-    }
-    const many = Array.from({ length: 2_000 }, (_, n) => `${n}-${'x'.repeat(1_000)}\n`)
-    const long = Array.from({ length: 20 }, (_, n) => `${n}-${'x'.repeat(100_000)}\n`)
-    for (const cut of [1, 8, 64, 300, 1_999]) t.equal((await shownOf(many, cut)).length, 200)
-    for (const cut of [1, 2, 3, 19]) t.equal((await shownOf(long, cut)).length, 2)
-  },
-)
+t.test('the preview of a large dataset does not depend on how its rows are chunked', async (t) => {
+  const columns = [{ name: 'text', is: 'a text', kind: 'text' as const, notNull: true }]
+  const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select`, schema }
+  const shownOf = async (lines: string[], cut: number) => {
+    const pieces = [lines.slice(0, cut), lines.slice(cut)].map((some) => Buffer.from(some.join('')))
+    let shown: string[] = []
+    await writeZip(new PassThrough().resume(), async (openZip) => {
+      ;({ preview: shown } = await collectDataset(
+        kind,
+        Readable.from(pieces),
+        openZip(new Date('2026-01-31')),
+      ))
+    })
+    return shown
+  }
+  const many = Array.from({ length: 2_000 }, (_, n) => `${n}-${'x'.repeat(1_000)}\n`)
+  const long = Array.from({ length: 20 }, (_, n) => `${n}-${'x'.repeat(100_000)}\n`)
+  for (const cut of [1, 8, 64, 300, 1_999]) t.equal((await shownOf(many, cut)).length, 200)
+  for (const cut of [1, 2, 3, 19]) t.equal((await shownOf(long, cut)).length, 2)
+})
 
-t.test('a person who has nothing gets empty tables', async (t) => {
+t.test('a person without data gets empty tables', async (t) => {
   const { db, make, readArchive } = await createTestContext(t)
   const entries = await unzip(await readArchive(await make(await addUser(db, 'ada'))))
   t.equal(String(entries.get('data/saved-passwords.json')), '[]\n')
@@ -294,7 +297,7 @@ t.test('a person who has nothing gets empty tables', async (t) => {
   t.notOk([...entries.keys()].some((name) => name.startsWith('files/')))
 })
 
-t.test('a file whose name is no UTF-8 is handed over, too', async (t) => {
+t.test('exports a file whose name is not valid UTF-8', async (t) => {
   const ctx = await createTestContext(t)
   const id = await addUser(ctx.db, 'ada')
   await putFile(ctx, id, 'plain.jpg', Buffer.from('plain'))
@@ -310,7 +313,7 @@ t.test('a file whose name is no UTF-8 is handed over, too', async (t) => {
   t.equal(String(entries.get('files/avatars/2.jpg')), 'plain')
 })
 
-t.test('somebody who was erased in the meantime has no archive', async (t) => {
+t.test('makes no archive of a person who has been erased', async (t) => {
   const { make, listStored } = await createTestContext(t)
   await t.rejects(make(4711), { message: 'There is no such account any more' })
   t.strictSame(await listStored(), [])
@@ -318,7 +321,7 @@ t.test('somebody who was erased in the meantime has no archive', async (t) => {
 
 const encodings = ['hex', 'base64', 'base64url'] as const
 
-/** Ada's archive, and what must not be in it. */
+/** Ada's archive, and the bytes that must not be in it. */
 async function createAdaWithNeighbor(t: Parameters<typeof createTestContext>[0]) {
   const ctx: TestContext = await createTestContext(t)
   const hidden = Object.fromEntries(

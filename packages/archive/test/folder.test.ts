@@ -9,21 +9,21 @@ import { createTestArchive } from './test-archive.ts'
 
 t.test('a folder', async (t) => testStorageContract(t, createFolder))
 
-t.test('an archive that is being read while it is removed is read to its end', async (t) => {
+t.test('a reader reaches the end of an archive that is removed meanwhile', async (t) => {
   const { storage, made, whole } = await createTestArchive(t)
   const opened = await openArchive(storage, { ...made, key })
   await storage.remove([made.fileName])
   t.ok(opened && (await buffer(opened.stream)).equals(whole))
 })
 
-t.test('a link to somewhere else is not followed', async (t) => {
+t.test('does not follow a symbolic link', async (t) => {
   const { storage, made, exportDir } = await createTestArchive(t)
   const link = newName()
   await symlink('/etc/passwd', path.join(exportDir, link))
   await t.rejects(openArchive(storage, { ...made, key, fileName: link }), { code: 'ELOOP' })
 })
 
-t.test('a folder that is not there holds nothing', async (t) => {
+t.test('a missing folder counts as empty', async (t) => {
   const { db } = await createTestContext(t)
   const nowhere = openStorage(path.join(t.testdir(), 'nowhere'))
   t.equal(await nowhere.open(newName()), undefined)

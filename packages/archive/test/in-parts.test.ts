@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createPartSink, PART_BYTES } from '../src/storage/in-parts.ts'
 
-t.test('what is written is cut into parts of 8 MiB, in their order', async (t) => {
+t.test('splits the bytes into parts of 8 MiB, in order', async (t) => {
   for (const size of [
     0,
     1,
@@ -28,7 +28,7 @@ t.test('what is written is cut into parts of 8 MiB, in their order', async (t) =
 })
 
 t.test(
-  'no more than two are under way, and three held, however fast they are written',
+  'sends at most two parts at a time and holds at most three, at any speed of writing',
   async (t) => {
     let underWay = 0
     let most = 0
@@ -48,7 +48,7 @@ t.test(
   },
 )
 
-t.test('a part that fails ends the writing, and is waited for', async (t) => {
+t.test('a failed part ends the writing, and its error is reported', async (t) => {
   const reason = new Error('the server is full')
   const parts = createPartSink(async (number) => {
     await setImmediate()

@@ -16,7 +16,7 @@ import {
 } from './setup.ts'
 import { unzip } from './unzip.ts'
 
-t.test('what is written in the meantime is not in the archive', async (t) => {
+t.test('the archive does not contain rows written while it is made', async (t) => {
   const ctx = await createTestContext(t)
   const id = await addUser(ctx.db, 'ada')
   await addSession(ctx.db, id)
@@ -34,7 +34,7 @@ t.test('what is written in the meantime is not in the archive', async (t) => {
   t.equal(rows('sessions'), 1)
 })
 
-t.test('until it is whole the archive goes by another name, its owner’s alone', async (t) => {
+t.test('an incomplete archive has a temporary name, and only its owner can read it', async (t) => {
   const ctx = await createTestContext(t)
   const options = ctx.optionsFor(await addUser(ctx.db, 'ada'))
   const lock = await lockPasswords(ctx)
@@ -53,14 +53,14 @@ t.test('until it is whole the archive goes by another name, its owner’s alone'
   t.equal(await mode(path.join(ctx.exportDir, fileName)), 0o600)
 })
 
-t.test('a folder that was there with wider rights is closed', async (t) => {
+t.test('restricts an existing folder with wider permissions', async (t) => {
   const ctx = await createTestContext(t)
   await mkdir(ctx.exportDir, { mode: 0o755 })
   await ctx.make(await addUser(ctx.db, 'ada'))
   t.equal(await mode(ctx.exportDir), 0o700)
 })
 
-t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => {
+t.test('an abort ends a wait for a lock, and leaves nothing', async (t) => {
   const ctx = await createTestContext(t)
   const stop = new AbortController()
   const lock = await lockPasswords(ctx)
@@ -72,7 +72,7 @@ t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => 
   await t.rejects(made, reason)
   t.strictSame(await ctx.listStored(), [])
   await until('one transaction is open', async () => (await countOpenTransactions(ctx.db)) === 1)
-  t.pass('the server notices, and waits no more for the lock that another one holds')
+  t.pass('the server ends the wait for the lock, which is still held')
   await lock.rollback().execute()
 })
 
@@ -88,18 +88,18 @@ t.test('an abort in the middle of many rows leaves nothing', async (t) => {
   stop.abort()
   await t.rejects(made, { name: 'AbortError' })
   t.strictSame(await ctx.listStored(), [])
-  // Its connection was cut, and the server may notice that a moment later.
+  // The connection was cut, and the server may notice it a moment later.
   await until('no transaction is open', async () => (await countOpenTransactions(ctx.db)) === 0)
 })
 
-t.test('who is told to stop before the start does not start', async (t) => {
+t.test('an abort before the start prevents the start', async (t) => {
   const ctx = await createTestContext(t)
   const options = ctx.optionsFor(await addUser(ctx.db, 'ada'), AbortSignal.abort())
   await t.rejects(makeArchive(ctx.readers, ctx.storage, options), { name: 'AbortError' })
   t.strictSame(await ctx.listStored(), [])
 })
 
-t.test('a file that is a link to somewhere else is not followed', async (t) => {
+t.test('does not follow a symbolic link among the files', async (t) => {
   const ctx = await createTestContext(t)
   const id = await addUser(ctx.db, 'ada')
   await putAvatar(ctx, id, Buffer.from('a picture'))
@@ -109,12 +109,12 @@ t.test('a file that is a link to somewhere else is not followed', async (t) => {
   t.strictSame(files, ['files/avatars/1.jpg'])
 })
 
-t.test('a database that fails under way fails the archive, and leaves nothing', async (t) => {
+t.test('a failure of the database fails the archive, and leaves nothing', async (t) => {
   const ctx = await createTestContext(t)
   const lock = await lockPasswords(ctx)
   const made = ctx.make(await addUser(ctx.db, 'ada'))
   await until('it waits for a lock', () => isWaitingForLock(ctx.db))
-  // It may fail before we are told that we have cancelled it.
+  // The archive may fail before the cancel returns, so handle its rejection first.
   const failed = t.rejects(made, { code: '57014' })
   await sql`select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'
     and datname = current_database()`.execute(ctx.db)
@@ -123,7 +123,7 @@ t.test('a database that fails under way fails the archive, and leaves nothing', 
   await lock.rollback().execute()
 })
 
-t.test('a try whose file was swept away fails', async (t) => {
+t.test('an attempt whose file was removed fails', async (t) => {
   const ctx = await createTestContext(t)
   const options = ctx.optionsFor(await addUser(ctx.db, 'ada'))
   const lock = await lockPasswords(ctx)
@@ -135,7 +135,7 @@ t.test('a try whose file was swept away fails', async (t) => {
   t.strictSame(await ctx.listStored(), [])
 })
 
-t.test('a second try under the same lease leaves the first one’s file alone', async (t) => {
+t.test('a second attempt with the same lease does not touch the file of the first', async (t) => {
   const ctx = await createTestContext(t)
   const options = ctx.optionsFor(await addUser(ctx.db, 'ada'))
   const lock = await lockPasswords(ctx)
@@ -147,7 +147,7 @@ t.test('a second try under the same lease leaves the first one’s file alone', 
   t.strictSame(await ctx.listStored(), [fileName])
 })
 
-/** Holds the archive up where it comes to the saved passwords: the profile is read, the sessions are not. */
+/** Blocks the archive at the saved passwords: the profile has been read, the sessions have not. */
 async function lockPasswords({ db }: TestContext) {
   const lock = await db.startTransaction().execute()
   await sql`lock table public.saved_passwords in access exclusive mode`.execute(lock)

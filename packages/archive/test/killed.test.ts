@@ -11,11 +11,11 @@ import { addUser, createTestContext, saveManyPasswords } from './setup.ts'
 import { addWithdrawnExport, recordAttempt } from './test-archive.ts'
 
 const child = path.join(import.meta.dirname, 'make-in-child.ts')
-// EXPORT_KILLS=50: so many.
+// EXPORT_KILLS sets the number of kills.
 const kills = Number(process.env.EXPORT_KILLS ?? 6)
 if (process.env.EXPORT_KILLS) t.setTimeout(180_000 + kills * 20_000)
 
-t.test(`killed ${kills} times at any moment, it leaves nothing that could be read`, async (t) => {
+t.test(`killed ${kills} times at random moments, it leaves nothing that can be read`, async (t) => {
   const ctx = await createTestContext(t)
   const { db, url, storage, exportDir, uploadDir } = ctx
   const id = await addUser(db, 'canary-of-ada')
@@ -26,9 +26,9 @@ t.test(`killed ${kills} times at any moment, it leaves nothing that could be rea
   for (let n = 0; n < kills; n++) {
     const making = spawn(process.execPath, [child, url, String(id), exportDir, uploadDir])
     const ended = once(making, 'exit')
-    // It has begun to write; then at a moment of its own.
+    // Kill it at a random moment after it has started to write.
     await until(
-      'it has begun to write, or has ended',
+      'it has started to write, or has ended',
       async () => (await ctx.listStored()).length > 0 || making.exitCode !== null,
     )
     await wait(Math.random() * 400)
@@ -43,9 +43,9 @@ t.test(`killed ${kills} times at any moment, it leaves nothing that could be rea
       for (const canary of canaries) t.notOk(bytes.includes(canary), `${canary} in ${name}`)
     }
     await removeOrphanedArchives(tomorrow, storage)
-    t.strictSame(await ctx.listStored(), [], 'what it left is swept a day later')
+    t.strictSame(await ctx.listStored(), [], 'the sweep removes its leftovers a day later')
   }
-  t.ok(begun + whole > 0, `${begun} were begun, ${whole} were whole`)
+  t.ok(begun + whole > 0, `${begun} were partial, ${whole} were complete`)
   const made = await ctx.make(id)
-  t.equal((await ctx.readArchive(made)).length, made.bytes, 'the next one is whole')
+  t.equal((await ctx.readArchive(made)).length, made.bytes, 'the next one is complete')
 })

@@ -20,7 +20,7 @@ t.setTimeout(120_000)
 
 const MARK = '.lethe-database'
 
-t.test('the first start marks an empty folder, for its owner alone', async (t) => {
+t.test('the first start marks an empty folder, which only its owner can read', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   t.strictSame(await readStates(ctx.db, dirs), ['unmarked 0', 'unmarked 0'])
@@ -33,7 +33,7 @@ t.test('the first start marks an empty folder, for its owner alone', async (t) =
   t.strictSame(warnings, [])
 })
 
-t.test('another database is refused with a line that names variable and remedy', async (t) => {
+t.test('rejects another database with a line that names the variable and the remedy', async (t) => {
   const [ctx, other] = [await createTestContext(t), await createTestContext(t)]
   const dirs = createDirs(ctx, t)
   await createGuard(ctx.db, dirs).guard.start()
@@ -45,10 +45,10 @@ t.test('another database is refused with a line that names variable and remedy',
   const markOf = async () => readFile(path.join(dirs.exportDir, MARK), 'utf8')
   const mark = await markOf()
   await guard.start()
-  t.equal(await markOf(), mark, 'and changes nothing')
+  t.equal(await markOf(), mark, 'it changes nothing')
 })
 
-t.test('a dump that was restored in another cluster is another database', async (t) => {
+t.test('a dump restored in another cluster is another database', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   await createGuard(ctx.db, dirs).guard.start()
@@ -77,13 +77,13 @@ t.test('many processes that start at once agree on one mark', async (t) => {
   const own = lines.filter((_, place) => place % 2 === 0)
   const others = lines.filter((_, place) => place % 2 === 1)
   const started = [own, others].map((all) => all.filter((line) => line === undefined).length)
-  // The two folders may have gone to one database each: then neither may start.
+  // Each database may have marked one of the two folders: then neither may start.
   t.ok(
     started.every((count) => count === 0 || count === 3) && !started.every((count) => count === 3),
   )
 })
 
-t.test('a folder without a mark is taken only with every file that the rows name', async (t) => {
+t.test('marks a folder only if it has every file that the rows name', async (t) => {
   const ctx = await createTestArchive(t)
   const { db, made, exportDir, uploadDir } = ctx
   await addExport(ctx, { status: 'ready', file_name: made.fileName })
@@ -108,7 +108,7 @@ t.test('a folder without a mark is taken only with every file that the rows name
   t.equal(await guard.start(), undefined)
 })
 
-t.test('what happens to a folder while a service runs is told, and heals', async (t) => {
+t.test('reports a wrong folder while a service runs, and recovers', async (t) => {
   const [ctx, other] = [await createTestContext(t), await createTestContext(t)]
   const [dirs, others] = [createDirs(ctx, t), createDirs(other, t, 'other-')]
   const { guard } = createGuard(ctx.db, dirs)
@@ -129,7 +129,7 @@ t.test('what happens to a folder while a service runs is told, and heals', async
   t.equal(await guard.findProblem(), undefined)
 })
 
-t.test('a folder that cannot be reached is waited for', async (t) => {
+t.test('waits for an unreachable folder', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   await writeFile(dirs.exportDir, 'a file in its place')
@@ -141,7 +141,7 @@ t.test('a folder that cannot be reached is waited for', async (t) => {
   t.strictSame(await readStates(ctx.db, dirs), ['ours', 'ours'])
 })
 
-t.test('so is a database that is away, or is not migrated yet', async (t) => {
+t.test('waits for a database that is unreachable or not migrated yet', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   const away = connect('postgres://127.0.0.1:1/lethe')
@@ -155,7 +155,7 @@ t.test('so is a database that is away, or is not migrated yet', async (t) => {
   t.equal(await guard.findProblem(), undefined)
 })
 
-t.test('a mark that a killed process left empty is none; another text is damage', async (t) => {
+t.test('treats an empty mark as none, and other text as damaged', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   await mkdir(dirs.exportDir)
@@ -167,7 +167,7 @@ t.test('a mark that a killed process left empty is none; another text is damage'
   t.match(await createGuard(ctx.db, dirs).guard.start(), /^EXPORT_DIR has a mark .* cannot be read/)
 })
 
-t.test('a role that may not ask for the cluster works, and says so', async (t) => {
+t.test('a role that cannot read the system identifier works, with a warning', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   const name = `lethe_role_${crypto.randomUUID().slice(0, 8)}`
@@ -186,12 +186,16 @@ t.test('a role that may not ask for the cluster works, and says so', async (t) =
     t.equal(mark.system, null)
     await sql`reset role`.execute(own)
   })
-  t.strictSame(await readStates(ctx.db, dirs), ['ours', 'ours'], 'and fits to one that may')
+  t.strictSame(
+    await readStates(ctx.db, dirs),
+    ['ours', 'ours'],
+    'the mark matches for a role that can',
+  )
   await sql`drop owned by ${sql.id(name)}`.execute(ctx.db)
   await sql`drop role ${sql.id(name)}`.execute(ctx.db)
 })
 
-t.test('a claim binds the folders, is audited, and shuts the other database out', async (t) => {
+t.test('a claim binds the folders, is audited, and locks out the other database', async (t) => {
   const other = await createTestContext(t)
   const ctx = await createTestArchive(t)
   const dirs = { exportDir: ctx.exportDir, uploadDir: ctx.uploadDir }
@@ -235,7 +239,7 @@ t.test('a claim binds the folders, is audited, and shuts the other database out'
   ])
 })
 
-t.test('a claim that cannot write one folder leaves the database as it was', async (t) => {
+t.test('a claim that cannot write one folder leaves the database unchanged', async (t) => {
   const ctx = await createTestContext(t)
   const dirs = createDirs(ctx, t)
   await createGuard(ctx.db, dirs).guard.start()
@@ -244,7 +248,7 @@ t.test('a claim that cannot write one folder leaves the database as it was', asy
   t.strictSame(await readStates(ctx.db, dirs), ['ours', 'ours'])
 })
 
-t.test('a bucket is marked behind its prefix', withS3, async (t) => {
+t.test('marks a bucket below its prefix', withS3, async (t) => {
   const server = await startS3(t)
   const [ctx, other] = [await createTestContext(t), await createTestContext(t)]
   const bucket = await server.bucket()
@@ -270,7 +274,7 @@ t.test('a bucket is marked behind its prefix', withS3, async (t) => {
   t.match(await claimFolders(other.db, folders, dataMap, 'moved'), [{ was: 'foreign' }, {}])
   const gone = { ...dirs, exportDir: server.urlOf(bucket, 'x', 'http://127.0.0.1:1') }
   const { guard: waits } = createGuard(ctx.db, gone)
-  t.equal(await waits.start(), undefined, 'a bucket that is away is waited for')
+  t.equal(await waits.start(), undefined, 'waits for an unreachable bucket')
   t.match(await waits.findProblem(), /^EXPORT_DIR (cannot be read|is still being checked)/)
 })
 

@@ -6,7 +6,7 @@ import { addUser, createTestContext, saveManyPasswords } from './setup.ts'
 
 const child = path.join(import.meta.dirname, 'make-in-child.ts')
 
-// V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
+// V8 grows its young generation if there is much memory. A small one makes the peak show what the code holds.
 const flags = ['--max-semi-space-size=4']
 const mebibyte = 1024 * 1024
 

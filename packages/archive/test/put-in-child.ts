@@ -3,8 +3,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { openStorage } from '../src/index.ts'
 
-// Stores so many MiB in a process of its own. It prints what memory that took at most; or, where it is told to wait, that it
-// has written them, and never ends.
+// Stores `size` MiB in its own process and prints the peak memory. With a fourth argument it prints `written` before the end
+// of the put, and then never ends.
 const [where = '', name = '', size, waits] = process.argv.slice(2)
 const chunk = randomBytes(1024 * 1024)
 

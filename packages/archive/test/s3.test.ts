@@ -24,7 +24,7 @@ t.test('a bucket', withS3, async (t) => {
   const server = await startS3(t)
   t.test('under a prefix', async (t) => testStorageContract(t, () => createBucket(server, 'a/b/')))
 
-  t.test('what is there is not written over', async (t) => {
+  t.test('does not overwrite an object', async (t) => {
     const storage = openStorage((await createBucket(server)).where)
     const [one, bytes] = [newName(), randomBytes(1_000)]
     await put(storage, one, bytes)
@@ -50,7 +50,7 @@ t.test('a bucket', withS3, async (t) => {
     t.strictSame(await listFiles(server, Bucket, ''), [])
   })
 
-  t.test('prefixes keep out of each other', async (t) => {
+  t.test('prefixes are separate', async (t) => {
     const bucket = await server.bucket()
     const prefixes = ['', 'a', 'a/b', 'ab']
     const storages = prefixes.map((prefix) => openBucket(server.urlOf(bucket, prefix)))
@@ -63,28 +63,25 @@ t.test('a bucket', withS3, async (t) => {
     }
   })
 
-  t.test('more than one answer can list is listed', async (t) => {
+  t.test('lists more objects than one response contains', async (t) => {
     const { where, addFile } = await createBucket(server)
     const names = Array.from({ length: 8 }, newName)
     for (const one of names) await addFile(one)
     t.strictSame(new Set(await listAll(openStorage(where))), new Set(names))
   })
 
-  t.test(
-    'an upload whose end nobody could tell us of leaves nothing that can be read',
-    async (t) => {
-      const { endpoint, completed } = await startProxy(t, server.endpoint, {
-        dropsCompletion: true,
-      })
-      const bucket = await server.bucket()
-      const storage = openStorage(server.urlOf(bucket, '', endpoint))
-      await t.rejects(put(storage, newName(), randomBytes(1_000)))
-      t.ok(completed() > 0, 'the server had made it an object')
-      t.strictSame(await listFiles(server, bucket, ''), [])
-    },
-  )
+  t.test('an upload whose completion was lost leaves nothing that can be read', async (t) => {
+    const { endpoint, completed } = await startProxy(t, server.endpoint, {
+      dropsCompletion: true,
+    })
+    const bucket = await server.bucket()
+    const storage = openStorage(server.urlOf(bucket, '', endpoint))
+    await t.rejects(put(storage, newName(), randomBytes(1_000)))
+    t.ok(completed() > 0, 'the server had completed the object')
+    t.strictSame(await listFiles(server, bucket, ''), [])
+  })
 
-  t.test('an archive that is removed before it is read breaks off', async (t) => {
+  t.test('reading an archive that was removed fails', async (t) => {
     const { where } = await createBucket(server)
     const { storage, made } = await createTestArchive(t, 0, where)
     const opened = await openArchive(storage, { ...made, key })
@@ -92,22 +89,25 @@ t.test('a bucket', withS3, async (t) => {
     await t.rejects(buffer(opened?.stream ?? Readable.from([])), { name: 'NoSuchKey' })
   })
 
-  t.test('any number are read at once, and who stops lets go of the connection', async (t) => {
-    const { endpoint, connections } = await startProxy(t, server.endpoint)
-    const storage = openStorage(server.urlOf(await server.bucket(), '', endpoint))
-    const one = newName()
-    await put(storage, one, randomBytes(20 * 1024 * 1024))
-    const stored = await storage.open(one)
-    if (!stored) throw new Error('it is not there')
-    const reads = Array.from({ length: 60 }, () => stored.read(0, stored.size - 1))
-    await Promise.all(reads.map((read) => once(read, 'readable')))
-    t.ok((await connections()) >= 60)
-    for (const read of [...reads, stored.read(0, 9)]) read.destroy()
-    await until('most connections are closed', async () => (await connections()) < 10)
-    t.equal((await buffer(stored.read(0, 9))).length, 10)
-  })
+  t.test(
+    'reads any number at the same time, and a destroyed read releases its connection',
+    async (t) => {
+      const { endpoint, connections } = await startProxy(t, server.endpoint)
+      const storage = openStorage(server.urlOf(await server.bucket(), '', endpoint))
+      const one = newName()
+      await put(storage, one, randomBytes(20 * 1024 * 1024))
+      const stored = await storage.open(one)
+      if (!stored) throw new Error('it is not there')
+      const reads = Array.from({ length: 60 }, () => stored.read(0, stored.size - 1))
+      await Promise.all(reads.map((read) => once(read, 'readable')))
+      t.ok((await connections()) >= 60)
+      for (const read of [...reads, stored.read(0, 9)]) read.destroy()
+      await until('most connections are closed', async () => (await connections()) < 10)
+      t.equal((await buffer(stored.read(0, 9))).length, 10)
+    },
+  )
 
-  t.test('who gives up on a silent server waits no longer for it', async (t) => {
+  t.test('a destroyed read does not wait for a silent server', async (t) => {
     const bucket = await server.bucket()
     const one = newName()
     await put(openStorage(server.urlOf(bucket)), one, Buffer.of(1))
@@ -119,7 +119,7 @@ t.test('a bucket', withS3, async (t) => {
     await until('no connection is open', async () => (await connections()) === 0)
   })
 
-  t.test('a bucket that is not there is not taken for an empty one', async (t) => {
+  t.test('a missing bucket does not count as empty', async (t) => {
     const storage = openStorage(server.urlOf('nowhere'))
     await t.rejects(put(storage, newName(), Buffer.of(1)), { name: 'NoSuchBucket' })
     await t.rejects(listAll(storage), { name: 'NoSuchBucket' })
@@ -159,7 +159,7 @@ async function listFiles({ s3 }: S3Server, Bucket: string, prefix: string): Prom
   return names.map((name) => name.slice(prefix.length))
 }
 
-/** Passes all on; but where it loses the end, it hangs up on whoever ends an upload, and where it mutes reads, it never answers to one. */
+/** Forwards all requests. `dropsCompletion` loses the response to the end of an upload; `ignoresReads` never answers a GET. */
 async function startProxy(
   t: Pick<Test, 'teardown'>,
   server: string,

@@ -26,7 +26,7 @@ if (process.env.PLAN_RUNS) t.setTimeout(180_000 + numRuns * 2_000)
 const neverAborted = new AbortController().signal
 
 t.test(
-  'what is exported of a person, alone or with others, is what their erasure takes or overwrites, and is nobody else’s',
+  'a person’s export, alone or with others, has exactly the rows that their erasure removes or overwrites',
   async (t) => {
     const { url } = await testDb(t)
     const db = connect(url, { max: 1 })
@@ -35,7 +35,7 @@ t.test(
     await sql`drop view lethe.people`.execute(db)
     let number = 0
     const property = fc.asyncProperty(worlds, async (made) => {
-      // What a trigger keeps is for the erasure alone.
+      // Only the erasure handles triggers that keep rows.
       const world = { ...made, trigger: null }
       const schema = `s${number++}`
       await makeWorld(db, world, schema)
@@ -85,9 +85,9 @@ t.test(
             .map(({ columns: [column = ''], where }) => ({ column, where: Object.entries(where) }))
           const touched = rows
             .filter((row) => !left.has(JSON.stringify(row)))
-            // A row that outlives everybody tells of whoever is overwritten in it.
+            // Skip a row that survives and is only overwritten: it names the person but is not theirs.
             .filter((row) => !naming || !still.has(keyOf(row)))
-            // A row that names whom it goes with is theirs, even if it goes with somebody else's as well.
+            // A row that names a person is theirs, even if it is also removed with another person.
             .filter(
               (row) =>
                 !naming?.length ||
@@ -113,7 +113,7 @@ t.test(
   },
 )
 
-/** Every column by its own name. */
+/** Exports every column under its own name. */
 function exportingAll(map: DataMap): DataMap {
   const tables = Object.entries(map.tables).map(([table, entry]) => {
     const columns = Object.entries(entry.columns).map(([name, column]) => [
@@ -125,7 +125,7 @@ function exportingAll(map: DataMap): DataMap {
   return { ...map, tables: Object.fromEntries(tables) }
 }
 
-/** Whatever was read, kind by kind. */
+/** All rows that were read, dataset by dataset. */
 function readRows(readPerson: ReadPerson, kinds: number): Promise<string[]> {
   return readPerson(async ({ next }) => {
     const all: string[] = []
@@ -149,10 +149,10 @@ const keyReader = (world: MadeWorld) => (row: Row) =>
   `${row[columnOf(world, 'k0')]} ${row[columnOf(world, 'k1')] ?? ''}`
 const compare = (one: string, other: string) => one.localeCompare(other)
 
-/** Keeps what is put in, instead of packing it. */
+/** Keeps the content instead of packing it. */
 function collectInto(files: Map<string, string>): Zip {
   const none = () => {
-    throw new Error('nothing here is that large')
+    throw new Error('no dataset of this test is that large')
   }
   return {
     async add(name, content) {

@@ -25,16 +25,16 @@ export interface TestContext extends TestDb {
   storage: Storage
   exportDir: string
   uploadDir: string
-  /** What makeArchive takes for this user, a fresh export each time. */
+  /** The options of `makeArchive` for this user, with a new export on each call. */
   optionsFor(userId: number, signal?: AbortSignal): ArchiveOptions
   make(userId: number): Promise<MadeArchive>
-  /** The archive as it is when it is opened. */
+  /** Opens the archive and reads it. */
   readArchive(made: MadeArchive): Promise<Buffer>
-  /** What lies in the folder of archives. */
+  /** The file names in the folder of archives. */
   listStored(): Promise<string[]>
 }
 
-/** `where` as EXPORT_DIR names it; a folder where it is not told. */
+/** `where` is a value of EXPORT_DIR; the default is a folder. */
 export async function createTestContext(t: Test, where?: string): Promise<TestContext> {
   const { db, url } = await testDb(t)
   const readers = openSnapshotPool(url, { max: 4 })
@@ -47,13 +47,23 @@ export async function createTestContext(t: Test, where?: string): Promise<TestCo
     userId,
     signal = new AbortController().signal,
   ) => ({
-    ...{ userId, uploadDir, signal, eraseAfter, key },
+    userId,
+    uploadDir,
+    signal,
+    eraseAfter,
+    key,
     plan,
     exportId: randomUUID(),
     lease: randomUUID(),
   })
   return {
-    ...{ db, url, readers, storage, exportDir, uploadDir, optionsFor },
+    db,
+    url,
+    readers,
+    storage,
+    exportDir,
+    uploadDir,
+    optionsFor,
     make: async (userId) => makeArchive(readers, storage, optionsFor(userId)),
     async readArchive(made) {
       const opened = await openArchive(storage, { ...made, key })
@@ -64,7 +74,7 @@ export async function createTestContext(t: Test, where?: string): Promise<TestCo
   }
 }
 
-/** A user with an address of the given name; `$argon2id$` is all that the database asks of a hash. */
+/** Adds a user with this name in the address. The database only checks that the hash starts with `$argon2id$`. */
 export async function addUser(db: Db, name: string): Promise<number> {
   const { id } = await db
     .insertInto('users')
@@ -100,8 +110,8 @@ export async function savePassword(
 }
 
 /**
- * Many wide rows, made by the server: some 300 characters each. As a replica, so that
- * neither the fence nor the foreign key looks at each of them, which takes as long again.
+ * Adds many wide rows, about 300 characters each, made by the server. The replica role skips the fence and the foreign key,
+ * which would double the time.
  */
 export async function saveManyPasswords(db: Db, userId: number, rows: number) {
   await db.transaction().execute(async (tx) => {
@@ -113,7 +123,7 @@ export async function saveManyPasswords(db: Db, userId: number, rows: number) {
   })
 }
 
-/** The row of a picture, and its file where there is one. */
+/** Adds the row of an avatar, and its file if an image is given. */
 export async function putAvatar(ctx: TestContext, userId: number, image: Buffer | undefined) {
   await ctx.db
     .insertInto('avatars')
@@ -139,7 +149,7 @@ export async function putFile(
   await writeFile(file, bytes)
 }
 
-/** Asked for on the day; a cancelled one where `cancelledAt` says so. Its token's hash is the last argument. */
+/** Adds a deletion: cancelled if `cancelledAt` is set, else pending. */
 export async function addDeletion(
   db: Db,
   userId: number,

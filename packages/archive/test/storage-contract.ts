@@ -17,13 +17,13 @@ import {
 import { key } from './setup.ts'
 import { addExport, createTestArchive, recordAttempt } from './test-archive.ts'
 
-/** Somewhere to store, and a way to it that is not the storage's own. */
+/** A storage to test, with access to it that bypasses the code under test. */
 export interface StorageUnderTest {
-  /** As EXPORT_DIR names it. */
+  /** The value of EXPORT_DIR. */
   where: string
-  /** What lies there: what is whole by its name, what was begun with `.part` behind it. */
+  /** The names of all files or objects; partial ones end in `.part`. */
   listFiles(): Promise<string[]>
-  /** Puts something there, named in the same manner. */
+  /** Adds a file or object; a name ending in `.part` makes a partial one. */
   addFile(file: string): Promise<void>
 }
 
@@ -42,45 +42,42 @@ const mebibyte = 1024 * 1024
 const child = path.join(import.meta.dirname, 'put-in-child.ts')
 const neverAborted = new AbortController().signal
 
-/** What holds wherever archives lie. */
+/** The tests that every storage must pass. */
 export function testStorageContract(
   t: Test,
   placeFor: (t: Test) => Promise<StorageUnderTest>,
 ): void {
-  t.test(
-    'an archive is read whole, or a range of it, wherever the range begins and ends',
-    async (t) => {
-      const { where } = await placeFor(t)
-      const { storage, made, whole } = await createTestArchive(t, 2_000, where)
-      const read = async (range?: { start: number; end: number }) => {
-        const opened = await openArchive(storage, { ...made, key }, range)
-        return opened && (await buffer(opened.stream))
-      }
-      t.strictSame(await read(), whole)
-      t.ok(whole.length > 3 * PIECE_BYTES, 'it has several pieces')
-      const last = whole.length - 1
-      const ends = [
-        0,
-        1,
-        PIECE_BYTES - 1,
-        PIECE_BYTES,
-        PIECE_BYTES + 1,
-        2 * PIECE_BYTES,
-        3 * PIECE_BYTES,
-        last - 1,
-        last,
-      ]
-      for (const start of ends)
-        for (const end of ends.filter((end) => end >= start))
-          t.ok(
-            whole.subarray(start, end + 1).equals((await read({ start, end })) ?? Buffer.alloc(0)),
-            `${start}-${end}`,
-          )
-      t.strictSame(await read({ start: last, end: 1e9 }), whole.subarray(last))
-    },
-  )
+  t.test('reads an archive completely, or any range of it', async (t) => {
+    const { where } = await placeFor(t)
+    const { storage, made, whole } = await createTestArchive(t, 2_000, where)
+    const read = async (range?: { start: number; end: number }) => {
+      const opened = await openArchive(storage, { ...made, key }, range)
+      return opened && (await buffer(opened.stream))
+    }
+    t.strictSame(await read(), whole)
+    t.ok(whole.length > 3 * PIECE_BYTES, 'it has several pieces')
+    const last = whole.length - 1
+    const ends = [
+      0,
+      1,
+      PIECE_BYTES - 1,
+      PIECE_BYTES,
+      PIECE_BYTES + 1,
+      2 * PIECE_BYTES,
+      3 * PIECE_BYTES,
+      last - 1,
+      last,
+    ]
+    for (const start of ends)
+      for (const end of ends.filter((end) => end >= start))
+        t.ok(
+          whole.subarray(start, end + 1).equals((await read({ start, end })) ?? Buffer.alloc(0)),
+          `${start}-${end}`,
+        )
+    t.strictSame(await read({ start: last, end: 1e9 }), whole.subarray(last))
+  })
 
-  t.test('what is longer than one write, and what is empty, comes back as it was', async (t) => {
+  t.test('returns long and empty content unchanged', async (t) => {
     const storage = openStorage((await placeFor(t)).where)
     for (const bytes of [
       randomBytes(20 * mebibyte + 1),
@@ -93,14 +90,14 @@ export function testStorageContract(
     }
   })
 
-  t.test('what is not there is not opened', async (t) => {
+  t.test('does not open a missing archive', async (t) => {
     const storage = openStorage((await placeFor(t)).where)
     t.equal(await storage.open(newName()), undefined)
-    t.strictSame(await listAll(storage), [], 'nothing was ever stored')
+    t.strictSame(await listAll(storage), [], 'nothing was stored')
     await storage.remove([newName()])
   })
 
-  t.test('no name leads out of it', async (t) => {
+  t.test('rejects names that lead out of the storage', async (t) => {
     const { where } = await placeFor(t)
     const { readers, storage, made, optionsFor } = await createTestArchive(t, 0, where)
     for (const fileName of invalidNames) {
@@ -117,20 +114,20 @@ export function testStorageContract(
     }
   })
 
-  t.test('nothing can be read before all of it is there', async (t) => {
+  t.test('an archive cannot be read before it is complete', async (t) => {
     const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const one = newName()
     await storage.put(one, neverAborted, async (sink) => {
       await pipeline(inChunks(randomBytes(20 * mebibyte)), sink)
       t.equal(await storage.open(one), undefined)
-      t.strictSame(await listAll(storage), [one], 'it is listed all the same')
+      t.strictSame(await listAll(storage), [one], 'it is listed')
       t.strictSame(await listFiles(), [`${one}.part`])
     })
     t.strictSame(await listFiles(), [one])
   })
 
-  t.test('a put that fails half-way leaves nothing', async (t) => {
+  t.test('a put that fails midway leaves nothing', async (t) => {
     const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const one = newName()
@@ -144,7 +141,7 @@ export function testStorageContract(
     t.strictSame(await listFiles(), [])
   })
 
-  t.test('an abort half-way leaves nothing, and neither does one at the very end', async (t) => {
+  t.test('an abort leaves nothing, midway or at the very end', async (t) => {
     const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const stop = new AbortController()
@@ -169,7 +166,7 @@ export function testStorageContract(
     t.strictSame(await listFiles(), [])
   })
 
-  t.test('of two who write under one name one wins, and the other changes nothing', async (t) => {
+  t.test('of two writers of one name, one wins and the other changes nothing', async (t) => {
     const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const one = newName()
@@ -192,7 +189,7 @@ export function testStorageContract(
     t.strictSame(await listFiles(), [one])
   })
 
-  t.test('a removal takes the archive, whole or begun, and nothing else', async (t) => {
+  t.test('removes an archive, complete or partial, and nothing else', async (t) => {
     const { where, listFiles, addFile } = await placeFor(t)
     const { storage, made } = await createTestArchive(t, 0, where)
     const [begun, other] = [newName(), newName()]
@@ -203,7 +200,7 @@ export function testStorageContract(
     t.strictSame(new Set(await listFiles()), new Set([other, 'notes.txt']), 'a second time')
   })
 
-  t.test('a try that was swept away in the meantime fails, and leaves nothing', async (t) => {
+  t.test('an attempt whose file was removed meanwhile fails, and leaves nothing', async (t) => {
     const { where, listFiles } = await placeFor(t)
     const storage = openStorage(where)
     const one = newName()
@@ -217,7 +214,7 @@ export function testStorageContract(
   })
 
   t.test(
-    'what this database has recorded goes once it is a day old; what a row names or holds stays',
+    'removes recorded archives that are a day old, and keeps those that a row names or leases',
     async (t) => {
       const { where, listFiles, addFile } = await placeFor(t)
       const ctx = await createTestArchive(t, 0, where)
@@ -253,7 +250,7 @@ export function testStorageContract(
   )
 
   t.test(
-    'a process killed in the middle leaves nothing that can be read, and what it left is swept',
+    'a killed process leaves nothing that can be read, and the sweep removes its leftovers',
     async (t) => {
       const { where, listFiles } = await placeFor(t)
       const ctx = await createTestArchive(t, 0, where)
@@ -275,7 +272,7 @@ export function testStorageContract(
     },
   )
 
-  t.test('what takes ten times the room takes no more memory', async (t) => {
+  t.test('storing ten times as much takes no more memory', async (t) => {
     const { where } = await placeFor(t)
     const [small, large] = [await measurePeak(where, 20), await measurePeak(where, 200)]
     const grown = Math.round((large - small) / mebibyte)
@@ -314,9 +311,9 @@ async function kill(process: ChildProcess): Promise<void> {
   await ended
 }
 
-/** In bytes, of a process that stores so many MiB. */
+/** The peak memory, in bytes, of a process that stores `size` MiB. */
 async function measurePeak(where: string, size: number): Promise<number> {
-  // V8 lets its young generation grow where memory is plenty; kept small, what remains is what we hold.
+  // V8 grows its young generation if there is much memory. A small one makes the peak show what the code holds.
   const args = ['--max-semi-space-size=4', child, where, newName(), String(size)]
   const stores = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   return Number(String(await buffer(stores.stdout)))

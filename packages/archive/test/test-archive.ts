@@ -12,7 +12,7 @@ import {
   type TestContext,
 } from './setup.ts'
 
-/** Somebody's archive with so many rows of random text, which stays as long as it is. */
+/** Makes the archive of a user with `rows` saved passwords of random text, which does not compress. */
 export async function createTestArchive(t: Test, rows = 0, where?: string) {
   const ctx = await createTestContext(t, where)
   const id = await addUser(ctx.db, 'ada')
@@ -30,19 +30,25 @@ type Values = {
   token_nonce?: null
 }
 
-/** A row of an export. The one whose archive it is, where it is ready; it is named by its own id. */
+/** Adds an export. A ready one gets the id in the name of the archive. */
 export async function addExport({ db, made }: TestContext & { made: MadeArchive }, values: Values) {
   const token_hash = randomBytes(32)
   const user_id = await addUser(db, randomUUID())
   const deletion_id = await addDeletion(db, user_id, null)
   const ready = {
-    ...{ bytes: 1, sha256: token_hash, created_at: eraseAfter, expires_at: eraseAfter },
+    bytes: 1,
+    sha256: token_hash,
+    created_at: eraseAfter,
+    expires_at: eraseAfter,
     id: made.fileName.slice(0, 36),
   }
   const row = await db
     .insertInto('exports')
     .values({
-      ...{ deletion_id, user_id, token_hash, token_nonce: token_hash },
+      deletion_id,
+      user_id,
+      token_hash,
+      token_nonce: token_hash,
       ...(values.status === 'ready' && ready),
       ...values,
     })
@@ -51,7 +57,7 @@ export async function addExport({ db, made }: TestContext & { made: MadeArchive 
   return { id: row.id, lease: values.lease }
 }
 
-/** The row of an export that is over, as this file's name has it. */
+/** Adds a withdrawn export with the id in this file's name. */
 export async function addWithdrawnExport(db: Db, file: string): Promise<void> {
   const values = {
     id: file.slice(0, 36),
@@ -61,7 +67,7 @@ export async function addWithdrawnExport(db: Db, file: string): Promise<void> {
   await db.insertInto('exports').values(values).execute()
 }
 
-/** As the worker records a try before it writes. */
+/** Records an attempt, as the worker does before it writes. */
 export async function recordAttempt(db: Db, file: string): Promise<void> {
   const [exportId, lease] = [file.slice(0, 36), file.slice(37, 73)]
   await sql`insert into lethe.archive_attempts (export_id, lease) values (${exportId}, ${lease})`.execute(

@@ -19,7 +19,7 @@ import {
 } from './setup.ts'
 import { unzip } from './unzip.ts'
 
-t.test('whoever is exported together with others gets what they would get alone', async (t) => {
+t.test('an archive prepared with others equals one made individually', async (t) => {
   const ctx = await createTestContext(t)
   const [ada, eve, bob] = [
     await addFullUser(ctx, 'ada'),
@@ -35,7 +35,7 @@ t.test('whoever is exported together with others gets what they would get alone'
 })
 
 t.test(
-  'who has many rows, or much in a few, is told of, and the others are exported',
+  'people with many rows or much data are left for individual exports, and the others are exported',
   async (t) => {
     const ctx = await createTestContext(t)
     const names = ['most', 'many', 'much', 'few']
@@ -53,11 +53,11 @@ t.test(
       (await readData(ctx, outcomes[0])).get('data/saved-passwords.csv')?.split('\n').length,
       1_002,
     )
-    t.match(await exportTogether(ctx, [many]), [{ value: {} }], 'alone it is made')
+    t.match(await exportTogether(ctx, [many]), [{ value: {} }], 'it is made individually')
   },
 )
 
-t.test('of whoever has many rows no more are read than it takes to see that', async (t) => {
+t.test('reads only one row beyond the limit of a person with many rows', async (t) => {
   const ctx = await createTestContext(t)
   const [many, few] = [await addUser(ctx.db, 'many'), await addUser(ctx.db, 'few')]
   await saveManyPasswords(ctx.db, many, 5_000)
@@ -79,7 +79,7 @@ t.test('of whoever has many rows no more are read than it takes to see that', as
   t.ok(rows >= 1_001 && rows < 1_100, `${rows} rows`)
 })
 
-t.test('each fails for itself, and leaves nothing', async (t) => {
+t.test('a failed archive leaves nothing, and does not fail the others', async (t) => {
   const ctx = await createTestContext(t)
   const [ada, eve] = [await addFullUser(ctx, 'ada'), await addUser(ctx.db, 'eve')]
   const erased = await addUser(ctx.db, 'erased')
@@ -92,7 +92,7 @@ t.test('each fails for itself, and leaves nothing', async (t) => {
   t.equal((await ctx.listStored()).length, 1)
 })
 
-t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => {
+t.test('an abort ends a wait for a lock, and leaves nothing', async (t) => {
   const ctx = await createTestContext(t)
   const [ada, eve] = [await addUser(ctx.db, 'ada'), await addUser(ctx.db, 'eve')]
   const stop = new AbortController()
@@ -107,7 +107,7 @@ t.test('an abort ends even a wait for a lock, and leaves nothing', async (t) => 
 
 type Outcome = PromiseSettledResult<MadeArchive> | undefined
 
-/** In the order of the people, each for an export of their own; undefined for those to be made alone. */
+/** The outcomes in the order of the ids, one export each; undefined for those that must be made individually. */
 async function exportTogether(
   { readers, storage, optionsFor }: TestContext,
   userIds: number[],
@@ -122,7 +122,7 @@ async function exportTogether(
   )
 }
 
-/** A person with something of each kind. */
+/** Adds a user with rows in every dataset. */
 async function addFullUser(ctx: TestContext, name: string): Promise<number> {
   const { db } = ctx
   const id = await addUser(db, name)
@@ -135,7 +135,7 @@ async function addFullUser(ctx: TestContext, name: string): Promise<number> {
   return id
 }
 
-/** All but what tells of the time. */
+/** The entries in folders, which do not depend on the time. */
 async function readData(
   { readArchive }: TestContext,
   outcome?: Outcome,

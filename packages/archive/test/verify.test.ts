@@ -9,7 +9,7 @@ import { writeZip } from '../src/zip/zip.ts'
 import { addUser, createTestContext, putAvatar, savePassword } from './setup.ts'
 import { unzip } from './unzip.ts'
 
-t.test('an archive as it was made is found to be so', async (t) => {
+t.test('finds no fault in an unchanged archive', async (t) => {
   const { file, bytes } = await downloadArchive(t)
   await writeFile(file, bytes)
   const { faults, entries, madeAt } = await verifyArchive(file)
@@ -18,9 +18,9 @@ t.test('an archive as it was made is found to be so', async (t) => {
   t.match(madeAt, /^\d{4}-/)
 })
 
-t.test('a changed byte is found wherever it is, and the file that it is in is named', async (t) => {
+t.test('detects a changed byte anywhere, and names its file', async (t) => {
   const { file, bytes } = await downloadArchive(t)
-  // Each of a part of them, so that every kind of place is among them, and others at random.
+  // Evenly spaced bytes reach every kind of record; random ones and the last 120 are added.
   const places = Array.from({ length: 150 }, (_, n) => Math.floor((n * bytes.length) / 150))
   for (let n = 0; n < 100; n++) places.push(randomInt(bytes.length))
   for (let back = 1; back <= 120; back++) places.push(bytes.length - back)
@@ -41,7 +41,7 @@ t.test('a changed byte is found wherever it is, and the file that it is in is na
   t.strictSame((await verifyArchive(file)).faults, ['files/avatars/1.jpg was changed.'])
 })
 
-t.test('one that was cut off, or has more behind it, is found', async (t) => {
+t.test('detects an archive that was cut off or extended', async (t) => {
   const { file, bytes } = await downloadArchive(t)
   for (const length of [0, 1, 100, bytes.length - 1]) {
     await writeFile(file, bytes.subarray(0, length))
@@ -51,7 +51,7 @@ t.test('one that was cut off, or has more behind it, is found', async (t) => {
   t.match((await verifyArchive(file)).faults, [/cut off/])
 })
 
-t.test('a file that was put in, taken out or exchanged is named', async (t) => {
+t.test('names a file that was added, removed or replaced', async (t) => {
   const { file, entries } = await downloadArchive(t)
   const pack = async (change: (all: Map<string, Buffer>) => void) => {
     const all = new Map(entries)
@@ -76,7 +76,7 @@ t.test('a file that was put in, taken out or exchanged is named', async (t) => {
     ])
 })
 
-/** Its end says that all of it is as it was: whoever exchanges a file can do that, too. */
+/** Packs the entries with a valid hash at the end, as an attacker who replaces a file could. */
 async function packZip(entries: Map<string, Buffer>): Promise<Buffer> {
   const sink = new PassThrough()
   const all = buffer(sink)

@@ -9,7 +9,7 @@ import { unzip } from './unzip.ts'
 const mebibyte = 1024 * 1024
 const time = new Date('2026-02-28T23:59:58Z')
 
-t.test('content is taken only as fast as the sink takes it', async (t) => {
+t.test('takes content only as fast as the sink does', async (t) => {
   let [made, written, ahead] = [0, 0, 0]
   const slow = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -27,11 +27,11 @@ t.test('content is taken only as fast as the sink takes it', async (t) => {
     await entry.end()
   })
   t.equal(made, 16 * mebibyte)
-  t.ok(written > made, 'what is random does not shrink')
+  t.ok(written > made, 'random content does not shrink')
   t.ok(ahead < 2 * mebibyte, `${ahead} bytes ahead`)
 })
 
-t.test('a failure to gather is the failure of the archive, and it has no end', async (t) => {
+t.test('a failure to collect fails the archive, which stays unreadable', async (t) => {
   const chunks: Buffer[] = []
   const sink = new Writable({
     write: (chunk, _encoding, done) => {
@@ -49,7 +49,7 @@ t.test('a failure to gather is the failure of the archive, and it has no end', a
   await t.rejects(unzip(Buffer.concat(chunks)))
 })
 
-t.test('a failure to write ends the gathering, whatever it was at', async (t) => {
+t.test('a failure of the sink ends the collecting at any step', async (t) => {
   for (const way of ['open', 'openBeside', 'add'] as const) {
     const failure = new Error('the disk is full')
     let left = 20
@@ -75,7 +75,7 @@ t.test('a failure to write ends the gathering, whatever it was at', async (t) =>
   }
 })
 
-t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t) => {
+t.test('a slow sink that fails or is destroyed does not block the writer', async (t) => {
   for (const way of ['open', 'openBeside'] as const)
     for (const left of [1, 3, 10]) {
       const failure = new Error('the disk is full')
@@ -83,7 +83,7 @@ t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t)
       const sink = new Transform({
         highWaterMark: 64 * 1024,
         transform(chunk, _encoding, done) {
-          // Nobody reads from it: it is full, and then it is ended.
+          // Nothing reads from the sink: it fills up, and then it is destroyed.
           if (taken++ === left) setTimeout(() => sink.destroy(failure), 5)
           this.push(chunk)
           done()
@@ -104,7 +104,7 @@ t.test('a slow sink that fails, or is given up, keeps nobody waiting', async (t)
     }
 })
 
-t.test('what was written beside another comes after it, whole', async (t) => {
+t.test('an entry written beside another follows it, complete', async (t) => {
   const [one, other] = [randomBytes(3 * mebibyte), Buffer.alloc(5 * mebibyte, 'row\n')]
   const bytes = await writeToBuffer(async (openZip) => {
     const zip = openZip(time)
@@ -128,7 +128,7 @@ t.test('what was written beside another comes after it, whole', async (t) => {
   t.ok(entries.get('stored')?.equals(one))
 })
 
-t.test('an archive ends with the hash of all that comes before its comment', async (t) => {
+t.test('ends an archive with the hash of all bytes before its comment', async (t) => {
   const sink = new PassThrough()
   const all = buffer(sink)
   const { bytes, sha256 } = await writeZip(sink, async (openZip) => {

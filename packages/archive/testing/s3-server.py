@@ -1,6 +1,6 @@
-"""OpenStack Swift with its S3 API, whole but for its daemons, in one process: a real object store for tests.
+"""OpenStack Swift with its S3 API in one process, without its daemons: a real object store for tests.
 
-Takes a folder of its own, and prints the port on which it speaks S3. Debian's package python3-swift has all of it.
+The argument is an empty folder. Prints the port of the S3 API. Needs Debian's package python3-swift.
 """
 import os
 import sys
@@ -26,7 +26,7 @@ def write(name, text):
     return file
 
 
-# Each of them reads the file by a name of its own, which is under /etc unless it is told otherwise.
+# Each module has its own path of this file, by default under /etc.
 swift_conf = write('swift.conf', '''
 [swift-hash]
 swift_hash_path_prefix = tests
@@ -37,7 +37,7 @@ for module in (utils, constraints, storage_policy):
 utils.validate_hash_conf()
 storage_policy.reload_storage_policies()
 
-# Who keeps accounts, buckets and objects: one disk, and one copy of each.
+# The servers of accounts, buckets and objects: one disk, and one copy of each.
 for kind in ('account', 'container', 'object'):
     socket = eventlet.listen(('127.0.0.1', 0))
     port = socket.getsockname()[1]

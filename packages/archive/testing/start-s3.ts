@@ -9,27 +9,27 @@ import type { Readable } from 'node:stream'
 import { S3 } from '@aws-sdk/client-s3'
 import type { Test } from 'tap'
 
-/** The Python that `pnpm test` found to have Swift. */
+/** A Python with Swift, found by `pnpm test`. */
 const python = process.env.SWIFT_PYTHON_PATH
 
-/** For tests that need a server of S3. */
+/** Test options: skips a test that needs an S3 server on a machine without Swift. */
 export const withS3 = python ? {} : { skip: 'no python3-swift on this machine' }
 
-/** What the tests' own server knows its user by; the SDK looks for it in the environment. */
+/** The credentials of the test server's user. The SDK reads them from the environment. */
 export const credentials = { AWS_ACCESS_KEY_ID: 'tests:writer', AWS_SECRET_ACCESS_KEY: 'secret' }
 Object.assign(process.env, credentials)
 
 export interface S3Server {
   endpoint: string
-  /** Another client than the one under test. */
+  /** A client that bypasses the code under test. */
   s3: S3
-  /** Makes a bucket, and answers its name. */
+  /** Creates a bucket and returns its name. */
   bucket(): Promise<string>
-  /** As EXPORT_DIR names it. */
+  /** The value of EXPORT_DIR for a bucket. */
   urlOf(bucket: string, prefix?: string, endpoint?: string): string
 }
 
-/** An object store of the test's own: Swift, with the API of S3. It lists three objects at once, where others list a thousand. */
+/** Starts an object store for one test: Swift with its S3 API. It lists three objects in a page, others a thousand. */
 export async function startS3(t: Pick<Test, 'teardown'>): Promise<S3Server> {
   if (!python) throw new Error('SWIFT_PYTHON_PATH is not set: run the tests with `pnpm test`')
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-swift-'))
@@ -58,7 +58,7 @@ export async function startS3(t: Pick<Test, 'teardown'>): Promise<S3Server> {
   }
 }
 
-/** Empty where it ends before it says anything. */
+/** Empty if the output ends before its first line. */
 function firstLine(output: Readable): Promise<string[]> {
   const lines = createInterface(output)
   return Promise.race([once(lines, 'line'), once(lines, 'close')])

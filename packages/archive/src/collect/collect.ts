@@ -33,7 +33,7 @@ export async function collect(
     await zip.add('index.html', renderIndexPage(facts, datasets, files)),
   ]
   const entries = [
-    ...datasets.flatMap((kind) => kind.entries),
+    ...datasets.flatMap((dataset) => dataset.entries),
     ...files.map(({ is, ...file }) => file),
     ...pages,
   ].toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
@@ -53,7 +53,8 @@ function collectTables(
     if ((await text(next())) === '') throw new Error('There is no such account any more')
     const zip = openZip(takenAt)
     const collected: CollectedDataset[] = []
-    for (const kind of getDatasets(plan)) collected.push(await collectDataset(kind, next(), zip))
+    for (const dataset of getDatasets(plan))
+      collected.push(await collectDataset(dataset, next(), zip))
     return { madeAt: takenAt, datasets: collected }
   })
 }

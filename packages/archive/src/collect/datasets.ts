@@ -26,11 +26,11 @@ const datasetsByPlan = new WeakMap<Plan, Dataset[]>()
 
 /** The datasets of an export: exactly those of the data map. */
 export function getDatasets(plan: Plan): Dataset[] {
-  const kinds =
+  const datasets =
     datasetsByPlan.get(plan) ??
     exportedTables(plan).map((exported) => createDataset(plan, exported))
-  datasetsByPlan.set(plan, kinds)
-  return kinds
+  datasetsByPlan.set(plan, datasets)
+  return datasets
 }
 
 function createDataset(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Dataset {

@@ -36,12 +36,12 @@ function queryForEach(userIds: readonly number[], rows: RawBuilder<unknown>): Ra
 }
 
 interface BufferedRows {
-  kinds: { rows: number; lines: Buffer[] }[]
+  datasets: { rows: number; lines: Buffer[] }[]
   bytes: number
 }
 
-function createBuffer(kinds: number): BufferedRows {
-  return { kinds: Array.from({ length: kinds }, () => ({ rows: 0, lines: [] })), bytes: 0 }
+function createBuffer(datasets: number): BufferedRows {
+  return { datasets: Array.from({ length: datasets }, () => ({ rows: 0, lines: [] })), bytes: 0 }
 }
 
 const [TAB, LINE_FEED] = [0x09, 0x0a]
@@ -62,20 +62,21 @@ const ZERO = 0x30
 const isDigit = (byte: number) => byte >= ZERO && byte < ZERO + 10
 
 function addRow(person: BufferedRows | undefined, place: number, line: Buffer): void {
-  const kind = person?.kinds[place]
-  if (!person || !kind) throw new Error('the query returned rows of a person who was not requested')
-  kind.rows++
+  const dataset = person?.datasets[place]
+  if (!person || !dataset)
+    throw new Error('the query returned rows of a person who was not requested')
+  dataset.rows++
   person.bytes += line.length
-  if (isTooLarge(person)) for (const { lines } of person.kinds) lines.length = 0
-  else kind.lines.push(line)
+  if (isTooLarge(person)) for (const { lines } of person.datasets) lines.length = 0
+  else dataset.lines.push(line)
 }
 
-const isTooLarge = ({ kinds, bytes }: BufferedRows) =>
-  bytes > MAX_BYTES_PER_PERSON || kinds.some(({ rows }) => rows > MAX_ROWS_PER_DATASET)
+const isTooLarge = ({ datasets, bytes }: BufferedRows) =>
+  bytes > MAX_BYTES_PER_PERSON || datasets.some(({ rows }) => rows > MAX_ROWS_PER_DATASET)
 
 function toReadPerson(takenAt: Date, person: BufferedRows | undefined): ReadPerson | undefined {
   if (!person || isTooLarge(person)) return undefined
-  const waiting = person.kinds.values()
+  const waiting = person.datasets.values()
   const next = () => yieldLines(waiting.next().value?.lines ?? [])
   return (read) => read({ takenAt, next })
 }

@@ -21,6 +21,6 @@ export function buildQueries(plan: Plan, person: RawBuilder<unknown>): RawBuilde
   const { table, key } = plan.map.person
   return [
     personRows(plan, table, person, [key]),
-    ...getDatasets(plan).map((kind) => kind.rows(person)),
+    ...getDatasets(plan).map((dataset) => dataset.rows(person)),
   ]
 }

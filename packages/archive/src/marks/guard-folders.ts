@@ -28,8 +28,8 @@ export function guardFolders({ db, map, folders, log }: GuardOptions): FolderGua
   const guarded = folders.map((folder) => guardFolder({ db, map, folder, log }))
   return {
     async start() {
-      const verdicts = await Promise.all(guarded.map(({ markOnce }) => markOnce()))
-      return verdicts.find(({ line, isFinal }) => line && isFinal)?.line
+      const results = await Promise.all(guarded.map(({ mark }) => mark()))
+      return results.find(({ line, isFinal }) => line && isFinal)?.line
     },
     async findProblem() {
       for (const { findProblem } of guarded) {
@@ -69,7 +69,7 @@ function guardFolder({
       return { line: `${folder.variable} has not been checked yet.`, isFinal: false }
     }
   }
-  const markOnce = () => {
+  const mark = () => {
     marking ??= tryToMark().finally(() => {
       marking = undefined
     })
@@ -82,11 +82,11 @@ function guardFolder({
     return explainFolderState(folder, { is, missing: 0, isSystemKnown: true } as FolderState)
   }
   return {
-    markOnce,
+    mark,
     async findProblem(): Promise<string | undefined> {
       if (!isMarked) {
         const late = { line: `${folder.variable} is still being checked.`, isFinal: false }
-        return (await withTimeout(markOnce(), CHECK_TIMEOUT_MS, late)).line
+        return (await withTimeout(mark(), CHECK_TIMEOUT_MS, late)).line
       }
       const isBucket = folder.where.startsWith('s3:')
       if (isBucket && last && performance.now() - last.at < BUCKET_INTERVAL_MS) return last.line

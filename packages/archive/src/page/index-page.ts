@@ -8,11 +8,11 @@ import { type ArchiveFacts, explainArchive, formatTime } from './readme.ts'
  */
 export function renderIndexPage(
   facts: ArchiveFacts,
-  kinds: CollectedDataset[],
+  datasets: CollectedDataset[],
   files: CollectedFile[],
 ): Buffer {
-  const nonEmpty = kinds.filter(({ rows }) => rows > 0)
-  const empty = kinds.filter(({ rows }) => rows === 0)
+  const nonEmpty = datasets.filter(({ rows }) => rows > 0)
+  const empty = datasets.filter(({ rows }) => rows === 0)
   return Buffer.from(`<!doctype html>
 <html lang="en">
 <head>
@@ -33,7 +33,7 @@ ${explainArchive(facts)
   .map((line) => `<p>${escapeHtml(line)}</p>`)
   .join('\n')}
 ${facts.note ? `<p>${escapeHtml(facts.note)}</p>` : ''}
-<nav aria-label="What is in it">
+<nav aria-label="Contents">
 <ul>
 ${nonEmpty.map(({ dataset, rows }) => `<li><a href="#${dataset.name}">${escapeHtml(toTitle(dataset.name))}</a> <span>${rows.toLocaleString('en')}</span></li>`).join('\n')}
 ${files.length > 0 ? `<li><a href="#files">Files</a> <span>${files.length.toLocaleString('en')}</span></li>` : ''}
@@ -43,7 +43,7 @@ ${files.length > 0 ? `<li><a href="#files">Files</a> <span>${files.length.toLoca
 <main>
 ${nonEmpty.map(renderDataset).join('\n')}
 ${files.length > 0 ? renderFiles(files) : ''}
-${empty.length > 0 ? `<section><h2>Nothing of</h2><p>${empty.map(({ dataset }) => escapeHtml(toTitle(dataset.name).toLowerCase())).join(', ')}</p></section>` : ''}
+${empty.length > 0 ? `<section><h2>No data for</h2><p>${empty.map(({ dataset }) => escapeHtml(toTitle(dataset.name).toLowerCase())).join(', ')}</p></section>` : ''}
 </main>
 </body>
 </html>

@@ -12,7 +12,7 @@ export interface ArchiveFacts {
 /** Explains the archive to a person who unpacks it and does not know the service. */
 export function renderReadme(
   facts: ArchiveFacts,
-  kinds: CollectedDataset[],
+  datasets: CollectedDataset[],
   files: CollectedFile[],
 ): Buffer {
   return Buffer.from(`YOUR DATA
@@ -21,23 +21,23 @@ export function renderReadme(
 ${explainArchive(facts).map(wrap).join('\n')}
 Keep this copy where other people cannot read it.
 
-Open index.html to look at it: it needs a browser and no network.
+Open index.html in a browser to read it. It works without a network.
 
 
 The files
 ---------
 
-Each kind of data comes twice: as JSON for programs, with every text exactly as it is,
-and as CSV for spreadsheets. Where there is a lot of it, the JSON has one object in each
-line (.jsonl) instead of one array. All times are in UTC.
+Each kind of data comes twice: as JSON for programs, with every text unchanged, and as
+CSV for spreadsheets. If there is a lot of data, the JSON has one object in each line
+(.jsonl) instead of one array. All times are in UTC.
 
-${[...kinds.map(describeDataset), ...(files.length > 0 ? ['  files/\n      your files as you uploaded them'] : [])].join('\n')}
+${[...datasets.map(describeDataset), ...(files.length > 0 ? ['  files/\n      your files as you uploaded them'] : [])].join('\n')}
   schema/
-      for programs: what each JSON file holds (JSON Schema)
+      for programs: the format of each JSON file (JSON Schema)
   manifest.json
       for programs: every file of this archive with its size, its number of rows and
       its SHA-256, and what was left out and why
-${facts.note ? `\n\nTo know\n-------\n\n${wrap(facts.note)}\n` : ''}
+${facts.note ? `\n\nPlease note\n-----------\n\n${wrap(facts.note)}\n` : ''}
 
 The CSV files
 -------------
@@ -46,11 +46,11 @@ The text is UTF-8. Each file begins with a byte-order mark, so that a spreadshee
 accents and other alphabets correctly. Programs should skip these three bytes
 (EF BB BF).
 
-A spreadsheet may take text that begins with = + - or @ for a formula and run it.
-Where text could be read so, an apostrophe (') stands before it: at the start of a
-cell, and after a semicolon, a tab or a line break inside of one. The apostrophe is
-not part of your data; the JSON files hold the text as it is. Two quotation marks with
-nothing between them are an empty text; nothing at all means that there is no value.
+A spreadsheet may read text that begins with = + - or @ as a formula and run it.
+To prevent that, the CSV files put an apostrophe (') before such text: at the start
+of a cell, and after a semicolon, a tab or a line break inside a cell. The apostrophe
+is not part of your data; the JSON files contain the original text. Two quotation
+marks with nothing between them mean an empty text; an empty cell means no value.
 `)
 }
 
@@ -58,11 +58,11 @@ nothing between them are an empty text; nothing at all means that there is no va
 export function explainArchive({ madeAt, eraseAfter }: ArchiveFacts): string[] {
   return eraseAfter
     ? [
-        `You asked for your account to be deleted. This is a copy of the data that the account held, as it stood at ${formatTime(madeAt)}.`,
-        `The account, and everything that belongs to it, is erased after ${formatTime(eraseAfter)}.`,
+        `You asked for your account to be deleted. This is a copy of the data in your account at ${formatTime(madeAt)}.`,
+        `Your account, and everything that belongs to it, will be erased after ${formatTime(eraseAfter)}.`,
       ]
     : [
-        `You asked for a copy of your data. This is what your account held at ${formatTime(madeAt)}.`,
+        `You asked for a copy of your data. This is the data in your account at ${formatTime(madeAt)}.`,
       ]
 }
 

@@ -125,7 +125,9 @@ async function* listObjects(s3: S3, Bucket: string, Prefix: string) {
   let more: { ContinuationToken?: string | undefined } | undefined = {}
   while (more) {
     const page: ListObjectsV2CommandOutput = await s3.listObjectsV2({
-      ...{ Bucket, Prefix, Delimiter: '/' },
+      Bucket,
+      Prefix,
+      Delimiter: '/',
       ...more,
     })
     yield page.Contents ?? []
@@ -138,7 +140,9 @@ async function* listUploads(s3: S3, Bucket: string, Prefix: string) {
   let more: { KeyMarker?: string; UploadIdMarker?: string | undefined } | undefined = {}
   while (more) {
     const page: ListMultipartUploadsCommandOutput = await s3.listMultipartUploads({
-      ...{ Bucket, Prefix, Delimiter: '/' },
+      Bucket,
+      Prefix,
+      Delimiter: '/',
       ...more,
     })
     yield page.Uploads ?? []
