@@ -7,7 +7,7 @@ import {
   type MadeWorld,
   makeWorld,
   mapOf,
-  raiseFences,
+  createFences,
   schemaOf,
   worlds,
 } from '@lethe/erasure/testing'
@@ -44,7 +44,7 @@ t.test(
         const userId = place + 1
         const map = exportingAll(mapOf(world, schema))
         const keyOf = keyReader(world)
-        await raiseFences(db, map)
+        await createFences(db, map)
         const plan = await makePlan(db, map)
         const kinds = getDatasets(plan)
         const exported = await createPersonReader(

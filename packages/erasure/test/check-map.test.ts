@@ -7,7 +7,7 @@ import { forumMap, makeForum } from '../testing/index.ts'
 
 interface Case {
   what: string
-  /** Of the database. */
+  /** SQL that changes the schema. */
   change?: string
   map?: (map: DataMap) => DataMap
   says: RegExp
@@ -32,9 +32,9 @@ const cases: Case[] = [
     says: /^forum\.posts \(editor_id\): it leads to forum\.members .* add 'editor_id': 'clear' to its links$/,
   },
   {
-    what: 'a column named like those that lead to a person, without a foreign key',
+    what: 'a column named like a link to a person, without a foreign key',
     change: 'create table forum.logs (at date, member_id bigint)',
-    says: /^forum\.logs\.member_id: by its name it tells of a person/,
+    says: /^forum\.logs\.member_id: its name suggests that it references a person/,
   },
   {
     what: 'a foreign key without an index',
@@ -48,7 +48,7 @@ const cases: Case[] = [
     says: /^forum\.likes \(member_id\): .* on delete no action, the data map delete; declare it on delete cascade$/,
   },
   {
-    what: 'a foreign key that erases what the map keeps',
+    what: 'a foreign key that deletes rows that the map keeps',
     change: `alter table forum.messages drop constraint messages_sender_id_fkey,
       add foreign key (sender_id) references forum.members on delete cascade`,
     says: /^forum\.messages \(sender_id\): .* on delete cascade, the data map clear; declare it on delete set null$/,
@@ -64,24 +64,26 @@ const cases: Case[] = [
     says: /^forum\.likes\.gone: there is no such column/,
   },
   {
-    what: 'a link of a column that does not exist',
+    what: 'a link on a column that does not exist',
     map: withLink('forum.likes', 'gone', 'delete'),
     says: /^forum\.likes \(gone\): there is no column gone/,
   },
   {
-    what: 'a link to what does not exist',
+    what: 'a link to a table that does not exist',
     map: withLink('forum.attachments', 'owner_id', { rule: 'delete', to: 'forum.gone', by: 'id' }),
     says: /^forum\.attachments \(owner_id\): there is no forum\.gone\.id/,
   },
   {
     what: 'a link to a column that is no key',
     map: withLink('forum.attachments', 'owner_id', {
-      ...{ rule: 'delete', to: 'forum.members', by: 'favourite' },
+      rule: 'delete',
+      to: 'forum.members',
+      by: 'favourite',
     }),
     says: /^forum\.attachments \(owner_id\): forum\.members\.favourite is not unique/,
   },
   {
-    what: 'null where none is allowed',
+    what: 'null for a column that is not null',
     change: 'alter table forum.threads alter title set not null',
     map: withColumn('forum.threads', 'title', { is: '', export: 'title', erase: { to: null } }),
     says: /^forum\.threads\.title: it takes no null/,
@@ -93,160 +95,164 @@ const cases: Case[] = [
     says: /^forum\.threads\.title: it is unique/,
   },
   {
-    what: 'a value for a column that the database computes',
+    what: 'a value for a column that the database generates',
     map: withColumn('forum.messages', 'id', { is: '', export: 'id', erase: { to: 0 } }),
     says: /^forum\.messages\.id: the database sets it itself/,
   },
   {
-    what: 'to keep without a basis',
+    what: 'a kept column without a legal basis',
     map: withColumn('forum.threads', 'title', {
-      ...{ is: '', export: 'title', erase: { keep: ' ', until: 'ever' } },
+      is: '',
+      export: 'title',
+      erase: { keep: ' ', until: 'ever' },
     }),
     says: /^forum\.threads\.title: it is kept, or left out, without a reason/,
   },
   {
-    what: 'to leave out of the export without a reason',
+    what: 'a column left out of the export without a reason',
     map: withColumn('forum.likes', 'id', { is: '', export: { not: '' } }),
     says: /^forum\.likes\.id: it is kept, or left out, without a reason/,
   },
   {
-    what: 'to keep the very name of who is erased',
+    what: 'a kept column that references the erased person',
     map: withColumn('forum.threads', 'author_id', {
-      ...{ is: '', export: 'author', erase: { keep: 'history', until: 'ever' } },
+      is: '',
+      export: 'author',
+      erase: { keep: 'history', until: 'ever' },
     }),
     says: /^forum\.threads\.author_id: it names the person who is erased, and is kept/,
   },
   {
-    what: 'a row that outlives the person, and a column of it of which nothing is said',
+    what: 'a column without an erase rule in a row that outlives the person',
     map: withColumn('forum.threads', 'title', { is: '', export: 'title' }),
     says: /^forum\.threads\.title: its row outlives the person, and it has no `erase`/,
   },
   {
-    what: 'to stay with what is erased',
+    what: 'a link that stays, to rows that are erased',
     map: withLink('forum.likes', 'thread_id, number', 'stays'),
     says: /^forum\.likes \(thread_id, number\): rows of forum\.posts are erased, so it cannot stay/,
   },
   {
-    what: 'to go with what stays',
+    what: 'a link that deletes, to rows that are never erased',
     map: withLink('forum.posts', 'thread_id', 'delete'),
     says: /^forum\.posts \(thread_id\): no row of forum\.threads is ever erased/,
   },
   {
-    what: 'to erase a person with somebody else’s row',
+    what: 'a link that would erase a person with another row',
     map: withLink('forum.members', 'favourite', 'delete'),
     says: /^forum\.members \(favourite\): a person would be erased with a row of forum\.threads/,
   },
   {
-    what: 'first what others hang on',
+    what: 'a table marked first that other tables reference',
     map: (map) => replaced(map, 'forum.posts', { ...entry('forum.posts'), first: true }),
-    says: /^forum\.posts: it is to be erased first, and rows of other tables hang on it/,
+    says: /^forum\.posts: it is marked `first`, but rows of other tables reference it/,
   },
   {
-    what: 'two columns of one name in the export',
+    what: 'two columns with the same export name',
     map: withColumn('forum.posts', 'number', { is: '', export: 'body' }),
     says: /^forum\.posts: two columns are exported as body/,
   },
   {
-    what: 'nothing that keeps late rows out',
+    what: 'a link without a fence',
     change: 'drop trigger erasure_fence_member_id on forum.likes',
-    says: /^forum\.likes \(member_id\): nothing keeps a late row .*; create or replace trigger erasure_fence_member_id before insert or update on forum\.likes for each row execute function lethe\.refuse_late_row\('member_id', 'lethe', 'people', 'id'\)$/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row .*; create or replace trigger erasure_fence_member_id before insert or update on forum\.likes for each row execute function lethe\.refuse_late_row\('member_id', 'lethe', 'people', 'id'\)$/,
   },
   {
-    what: 'a fence that is switched off',
+    what: 'a disabled fence',
     change: 'alter table forum.likes disable trigger erasure_fence_member_id',
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a fence that looks at some columns alone',
+    what: 'a fence that runs only for some columns',
     change: `create or replace trigger erasure_fence_member_id before insert or update of member_id on forum.likes
       for each row execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
     what: 'a fence with a condition',
     change: `create or replace trigger erasure_fence_member_id before insert or update on forum.likes
       for each row when (new.id > 7) execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a fence of inserts alone',
+    what: 'a fence that runs only on inserts',
     change: `create or replace trigger erasure_fence_member_id before insert on forum.likes
       for each row execute function lethe.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a fence of another column',
+    what: 'a fence on another column',
     change: `create or replace trigger erasure_fence_member_id before insert or update on forum.likes
       for each row execute function lethe.refuse_late_row('id', 'lethe', 'people', 'id')`,
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a fence that calls another function of that name',
+    what: 'a fence that calls another function with the same name',
     change: `create function forum.refuse_late_row() returns trigger language plpgsql as 'begin return new; end';
       create or replace trigger erasure_fence_member_id before insert or update on forum.likes
         for each row execute function forum.refuse_late_row('member_id', 'lethe', 'people', 'id')`,
-    says: /^forum\.likes \(member_id\): nothing keeps a late row/,
+    says: /^forum\.likes \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a fence that looks at other rows than those of the link',
+    what: 'a fence with a filter that differs from the link',
     change: `create or replace trigger erasure_fence_owner_id before insert or update on forum.attachments
       for each row execute function lethe.refuse_late_row('owner_id', 'lethe', 'people', 'id', 'owner_kind', 'thread')`,
     says: /^forum\.attachments \(owner_id\): .* insert or update on forum\.attachments for each row execute function lethe\.refuse_late_row\('owner_id', 'lethe', 'people', 'id', 'owner_kind', 'member'\)$/,
   },
   {
-    what: 'a fence that is off on a partition',
+    what: 'a fence that is disabled on a partition',
     change: 'alter table forum.visits_2 disable trigger erasure_fence_member_id',
-    says: /^forum\.visits \(member_id\): nothing keeps a late row/,
+    says: /^forum\.visits \(member_id\): no trigger refuses a late row/,
   },
   {
-    what: 'a trigger that may keep what is deleted',
+    what: 'a trigger that can keep deleted rows',
     change: `${returning('null')};
       create trigger soft before delete on forum.likes for each row execute function forum.meddle()`,
     says: /^forum\.likes: its trigger soft runs before each row .*; drop it, or say .*: triggers: \{ 'soft': '…' \}$/,
   },
   {
-    what: 'such a trigger of a partition',
+    what: 'a trigger on a partition that can keep deleted rows',
     change: `${returning('null')};
       create trigger soft before delete on forum.visits_2 for each row execute function forum.meddle()`,
     says: /^forum\.visits: its trigger soft runs before each row/,
   },
   {
-    what: 'a trigger that may put back what is overwritten',
+    what: 'a trigger that can restore overwritten values',
     change: `${returning('new')};
       create trigger touched before update on forum.invoices for each row execute function forum.meddle()`,
     says: /^forum\.invoices: its trigger touched runs before each row/,
   },
   {
-    what: 'a trigger whose reason to stay is empty',
+    what: 'a trigger with an empty reason',
     change: `${returning('old')};
       create trigger soft before delete on forum.likes for each row execute function forum.meddle()`,
     map: withTriggers('forum.likes', { soft: ' ' }),
     says: /^forum\.likes: its trigger soft runs before each row/,
   },
   {
-    what: 'a trigger that is not there',
+    what: 'a trigger that does not exist',
     map: withTriggers('forum.likes', { gone: 'it counts' }),
     says: /^forum\.likes: it has no trigger gone that runs before each row; take it out of `triggers`$/,
   },
   {
-    what: 'a rule on what is deleted',
+    what: 'a rule on delete',
     change: 'create rule kept as on delete to forum.likes do instead nothing',
     says: /^forum\.likes: its rule kept rewrites what an erasure does/,
   },
   {
-    what: 'a column named as every object has a member',
+    what: 'a column named like a member of every object',
     change: 'alter table forum.likes add "constructor" text',
     says: /^forum\.likes\.constructor: it belongs to a person and is not in the data map/,
   },
   {
-    what: 'a folder of everybody',
+    what: 'a folder that is not of one person',
     map: (map) => ({ ...map, folders: { uploads: { is: '', export: 'uploads' } } }),
     says: /^uploads: it is not the folder of one person/,
   },
   {
-    what: 'a folder that leads out of the uploads',
+    what: 'a folder outside of the uploads folder',
     map: (map) => ({ ...map, folders: { '../{person}': { is: '', export: 'uploads' } } }),
-    says: /^\.\.\/\{person\}: it may lead elsewhere/,
+    says: /^\.\.\/\{person\}: it can lead out of the uploads folder/,
   },
   {
     what: 'a folder that is kept without a reason',
@@ -257,23 +263,27 @@ const cases: Case[] = [
     says: /^\{person\}: it is kept, or left out, without a reason/,
   },
   {
-    what: 'no such person',
+    what: 'a person table that does not exist',
     map: (map) => ({ ...map, person: { table: 'forum.people', key: 'id' } }),
     says: /^person: there is no forum\.people\.id/,
   },
 ]
 
-t.test('the forum can be planned as it is', async (t) => {
+t.test('makes a plan for the forum', async (t) => {
   const { db } = await testDb(t)
   await makeForum(db)
   await makePlan(db, forumMap)
 })
 
-t.test('whatever changes in the schema is noticed by the next plan', async (t) => {
+t.test('makes a new plan only after a schema change', async (t) => {
   const { db, url } = await testDb(t)
   const operator = asSuperuser(t, { url })
   await makeForum(db)
-  t.equal(await makePlan(db, forumMap), await makePlan(db, forumMap), 'and nothing else is')
+  t.equal(
+    await makePlan(db, forumMap),
+    await makePlan(db, forumMap),
+    'the same plan without a change',
+  )
   for (const [change, back] of [
     [
       'drop index forum.likes_member_id_idx',
@@ -293,7 +303,7 @@ t.test('whatever changes in the schema is noticed by the next plan', async (t) =
 })
 
 for (const { what, change, map = (map: DataMap) => map, says } of cases)
-  t.test(`refused, in one line: ${what}`, async (t) => {
+  t.test(`rejects, with one problem: ${what}`, async (t) => {
     const { db } = await testDb(t)
     await makeForum(db)
     if (change) await sql.raw(change).execute(db)
@@ -301,10 +311,10 @@ for (const { what, change, map = (map: DataMap) => map, says } of cases)
     t.ok(refusal instanceof IncompleteDataMapError)
     const lines = (refusal as IncompleteDataMapError).message.split('\n')
     t.match(lines[0], says)
-    t.equal(lines.length, 1, 'and nothing else is said to be wrong')
+    t.equal(lines.length, 1, 'no other problem is reported')
   })
 
-/** A function for a trigger that does nothing but return this. */
+/** A trigger function that only returns this. */
 function returning(row: 'null' | 'old' | 'new'): string {
   return `create function forum.meddle() returns trigger language plpgsql as 'begin return ${row}; end'`
 }

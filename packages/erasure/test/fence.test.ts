@@ -4,11 +4,11 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type DataMap, eraseRows, makePlan } from '../src/index.ts'
-import { forumMap, makeForum, raiseFences } from '../testing/index.ts'
+import { createFences, forumMap, makeForum } from '../testing/index.ts'
 
 const ada = 1
 
-t.test('no row can name whoever is gone, with a foreign key or without', async (t) => {
+t.test('refuses rows that reference an erased person, with or without a foreign key', async (t) => {
   const { db, plan } = await forum(t)
   await db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
   for (const late of [
@@ -23,12 +23,12 @@ t.test('no row can name whoever is gone, with a foreign key or without', async (
   await sql`update forum.messages set body = 'another'`.execute(db)
 })
 
-// Without a word on whose it is: no fence looks at that.
+// Leaves the owner columns alone, so no fence runs.
 const changed = sql`update forum.attachments set body = 'changed'`
 
-t.test('a fence reads the columns that it needs, and no other', async (t) => {
+t.test('a fence reads only the columns that it needs', async (t) => {
   const { db } = await forum(t)
-  // To turn the whole row into JSON would read each of its columns, large ones too, and ask this cast.
+  // Converting the whole row to JSON would read every column, large ones too, and call this cast.
   await sql
     .raw(
       `create type forum.mood as enum ('calm');
@@ -41,11 +41,11 @@ t.test('a fence reads the columns that it needs, and no other', async (t) => {
   await sql`insert into forum.messages (sender_id, recipient_id) values (2, 2)`.execute(db)
 })
 
-t.test('a row that is being written when the erasure begins goes with the others', async (t) => {
+t.test('erases a row whose transaction is open when the erasure begins', async (t) => {
   for (const row of [
     sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`,
     sql`insert into forum.posts (thread_id, number, author_id) values (2, 7, ${ada})`,
-    // On a post of hers, by somebody else.
+    // A like by another member, on her post.
     sql`insert into forum.likes (member_id, thread_id, number) values (2, 1, 1)`,
     changed,
   ]) {
@@ -81,14 +81,14 @@ t.test('a row that is being written when the erasure begins goes with the others
   }
 })
 
-t.test('a fence leaves alone what says nothing new, and what the app has dropped', async (t) => {
+t.test('a fence accepts an unchanged reference, and columns that were dropped', async (t) => {
   const { db, plan } = await forum(t)
   await sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`.execute(
     db,
   )
   await sql`alter table forum.attachments disable trigger all`.execute(db)
   await db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
-  // A row that came back, as from a backup.
+  // A row restored from a backup.
   await sql`insert into forum.attachments (owner_kind, owner_id) values ('member', ${ada})`.execute(
     db,
   )
@@ -101,7 +101,7 @@ t.test('a fence leaves alone what says nothing new, and what the app has dropped
   await sql`insert into forum.attachments (body) values ('without an owner')`.execute(db)
 })
 
-t.test('a filter is compared as the type of its column', async (t) => {
+t.test('a fence compares a filter as the type of its column', async (t) => {
   const { db } = await forum(t)
   await sql
     .raw(`
@@ -118,7 +118,7 @@ t.test('a filter is compared as the type of its column', async (t) => {
   })
 })
 
-t.test('of a column that the database computes, a fence sees what was stored', async (t) => {
+t.test('a fence sees the stored value of a generated column', async (t) => {
   const { db } = await forum(t)
   await sql
     .raw(`
@@ -132,12 +132,13 @@ t.test('of a column that the database computes, a fence sees what was stored', a
     tables: {
       ...forumMap.tables,
       'forum.events': {
-        ...{ is: 'an event', links: { member_id: 'delete' } },
+        is: 'an event',
+        links: { member_id: 'delete' },
         columns: { data: own, member_id: own },
       },
     },
   }
-  await raiseFences(db, map)
+  await createFences(db, map)
   await makePlan(db, map)
   await sql`insert into public.deletions (user_id, status, erase_after, claimed_at, token_hash, next_attempt_at)
     values (${ada}, 'erasing', now(), now(), ${Buffer.alloc(32)}, now())`.execute(db)
@@ -147,7 +148,7 @@ t.test('of a column that the database computes, a fence sees what was stored', a
   await t.rejects(event(ada), { code: 'LT001' })
 })
 
-t.test('a writer needs no right but to write', async (t) => {
+t.test('a writer needs only the privilege to write', async (t) => {
   const { url } = await forum(t)
   const db = asSuperuser(t, { url })
   const role = sql.id(`writer_${randomBytes(6).toString('hex')}`)

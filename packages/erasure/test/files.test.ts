@@ -17,7 +17,7 @@ const map: DataMap = {
   },
 }
 
-t.test('files go with their folder, strays too; a second run finds nothing', async (t) => {
+t.test('removes folders with stray files; a second run finds nothing', async (t) => {
   const dir = await mkdtemp(path.join(tmpdir(), 'lethe-'))
   t.teardown(() => rm(dir, { recursive: true }))
   const pictures = (id: number) => personFolder(dir, 'pictures/{person}', id)
@@ -29,13 +29,13 @@ t.test('files go with their folder, strays too; a second run finds nothing', asy
     await writeFile(path.join(personFolder(dir, '{person}/invoices', id), '1.pdf'), 'kept')
   }
   t.strictSame(await countFiles(dir, map, 1), { files: 2, bytes: 8 })
-  // A file that went between the list and the look at it is one that leads nowhere.
+  // A dangling symlink stands for a file that disappears between readdir and stat.
   await symlink('nowhere', path.join(pictures(1), 'vanished.png'))
   t.strictSame(await countFiles(dir, map, 1), { files: 2, bytes: 8 })
   await removeFiles(dir, map, 1)
   await removeFiles(dir, map, 1)
   t.strictSame(await countFiles(dir, map, 1), { files: 0, bytes: 0 })
   t.strictSame(await readdir(path.join(dir, 'pictures')), ['11'])
-  t.strictSame(await readdir(path.join(dir, '1', 'invoices')), ['1.pdf'], 'but what is kept')
+  t.strictSame(await readdir(path.join(dir, '1', 'invoices')), ['1.pdf'], 'kept files stay')
   for (const id of [0, -1, 1.5, Number.NaN]) t.throws(() => personFolder(dir, '{person}', id))
 })

@@ -5,13 +5,13 @@ import { until } from '@lethe/machine-speed'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { countRows, type DataMap, eraseRows, makePlan, type Plan } from '../src/index.ts'
-import { eraseInPortions, forumMap, makeForum } from '../testing/index.ts'
+import { eraseInChunks, forumMap, makeForum } from '../testing/index.ts'
 
 const ada = 1
 
 interface Case {
   what: string
-  /** The rest of a trigger, and the body of its function. */
+  /** The rest of a `create trigger` statement, and the body of its function. */
   trigger: string
   body: string
   says: RegExp
@@ -31,7 +31,7 @@ const cases: Case[] = [
     says: /^forum\.logins: 2 rows were found and 1 removed/,
   },
   {
-    what: 'a row that is cut off from the person instead',
+    what: 'a row that it gives to another person',
     trigger: 'before delete on forum.badges',
     body: 'update forum.badges set member_id = 2 where member_id = old.member_id; return null;',
     says: /^forum\.badges: 1 rows were found and 0 removed/,
@@ -43,7 +43,7 @@ const cases: Case[] = [
     says: /^forum\.visits: 2 rows were found and 1 removed/,
   },
   {
-    what: 'rows that hang on each other',
+    what: 'rows that reference each other',
     trigger: 'before delete on forum.posts',
     body: 'return null;',
     says: /^forum\.posts: 2 rows were found and 0 removed/,
@@ -69,18 +69,18 @@ const cases: Case[] = [
 ]
 
 for (const { what, trigger, body, says } of cases) {
-  t.test(`a trigger that is made after the plan and keeps ${what} fails the erasure`, async (t) => {
+  t.test(`rejects the erasure if a trigger created after the plan keeps ${what}`, async (t) => {
     const { db } = await forum(t)
     const plan = await makePlan(db, forumMap)
     const before = await everything(db)
-    await keep(db, trigger, body)
+    await createTrigger(db, trigger, body)
     await t.rejects(erase(db, plan), { name: 'RowsKeptError', message: says })
-    t.same(await everything(db), before, 'and nothing is done')
+    t.same(await everything(db), before, 'nothing is changed')
   })
 
-  t.test(`so does one of which the map does not say that it keeps ${what}`, async (t) => {
+  t.test(`rejects the erasure if a declared trigger keeps ${what}`, async (t) => {
     const { db } = await forum(t)
-    await keep(db, trigger, body)
+    await createTrigger(db, trigger, body)
     const table = /on (forum\.\w+?)(_\d)?( |$)/.exec(trigger)?.[1] ?? ''
     const entry = forumMap.tables[table] as DataMap['tables'][string]
     const triggers = { meddles: 'it only counts' }
@@ -89,7 +89,7 @@ for (const { what, trigger, body, says } of cases) {
   })
 }
 
-t.test('a portion that finds more than it removes fails as well', async (t) => {
+t.test('rejects a chunk that removes fewer rows than it found', async (t) => {
   const { db } = await forum(t)
   for (const [trigger, body, says] of [
     ['before delete on forum.logins', 'return null;', /^forum\.logins: 1 rows .* 0 removed/],
@@ -101,15 +101,15 @@ t.test('a portion that finds more than it removes fails as well', async (t) => {
     ['before update on forum.invoices', 'return old;', /^forum\.invoices\.member_id: 1 rows .* 0 /],
   ] as const) {
     const plan = await makePlan(db, forumMap)
-    await keep(db, trigger, body)
-    await t.rejects(eraseInPortions(db, plan, ada, 1), { name: 'RowsKeptError', message: says })
+    await createTrigger(db, trigger, body)
+    await t.rejects(eraseInChunks(db, plan, ada, 1), { name: 'RowsKeptError', message: says })
     await sql`drop function forum.meddle cascade`.execute(db)
   }
 })
 
-t.test('a trigger of the map that lets everything pass holds nothing up', async (t) => {
+t.test('accepts a declared trigger that keeps no row', async (t) => {
   const { db } = await forum(t)
-  await keep(db, 'before delete on forum.logins', 'return old;')
+  await createTrigger(db, 'before delete on forum.logins', 'return old;')
   const entry = forumMap.tables['forum.logins'] as DataMap['tables'][string]
   const logins = { ...entry, triggers: { meddles: 'it counts log-ins' } }
   const map = { ...forumMap, tables: { ...forumMap.tables, 'forum.logins': logins } }
@@ -117,7 +117,7 @@ t.test('a trigger of the map that lets everything pass holds nothing up', async 
   t.match(erased.get(ada)?.tables, { 'forum.logins': 2 })
 })
 
-t.test('a row that another transaction removes first is no failure', async (t) => {
+t.test('accepts a row that another transaction removed first', async (t) => {
   const { db } = await forum(t)
   const plan = await makePlan(db, forumMap)
   const other = await db.startTransaction().execute()
@@ -130,38 +130,35 @@ t.test('a row that another transaction removes first is no failure', async (t) =
   t.same((await everything(db)).logins, [])
 })
 
-t.test(
-  'row-level security that hides rows is refused by name, and fails in the session',
-  async (t) => {
-    const opened = await forum(t)
-    const { db } = opened
-    const as = await ordinaryRole(t, opened)
-    const plan = await makePlan(as.db, forumMap)
-    await sql
-      .raw(`alter table forum.logins enable row level security;
+t.test('rejects row-level security that hides rows, in the plan and in the session', async (t) => {
+  const opened = await forum(t)
+  const { db } = opened
+  const as = await ordinaryRole(t, opened)
+  const plan = await makePlan(as.db, forumMap)
+  await sql
+    .raw(`alter table forum.logins enable row level security;
       create policy part on forum.logins using (token <> 'a')`)
-      .execute(db)
-    await t.rejects(makePlan(as.db, forumMap), {
-      name: 'IncompleteDataMapError',
-      message: `forum.logins: row-level security hides rows of it from the role ${as.role}; alter role ${as.role} bypassrls, or alter table forum.logins owner to ${as.role}`,
-    })
-    await t.rejects(countRows(as.db, plan, ada), { code: '42501' })
-    await t.rejects(erase(as.db, plan), { code: '42501' })
-    await makePlan(db, forumMap)
-    await sql.raw(`alter table forum.logins owner to ${as.role}`).execute(db)
-    await makePlan(as.db, forumMap)
-    await sql`alter table forum.logins force row level security`.execute(db)
-    await t.rejects(makePlan(as.db, forumMap), {
-      message: /or alter table forum\.logins no force row level security$/,
-    })
-    await sql.raw(`alter role ${as.role} bypassrls`).execute(db)
-    await makePlan(as.db, forumMap)
-  },
-)
+    .execute(db)
+  await t.rejects(makePlan(as.db, forumMap), {
+    name: 'IncompleteDataMapError',
+    message: `forum.logins: row-level security hides rows of it from the role ${as.role}; alter role ${as.role} bypassrls, or alter table forum.logins owner to ${as.role}`,
+  })
+  await t.rejects(countRows(as.db, plan, ada), { code: '42501' })
+  await t.rejects(erase(as.db, plan), { code: '42501' })
+  await makePlan(db, forumMap)
+  await sql.raw(`alter table forum.logins owner to ${as.role}`).execute(db)
+  await makePlan(as.db, forumMap)
+  await sql`alter table forum.logins force row level security`.execute(db)
+  await t.rejects(makePlan(as.db, forumMap), {
+    message: /or alter table forum\.logins no force row level security$/,
+  })
+  await sql.raw(`alter role ${as.role} bypassrls`).execute(db)
+  await makePlan(as.db, forumMap)
+})
 
 const erase = (db: Db, plan: Plan) => db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
 
-async function keep(db: Db, trigger: string, body: string): Promise<void> {
+async function createTrigger(db: Db, trigger: string, body: string): Promise<void> {
   const each = trigger.includes('for each row') ? trigger : `${trigger} for each row`
   await sql
     .raw(`create function forum.meddle() returns trigger language plpgsql as 'begin ${body} end';
@@ -169,7 +166,7 @@ async function keep(db: Db, trigger: string, body: string): Promise<void> {
     .execute(db)
 }
 
-/** Somebody who may do everything with the forum's rows, and owns nothing. */
+/** Creates a role with all privileges on the forum's rows that owns no table. */
 async function ordinaryRole(t: Test, { db, url }: TestDb): Promise<{ db: Db; role: string }> {
   const role = `ordinary_${randomBytes(6).toString('hex')}`
   await sql.raw(`create role ${role} login password 'ordinary'`).execute(db)

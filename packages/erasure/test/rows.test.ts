@@ -7,13 +7,13 @@ import { forumMap, makeForum } from '../testing/index.ts'
 
 const [ada, bob, eve] = [1, 2, 3]
 
-t.test('whatever hangs on a person is erased, and all else stays as it was', async (t) => {
+t.test('erases all rows of a person, and no other row', async (t) => {
   const { db } = await forum(t)
   const plan = await makePlan(db, forumMap)
   const before = await contents(db)
   const preview = await countRows(db, plan, ada)
   const erased = await db.transaction().execute((tx) => eraseRows(tx, plan, [ada]))
-  t.same(erased.get(ada)?.tables, preview, 'the erasure is what the preview said')
+  t.same(erased.get(ada)?.tables, preview, 'the counts match the preview')
   t.same(preview, {
     'forum.members': 1,
     'forum.threads.author_id': 1,
@@ -38,7 +38,7 @@ t.test('whatever hangs on a person is erased, and all else stays as it was', asy
   t.same(
     after.get('posts')?.map(({ body }) => body),
     ['bob: root', 'eve: answer to bob'],
-    'an answer goes with the post that it answers, whoever wrote it',
+    'an answer is erased with its post, whichever member wrote it',
   )
   t.same(after.get('messages'), [
     { id: 1, sender_id: null, recipient_id: bob, body: 'from ada' },
@@ -52,7 +52,7 @@ t.test('whatever hangs on a person is erased, and all else stays as it was', asy
       { number: 'I-1', member_id: null, cents: 100, nickname: null },
       { number: 'I-2', member_id: bob, cents: 200, nickname: 'bob' },
     ],
-    'an invoice is kept, but for what the law does not ask for',
+    'an invoice is kept, without what the law does not require',
   )
   for (const [table, gone] of [
     ['members', 1],
@@ -67,10 +67,10 @@ t.test('whatever hangs on a person is erased, and all else stays as it was', asy
   ] as const)
     t.equal(before.get(table).length - after.get(table).length, gone, table)
   const left = Object.values(await countRows(db, plan, ada))
-  t.same(left.filter(Boolean), [], 'nothing is left of her')
+  t.same(left.filter(Boolean), [], 'none of her rows is left')
 })
 
-t.test('of several people, a row that belongs to two is counted once', async (t) => {
+t.test('counts a row that belongs to two people once', async (t) => {
   const { db } = await forum(t)
   const plan = await makePlan(db, forumMap)
   const all = await db.transaction().execute((tx) => eraseRows(tx, plan, [ada, bob, eve]))

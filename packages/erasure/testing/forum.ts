@@ -1,9 +1,9 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 import type { DataMap } from '../src/map/data-map.ts'
-import { raiseFences } from './fences.ts'
+import { createFences } from './fences.ts'
 
-/** A schema that is not ours, with everything in it that makes erasing hard. */
+/** A schema other than the built-in accounts, with every construct that makes erasing hard. */
 export async function makeForum(db: Db): Promise<void> {
   await sql
     .raw(`
@@ -58,10 +58,10 @@ export async function makeForum(db: Db): Promise<void> {
     create index on forum.gold_badges (member_id)`)
     .execute(db)
   await sql.raw(fourNames).execute(db)
-  await raiseFences(db, forumMap)
+  await createFences(db, forumMap)
 }
 
-/** How the forum tells Lethe who its people are. */
+/** The view and functions that a schema provides so that Lethe knows its people. */
 const fourNames = `
 create or replace view lethe.people as
   select id, address, not banned as active from forum.members;

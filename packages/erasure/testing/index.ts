@@ -1,13 +1,11 @@
-export { eraseInPortions, raiseFences } from './fences.ts'
+export { createFences, eraseInChunks } from './fences.ts'
 export { forumMap, makeForum } from './forum.ts'
+export type { MadeLink, MadeTable, MadeWorld } from './made-world.ts'
 export { kindOf, makeWorld, rowOf, rowsIn } from './make-world.ts'
 export { columnOf, quoted, relationOf, schemaOf, tableOf } from './odd-names.ts'
 export {
-  losing,
-  type MadeLink,
-  type MadeTable,
-  type MadeWorld,
   mapOf,
   payloadLink,
+  tablesLosingRows,
   worlds,
 } from './random-schema.ts'

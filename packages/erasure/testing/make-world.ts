@@ -1,11 +1,12 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
+import type { MadeTable, MadeWorld } from './made-world.ts'
 import { columnOf, quoted, quotedTable, relationOf, schemaOf } from './odd-names.ts'
-import { columnsOf, losing, type MadeTable, type MadeWorld } from './random-schema.ts'
+import { columnsOf, tablesLosingRows } from './random-schema.ts'
 
-/** The schema of such a world, with its rows, and the view that says who its people are. */
+/** Creates the schema of this world, its rows, and the view `lethe.people`. */
 export async function makeWorld(db: Db, world: MadeWorld, schema: string): Promise<void> {
-  const lost = losing(world)
+  const lost = tablesLosingRows(world)
   const within = quoted(schemaOf(world, schema))
   const nameOf = (table: number) => quotedTable(world, schema, table)
   const column = (plain: string) => quoted(columnOf(world, plain))
@@ -37,20 +38,20 @@ export async function makeWorld(db: Db, world: MadeWorld, schema: string): Promi
         )
   }
   for (const [table, { links }] of world.tables.entries())
-    for (const [n, { target, wish, declared, deferred }] of links.entries()) {
+    for (const [n, { target, rule, declared, deferred }] of links.entries()) {
       const own = columns(columnsOf(world, table, n))
       statements.push(`create index on ${nameOf(table)} (${own})`)
       if (declared) continue
       const stays = !lost.has(target)
-      const rule = wish === 'delete' ? 'on delete cascade' : 'on delete set null'
-      const action = stays ? '' : deferred ? 'deferrable' : rule
+      const onDelete = rule === 'delete' ? 'on delete cascade' : 'on delete set null'
+      const action = stays ? '' : deferred ? 'deferrable' : onDelete
       const key = columns(keyOf((world.tables[target] as MadeTable).keys))
       statements.push(
         `alter table ${nameOf(table)} add foreign key (${own}) references ${nameOf(target)} (${key}) ${action}`,
       )
     }
   statements.push('begin')
-  // First without a word on others, then with them: any row may point at any other.
+  // Insert all rows without references first, since any row can reference any other.
   for (const [table, { links }] of world.tables.entries())
     for (const place of (world.rows[table] ?? []).keys()) {
       const none = links.map((_, n) => n)
@@ -70,15 +71,15 @@ export async function makeWorld(db: Db, world: MadeWorld, schema: string): Promi
         statements.push(`update ${nameOf(table)} set ${set.join(', ')} where ${its.join(' and ')}`)
     }
   statements.push('commit')
-  if (world.trigger) statements.push(...meddling(world.trigger, nameOf, within))
+  if (world.trigger) statements.push(...triggerStatements(world.trigger, nameOf, within))
   statements.push(
     `create view lethe.people as select ${column('k0')} as id, ${column('payload')} as address, true as active from ${nameOf(0)}`,
   )
   await sql.raw(statements.join(';\n')).execute(db)
 }
 
-/** It keeps each row as it is, or lets it pass and copies it to where nobody looks for it. */
-function meddling(
+/** A trigger that keeps each row, or lets the change through and copies the row to a table that is not in the map. */
+function triggerStatements(
   { table, does }: NonNullable<MadeWorld['trigger']>,
   nameOf: (table: number) => string,
   within: string,
@@ -93,7 +94,7 @@ function meddling(
   ]
 }
 
-/** The rows of one of its tables, by the plain names of its columns. */
+/** The rows of one table of this world, with the plain names of its columns. */
 export async function rowsIn(
   db: Db,
   world: MadeWorld,
@@ -119,7 +120,7 @@ const keyOf = (keys: 1 | 2) => (keys === 2 ? ['k0', 'k1'] : ['k0'])
 
 const literal = (value: unknown) => (typeof value === 'string' ? `'${value}'` : String(value))
 
-/** As the database holds it. Keys begin at one; the second column of a key is ten times the first. */
+/** A row as the database has it. Keys start at 1; the second column of a key is ten times the first. */
 export function rowOf(
   world: MadeWorld,
   table: number,
@@ -139,5 +140,5 @@ export function rowOf(
   return { ...row, payload }
 }
 
-/** Every third row of a declared link is none of those that it speaks of. */
+/** The kind of every third row does not match the declared link's `where`. */
 export const kindOf = (place: number) => (place % 3 === 2 ? 'no' : 'yes')

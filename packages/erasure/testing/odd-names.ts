@@ -1,33 +1,35 @@
-import type { MadeWorld } from './random-schema.ts'
+import type { MadeWorld } from './made-world.ts'
 
-/** What names can be: reserved, in mixed case, with blanks, dots, quotes and letters of any script; some are our own aliases. */
-export const oddWords: readonly string[] = [
-  ...[
-    'select',
-    'user',
-    'Order',
-    'userId',
-    'two words',
-    'a.b',
-    'x, y',
-    'Größe',
-    'ČÁST',
-    "it's",
-    'say "hi"',
-  ],
-  ...[
-    '1st',
-    'back\\slash',
-    'constructor',
-    'toString',
-    'person',
-    'part',
-    'place',
-    'found',
-    't',
-    'b',
-  ],
-  ...['semi;--', '%I', '$1', '{person}', 'bytes', 'new', 'old'],
+/** Difficult names: reserved words, mixed case, blanks, dots, quotes, non-ASCII letters, and aliases that our statements use. */
+export const ODD_NAMES: readonly string[] = [
+  'select',
+  'user',
+  'Order',
+  'userId',
+  'two words',
+  'a.b',
+  'x, y',
+  'Größe',
+  'ČÁST',
+  "it's",
+  'say "hi"',
+  '1st',
+  'back\\slash',
+  'constructor',
+  'toString',
+  'person',
+  'table_oid',
+  'number',
+  'found',
+  't',
+  'b',
+  'semi;--',
+  '%I',
+  '$1',
+  '{person}',
+  'bytes',
+  'new',
+  'old',
 ]
 
 const word = ({ words }: MadeWorld, number: number) => words?.[number % words.length] ?? ''
@@ -38,7 +40,7 @@ export const schemaOf = ({ words }: MadeWorld, schema: string) =>
 export const relationOf = (world: MadeWorld, table: number) =>
   world.words ? word(world, table) : `t${table}`
 
-/** As the data map writes it. */
+/** The name of a table in the data map. */
 export function tableOf(world: MadeWorld, schema: string, table: number): string {
   const parts = [schemaOf(world, schema), relationOf(world, table)]
   return parts
@@ -48,15 +50,25 @@ export function tableOf(world: MadeWorld, schema: string, table: number): string
 
 export const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
 
-/** As a statement writes it. */
+/** The name of a table in SQL. */
 export const quotedTable = (world: MadeWorld, schema: string, table: number) =>
   `${quoted(schemaOf(world, schema))}.${quoted(relationOf(world, table))}`
 
-const fixed = ['k0', 'k1', 'payload', 'kind0', 'kind1', 'kind2', 'l0_to0_0', 'l1_to0_0', 'l2_to0_0']
+const plainNames = [
+  'k0',
+  'k1',
+  'payload',
+  'kind0',
+  'kind1',
+  'kind2',
+  'l0_to0_0',
+  'l1_to0_0',
+  'l2_to0_0',
+]
 
-/** What a column is called in this world. A link has one name in all tables, as its target has: others could be taken for it. */
+/** The name of a column in this world. A link column has the same name in all tables: other names could be taken for a link. */
 export function columnOf(world: MadeWorld, plain: string): string {
   if (!world.words) return plain
-  const place = fixed.indexOf(plain)
+  const place = plainNames.indexOf(plain)
   return place < 0 ? `${word(world, 9)} ${plain}` : word(world, place)
 }

@@ -10,7 +10,7 @@ export async function findMapProblems({
     await makePlan(db, dataMap)
     return undefined
   } catch (error) {
-    if (error instanceof IncompleteDataMapError) return error.faults.map(formatMapProblem)
+    if (error instanceof IncompleteDataMapError) return error.problems.map(formatMapProblem)
     throw error
   }
 }

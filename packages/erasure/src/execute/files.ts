@@ -7,14 +7,14 @@ interface FileCounts {
   bytes: number
 }
 
-/** Where a folder of the map is for this person: a file that a crash left without a row lies in it too, and goes with it. */
+/** The path of a data map folder for this person. A file that lost its row in a crash is in there too, and is removed with it. */
 export function personFolder(uploadDir: string, folder: string, userId: number): string {
   if (!Number.isSafeInteger(userId) || userId < 1)
     throw new RangeError('not the number of a person')
   return path.join(uploadDir, folder.replace('{person}', String(userId)))
 }
 
-/** How many files of this person an erasure takes, and their size in bytes. */
+/** Counts the files of this person that an erasure removes, and their bytes. */
 export async function countFiles(
   uploadDir: string,
   map: DataMap,
@@ -27,17 +27,17 @@ export async function countFiles(
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
 }
 
-/** Removes all of one person's files, and looks whether they are gone; safe to run again. */
+/** Removes all of one person's erased folders and checks that they are gone. Safe to run again. */
 export async function removeFiles(uploadDir: string, map: DataMap, userId: number): Promise<void> {
   for (const folder of erasedFolders(map)) {
     const gone = personFolder(uploadDir, folder, userId)
     await rm(gone, { recursive: true, force: true })
     const left = await stat(gone).then(() => true, falseIfAbsent)
-    if (left) throw new Error('a folder of files was removed and is still there')
+    if (left) throw new Error('a folder still exists after it was removed')
   }
 }
 
-/** The folders of the map that are exported: where each lies for this person, its name in the export, and what is in it. */
+/** The exported folders of the map: the path for this person, the name in the export, and the description. */
 export function exportedFolders(
   uploadDir: string,
   { folders = {} }: DataMap,
@@ -59,7 +59,7 @@ async function sizesIn(folder: string): Promise<number[]> {
   const sizes = await Promise.all(
     entries
       .filter((entry) => !entry.isDirectory())
-      // One that is replaced meanwhile is not there any more.
+      // A file that is replaced meanwhile no longer exists under this name.
       .map(({ parentPath, name }) =>
         stat(path.join(parentPath, name)).then(({ size }) => [size], noneIfAbsent),
       ),

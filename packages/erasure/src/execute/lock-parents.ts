@@ -1,12 +1,12 @@
 import type { Tx } from '@lethe/db'
 import { sql } from 'kysely'
-import { anyOf, findRows, rowsFound, rowsOf } from '../plan/link-graph.ts'
+import { anyOf, findRows, joinFoundRows, rowsOf } from '../plan/link-graph.ts'
 import { type Plan, parentLinks } from '../plan/plan.ts'
 
 /**
- * Locks each row on which others hang, from the people downwards. Whoever is writing a row that hangs on one of them holds
- * a lock on it that we wait for, by its foreign key or by the fence; nobody can begin to after us. So what is found from
- * here on is all there is, and nothing is left behind by an erasure that somebody writes into. Returns who of them is there.
+ * Locks parent rows top-down, from the people to their descendants. A concurrent insert of a child locks its parent, by the
+ * foreign key or the fence: this transaction waits for it, and no child can be added afterwards. So the searches that follow
+ * are complete. Returns the ids of the people that exist.
  */
 export async function lockParents(tx: Tx, plan: Plan, userIds: number[]): Promise<number[]> {
   const { person } = plan.map
@@ -14,17 +14,17 @@ export async function lockParents(tx: Tx, plan: Plan, userIds: number[]): Promis
     select coalesce(json_agg(id), '[]') as ids from (
       select t.${sql.id(person.key)} as id from ${rowsOf(plan, person.table)} t
       where t.${sql.id(person.key)} = ${anyOf(userIds)} order by 1 for update) held`.execute(tx)
-  const holding = new Set(parentLinks(plan).map(({ target }) => target))
-  holding.delete(person.table)
+  const parentTables = new Set(parentLinks(plan).map(({ target }) => target))
+  parentTables.delete(person.table)
   for (const step of plan.steps.toReversed()) {
     if (step.rule === 'clear') continue
-    const tables = step.tables.filter((table) => holding.has(table))
-    // In a cycle what has come to hang on a row before we held it may have come to hold others.
-    let held = 0
-    for (let before = -1; held > before; ) {
-      before = held
-      held = 0
-      for (const table of tables) held += await lockRows(tx, plan, table, userIds)
+    const tables = step.tables.filter((table) => parentTables.has(table))
+    // In a cycle, a child that was added before its parent was locked can itself be a parent: repeat until no row is new.
+    let locked = 0
+    for (let before = -1; locked > before; ) {
+      before = locked
+      locked = 0
+      for (const table of tables) locked += await lockRows(tx, plan, table, userIds)
       if (!plan.cycles.includes(step.tables)) break
     }
   }
@@ -34,6 +34,8 @@ export async function lockParents(tx: Tx, plan: Plan, userIds: number[]): Promis
 async function lockRows(tx: Tx, plan: Plan, table: string, userIds: number[]): Promise<number> {
   const { rows } = await sql`
     ${findRows(plan, anyOf(userIds), [table])}
-    select from ${rowsFound(plan, table)} order by b.table_oid, b.ctid for update of t`.execute(tx)
+    select from ${joinFoundRows(plan, table)} order by b.table_oid, b.ctid for update of t`.execute(
+    tx,
+  )
   return rows.length
 }

@@ -3,11 +3,11 @@ import path from 'node:path'
 import type { Db, FilesByTable } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 import type { FilesEntry } from '../map/data-map.ts'
-import { anyOf, findRows, rowsByLink, rowsFound, rowsOf } from '../plan/link-graph.ts'
+import { anyOf, findRows, joinFoundRows, rowsByLink, rowsOf } from '../plan/link-graph.ts'
 import type { Plan } from '../plan/plan.ts'
 import { personFolder } from './files.ts'
 
-/** A file that a row names, in a folder that goes with the person. */
+/** A file that a row names, in a folder that is erased with the person. */
 export interface NamedFile {
   table: string
   person: number
@@ -22,10 +22,10 @@ export interface FileFinding {
 
 const PAGE_SIZE = 1_000
 
-/** What is done with up to a thousand files; the next ones are read when it is done. */
+/** Handles up to 1,000 files. The next page is read when the promise resolves. */
 export type ReadPage = (files: NamedFile[]) => Promise<void>
 
-/** Reads the files that the rows of these people name, page by page: a person may have a million of them. */
+/** Reads the files that the rows of these people name, page by page: a person can have a million. */
 export async function readNamedFiles(
   db: Db,
   plan: Plan,
@@ -46,7 +46,7 @@ export async function readNamedFiles(
 
 const PEOPLE_BATCH_SIZE = 1_000
 
-/** Reads the files that all rows name, for a thousand people at a time. */
+/** Reads the files that the rows of all people name, 1,000 people at a time. */
 export async function readAllNamedFiles(db: Db, plan: Plan, read: ReadPage): Promise<void> {
   if (filesTables(plan).length === 0) return
   const { table, key } = plan.map.person
@@ -61,25 +61,25 @@ export async function readAllNamedFiles(db: Db, plan: Plan, read: ReadPage): Pro
   }
 }
 
-/** Looks for each of these files, and adds them to the counts by table. */
+/** Checks whether each file exists, and counts it by table as found or missing. */
 export async function findFiles(
   uploadDir: string,
   files: NamedFile[],
   finding: FileFinding,
 ): Promise<void> {
-  // One after the other: a page may be one person's.
+  // One at a time, since a page can hold 1,000 files of one person.
   for (const file of files) {
     const counts = (await isThere(uploadDir, file)) ? finding.found : finding.missing
     counts[file.table] = (counts[file.table] ?? 0) + 1
   }
 }
 
-/** Undefined where no row names a file. */
+/** Undefined if no table names files. */
 function namedFiles(plan: Plan, people: RawBuilder<unknown>): RawBuilder<unknown> | undefined {
   const tables = filesTables(plan)
   if (tables.length === 0) return undefined
   const needs = tables.flatMap(({ table }) =>
-    isCircular(plan, table) ? [table] : linksOf(plan, table).map(({ target }) => target),
+    isInCycle(plan, table) ? [table] : linksOf(plan, table).map(({ target }) => target),
   )
   const selects = tables.flatMap(({ table, files }) =>
     sourcesOf(plan, table, files, people).map(
@@ -88,11 +88,11 @@ function namedFiles(plan: Plan, people: RawBuilder<unknown>): RawBuilder<unknown
         from (${source}) named where name is not null`,
     ),
   )
-  // `union` counts a row once that belongs to the person in two ways.
+  // `union` counts a row once if it belongs to the person by two links.
   return sql`${findRows(plan, people, needs)} ${sql.join(selects, sql` union `)}`
 }
 
-/** Selects of `person` and `name`, of the rows that go with people. */
+/** Selects `person` and `name` of the rows that are erased with these people. */
 function sourcesOf(
   plan: Plan,
   table: string,
@@ -100,21 +100,22 @@ function sourcesOf(
   people: RawBuilder<unknown>,
 ): RawBuilder<unknown>[] {
   const name = sql`, t.${sql.id(files.name)} as name`
-  if (isCircular(plan, table)) return [sql`select b.person${name} from ${rowsFound(plan, table)}`]
+  if (isInCycle(plan, table))
+    return [sql`select b.person${name} from ${joinFoundRows(plan, table)}`]
   return linksOf(plan, table).map((link) => sql`select ${rowsByLink(plan, link, people, name)}`)
 }
 
 const linksOf = (plan: Plan, table: string) => plan.parents.get(table) ?? []
-const isCircular = (plan: Plan, table: string) => plan.cycles.some((cycle) => cycle.includes(table))
+const isInCycle = (plan: Plan, table: string) => plan.cycles.some((cycle) => cycle.includes(table))
 
-/** Without those whose files are kept. */
+/** The erased tables that name files, without those whose folder is kept. */
 function filesTables({ map, parents }: Plan): { table: string; files: FilesEntry }[] {
   return Object.entries(map.tables).flatMap(([table, { files }]) =>
     files && parents.has(table) && !map.folders?.[files.folder]?.erase ? [{ table, files }] : [],
   )
 }
 
-/** A name that leads out of the person's folder names no file of theirs. */
+/** A name that resolves outside of the person's folder counts as missing. */
 async function isThere(uploadDir: string, { folder, person, name }: NamedFile): Promise<boolean> {
   const home = path.resolve(personFolder(uploadDir, folder, person))
   const file = path.resolve(home, name)

@@ -2,7 +2,7 @@ import type { Tx } from '@lethe/db'
 import { isGuarded } from '../map/row-guards.ts'
 import type { Plan } from '../plan/plan.ts'
 
-/** An erasure would not be true: the transaction is to be rolled back. */
+/** Fewer rows were removed or overwritten than found. The caller must roll back. */
 export class RowsKeptError extends Error {
   override name = 'RowsKeptError'
   readonly table: string
@@ -20,14 +20,14 @@ export class RowsKeptError extends Error {
 }
 
 /**
- * Fewer rows were changed than found. Another transaction may have removed the rest in between; but where anything
- * guards the table, it is not known whether that is why, and a second try finds the same only if it is not.
+ * Called when fewer rows were changed than found. Usually another transaction removed the rest. But if a trigger, rule or
+ * policy guards the table, that can be the reason too, so this throws `RowsKeptError`. A retry then shows which it was.
  */
 export async function checkNotGuarded(
   tx: Tx,
   plan: Plan,
   { table, found, removed }: { table: string; found: number; removed: number },
 ): Promise<void> {
-  const facts = plan.tables.get(table)
-  if (!facts || (await isGuarded(tx, facts))) throw new RowsKeptError(table, found, removed)
+  const entry = plan.tables.get(table)
+  if (!entry || (await isGuarded(tx, entry))) throw new RowsKeptError(table, found, removed)
 }

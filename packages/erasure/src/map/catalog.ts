@@ -1,62 +1,14 @@
 import type { Db } from '@lethe/db'
 import { sql } from 'kysely'
 import { partitions, rowSecurity, rowTriggers, rules } from './row-guards.ts'
+import type { Column, Fence, Table } from './table.ts'
 
-/** What the live database says of its tables, as far as a plan depends on it. */
+/** The facts of the live database on which a plan depends. */
 export interface Catalog {
   tables: Map<string, Table>
   foreignKeys: ForeignKey[]
-  /** Who asks, as a statement has to write it. */
+  /** The current role, quoted for SQL. */
   role: string
-}
-
-export interface Table {
-  /** As the data map writes it: with its schema, unless that is `public`; a part that holds a dot or a quote is quoted. */
-  name: string
-  schema: string
-  /** Its name alone. */
-  relation: string
-  /** As a statement has to write it. */
-  quoted: string
-  columns: Map<string, Column>
-  /** Its rows lie in partitions, so that their place alone does not name them. */
-  partitioned: boolean
-  /** About how many rows it has; null before its first ANALYZE. */
-  about: number | null
-  /** The first columns of each index that can be searched for equal values and holds every row. */
-  indexes: string[][]
-  /** The primary key first. */
-  uniqueKeys: string[][]
-  /** The triggers that keep late rows out. */
-  fences: Fence[]
-  /** Other triggers that run before each row is deleted or updated. */
-  rowTriggers: { name: string; deletes: boolean; updates: boolean }[]
-  /** The rules on its updates and deletes. */
-  rules: string[]
-  /** Row-level security applies to the role that asks, which may own the table all the same. */
-  rowSecurity: boolean
-  owned: boolean
-}
-
-export interface Column {
-  name: string
-  /** As a statement has to write it. */
-  quoted: string
-  /** The oid of its type; of a domain, that of the type below it. */
-  typeOid: number
-  /** Its own type, as a statement of this session has to write it. */
-  type: string
-  /** Computed or numbered by the database: nobody else can set it. */
-  generated: boolean
-  /** A BEFORE trigger sees no stored value yet, and no trigger ever sees a virtual one. */
-  computed: 'stored' | 'virtual' | null
-  notNull: boolean
-}
-
-export interface Fence {
-  timing: 'before' | 'after'
-  /** The column; schema, table and key of what it names; and pairs of a column and the value that a row must hold. */
-  args: string[]
 }
 
 export type DeleteRule = 'cascade' | 'set null' | 'set default' | 'restrict' | 'no action'
@@ -71,7 +23,7 @@ export interface ForeignKey {
   deferrable: boolean
 }
 
-/** Reads it whole, by one statement of one snapshot; partitions are part of the table that they belong to. */
+/** Reads the catalog in one statement, and so in one snapshot. Partitions belong to their parent table. */
 export async function readCatalog(db: Db): Promise<Catalog> {
   const { rows } = await sql<{
     tables: FoundTable[] | null
@@ -107,12 +59,12 @@ function tableOf({ columns, fences, ...table }: FoundTable): Table {
   }
 }
 
-/** PostgreSQL ends each argument of a trigger with a NUL. */
+/** PostgreSQL terminates each argument of a trigger with a NUL. */
 function argsOf(hex: string): string[] {
   return Buffer.from(hex, 'hex').toString().split('\0').slice(0, -1)
 }
 
-/** A part of a name that could be read as two is quoted, so that no two tables have one name. */
+/** Quotes a part that contains a dot or a quote, so that no two tables get the same name. */
 const partOf = (name: string) =>
   `case when ${name} ~ '[."]' then '"' || replace(${name}, '"', '""') || '"' else ${name}::text end`
 
@@ -124,13 +76,13 @@ const columnsOf = (relation: string, numbers: string) =>
   sql.raw(`(select json_agg(attname order by place) from unnest(${numbers}) with ordinality as key (number, place)
     join pg_attribute on attrelid = ${relation} and attnum = number)`)
 
-// What a fence is, is told by facts: the text of a trigger is another one with each search_path, name and version. A partition is
-// written to by triggers of its own, and those that the parent gave it may be off there.
+// Fences are recognized by catalog columns, because the text of a trigger varies with search_path, name and version.
+// A write to a partition runs the triggers of the partition, so a fence must not be disabled on any of them.
 const fences = sql`
   select case tgtype & 2 when 2 then 'before' else 'after' end as timing,
     encode(tgargs, 'hex') as args
   from pg_trigger f
-  -- For each row, of an insert and of an update (1 + 4 + 16), before or after it; of all rows, whatever columns are set.
+  -- For each row, of an insert and of an update (1 + 4 + 16), before or after it; no WHEN condition, no column list.
   where tgrelid = c.oid and tgtype in (21, 23) and tgqual is null and cardinality(tgattr::int2[]) = 0
     and tgfoid = to_regprocedure('lethe.refuse_late_row()')
     and not exists (select from pg_trigger part where part.tgrelid in ${partitions} and part.tgname = f.tgname

@@ -1,10 +1,10 @@
-import type { Table } from './catalog.ts'
 import type { ColumnEntry, TableEntry } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import { type Link, linkName } from './reachable-tables.ts'
-import { columnLine } from './suggest-entry.ts'
+import { suggestColumn } from './suggest-entry.ts'
+import type { Table } from './table.ts'
 
-/** Each column is in the map, and nothing in it is kept or left out without a reason. */
+/** Checks that each column is in the map, and that each kept or left-out column has a reason. */
 export function checkColumns({ name, columns }: Table, entry: TableEntry): MapProblem[] {
   const missing = [...columns.keys()]
     .filter((column) => !entry.columns[column])
@@ -12,7 +12,7 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): MapPr
       mapProblem(
         `${name}.${column}`,
         'it belongs to a person and is not in the data map',
-        `add ${columnLine(column)}`,
+        `add ${suggestColumn(column)}`,
       ),
     )
   const surplus = Object.keys(entry.columns)
@@ -27,13 +27,13 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): MapPr
   const names = Object.values(entry.columns).flatMap((column) =>
     typeof column.export === 'string' ? [column.export] : [],
   )
-  const doubled = names
+  const duplicates = names
     .filter((one, place) => names.indexOf(one) !== place)
     .map((one) =>
       mapProblem(name, `two columns are exported as ${one}`, 'give each a name of its own'),
     )
-  const unfounded = Object.entries(entry.columns)
-    .filter(([, column]) => isUnfounded(column))
+  const withoutReason = Object.entries(entry.columns)
+    .filter(([, column]) => lacksReason(column))
     .map(([column]) =>
       mapProblem(
         `${name}.${column}`,
@@ -41,29 +41,29 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): MapPr
         'say on what basis and for how long',
       ),
     )
-  return [...missing, ...surplus, ...doubled, ...unfounded]
+  return [...missing, ...surplus, ...duplicates, ...withoutReason]
 }
 
-function isUnfounded({ export: out, erase }: ColumnEntry): boolean {
+function lacksReason({ export: out, erase }: ColumnEntry): boolean {
   if (typeof out === 'object' && !out.not.trim()) return true
   return erase !== undefined && 'keep' in erase && !(erase.keep.trim() && erase.until.trim())
 }
 
-/** What is overwritten in rows that outlive the person. */
+/** Checks the columns of rows that outlive the person: each is overwritten with a valid value, or kept. */
 export function checkClearing(
   { name, columns, uniqueKeys }: Table,
   entry: TableEntry,
   cleared: Link[],
 ): MapProblem[] {
   if (cleared.length === 0) return []
-  const faults: MapProblem[] = []
+  const problems: MapProblem[] = []
   for (const [column, { erase }] of Object.entries(entry.columns)) {
     const facts = columns.get(column)
     const at = `${name}.${column}`
     const isLink = cleared.some((link) => link.columns.includes(column))
     if (!facts) continue
     if (!erase)
-      faults.push(
+      problems.push(
         mapProblem(
           at,
           'its row outlives the person, and it has no `erase`',
@@ -72,9 +72,9 @@ export function checkClearing(
       )
     else if ('to' in erase) {
       if (erase.to === null && facts.notNull)
-        faults.push(mapProblem(at, 'it takes no null', 'say another value, or let it be null'))
+        problems.push(mapProblem(at, 'it takes no null', 'say another value, or let it be null'))
       if (erase.with && !cleared.some((link) => linkName(link.columns) === erase.with))
-        faults.push(
+        problems.push(
           mapProblem(
             at,
             `no link ${erase.with} is cleared`,
@@ -83,9 +83,9 @@ export function checkClearing(
         )
       const alone = uniqueKeys.some((key) => key.length === 1 && key[0] === column)
       if (facts.generated)
-        faults.push(mapProblem(at, 'the database sets it itself', 'keep it, with a reason'))
+        problems.push(mapProblem(at, 'the database sets it itself', 'keep it, with a reason'))
       else if (erase.to !== null && alone)
-        faults.push(
+        problems.push(
           mapProblem(
             at,
             'it is unique, so that two rows cannot hold one value',
@@ -93,9 +93,9 @@ export function checkClearing(
           ),
         )
     } else if (isLink && cleared.every((link) => link.columns.length === 1))
-      faults.push(
+      problems.push(
         mapProblem(at, 'it names the person who is erased, and is kept', 'say { to: null }'),
       )
   }
-  return faults
+  return problems
 }

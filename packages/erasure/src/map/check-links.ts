@@ -1,9 +1,10 @@
-import { type Catalog, type ForeignKey, isUnique, type Table } from './catalog.ts'
+import { type Catalog, type ForeignKey, isUnique } from './catalog.ts'
 import type { DataMap, TableEntry } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import { isDeclared, type Link, linkColumn, linkName } from './reachable-tables.ts'
+import type { Table } from './table.ts'
 
-/** Each way to a person is in the map, and each link of the map leads somewhere. */
+/** Checks that each foreign key that leads to a person is in the map, and that each link of the map has a valid target. */
 export function checkLinks(
   { foreignKeys, tables }: Catalog,
   reaching: Set<string>,
@@ -65,13 +66,13 @@ export function checkLinks(
   return [...missing, ...wrong]
 }
 
-/** Where the rule of the map meets the one of the database, and the index that makes it quick. */
+/** Checks that the rule of the map agrees with the foreign key, and that an index serves the link. */
 export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>): MapProblem[] {
   const { table, columns, target, rule, foreignKey } = link
   const at = `${table} (${linkName(columns)})`
-  const goes = erased.has(target)
+  const isErased = erased.has(target)
   if (rule === 'stays')
-    return goes
+    return isErased
       ? [
           mapProblem(
             at,
@@ -80,11 +81,11 @@ export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>):
           ),
         ]
       : []
-  if (!goes) return [mapProblem(at, `no row of ${target} is ever erased`, "say 'stays'")]
-  const faults: MapProblem[] = []
+  if (!isErased) return [mapProblem(at, `no row of ${target} is ever erased`, "say 'stays'")]
+  const problems: MapProblem[] = []
   const needed = [...columns, ...Object.keys(link.where)]
   if (!tables.get(table)?.indexes.some((index) => serves(index, columns) || serves(index, needed)))
-    faults.push(
+    problems.push(
       mapProblem(
         at,
         'it has no index, so that each erasure reads the whole table',
@@ -93,7 +94,7 @@ export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>):
     )
   if (foreignKey && !agrees(foreignKey, rule)) {
     const wanted = rule === 'delete' ? 'cascade' : 'set null'
-    faults.push(
+    problems.push(
       mapProblem(
         at,
         `${foreignKey.name} says on delete ${foreignKey.onDelete}, the data map ${rule}`,
@@ -101,13 +102,13 @@ export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>):
       ),
     )
   }
-  return faults
+  return problems
 }
 
 const quotedColumns = (table: Table | undefined, columns: string[]) =>
   columns.map((column) => table?.columns.get(column)?.quoted).join(', ')
 
-/** What is erased first has nothing hanging on it. */
+/** Checks that no row of another table is erased with a row of a table marked `first`. */
 export function checkFirst(map: DataMap, links: Link[]): MapProblem[] {
   return Object.entries(map.tables)
     .filter(
@@ -117,13 +118,13 @@ export function checkFirst(map: DataMap, links: Link[]): MapProblem[] {
     .map(([name]) =>
       mapProblem(
         name,
-        'it is to be erased first, and rows of other tables hang on it',
+        'it is marked `first`, but rows of other tables reference it',
         'take `first` out',
       ),
     )
 }
 
-/** The rule of the map that agrees with the one of the database. */
+/** The rule of the map that agrees with the foreign key. */
 function ruleOf({ onDelete }: ForeignKey): 'delete' | 'clear' {
   return onDelete === 'set null' || onDelete === 'set default' ? 'clear' : 'delete'
 }

@@ -1,4 +1,4 @@
-import { type Catalog, isUnique, type Table } from './catalog.ts'
+import { type Catalog, isUnique } from './catalog.ts'
 import { checkClearing, checkColumns } from './check-columns.ts'
 import { checkExport } from './check-export.ts'
 import { checkFiles } from './check-files.ts'
@@ -9,9 +9,10 @@ import type { DataMap } from './data-map.ts'
 import { checkFences } from './fence.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import { erasedTables, type Link, linkName, linksOf, reachingTables } from './reachable-tables.ts'
-import { entryLine } from './suggest-entry.ts'
+import { suggestEntry } from './suggest-entry.ts'
+import type { Table } from './table.ts'
 
-/** Holds the map to the live catalog: nothing that reaches a person is missing, and nothing in it contradicts a constraint. */
+/** Compares the map with the live catalog: nothing that leads to a person is missing, and nothing contradicts a constraint. */
 export function checkMap(catalog: Catalog, map: DataMap): MapProblem[] {
   const { tables } = catalog
   const person = tables.get(map.person.table)
@@ -38,7 +39,7 @@ export function checkMap(catalog: Catalog, map: DataMap): MapProblem[] {
       mapProblem(
         `${other.table} (${linkName(other.columns)})`,
         `a person would be erased with a row of ${other.target}`,
-        "say 'clear', so that nobody is erased who did not ask",
+        "say 'clear', so that only people who asked for it are erased",
       ),
     ]
   const erased = erasedTables(links, map)
@@ -77,7 +78,7 @@ function missingTables(catalog: Catalog, map: DataMap, reaching: Set<string>): M
     .filter((name) => !map.tables[name])
     .map((name) => {
       const keys = catalog.foreignKeys.filter(({ table }) => table === name)
-      const line = entryLine(
+      const line = suggestEntry(
         catalog.tables.get(name) as Table,
         keys.map(({ columns }) => linkName(columns)),
       )
@@ -90,8 +91,8 @@ function missingTables(catalog: Catalog, map: DataMap, reaching: Set<string>): M
 }
 
 /**
- * In the schemas of the map, a column named as those are that lead to a person most likely names one too, though no
- * foreign key says so.
+ * Reports columns without a foreign key that have the name of a link to a person: in the schemas of the map, they most
+ * likely reference a person too.
  */
 function namesWithoutKey(
   { tables, foreignKeys }: Catalog,
@@ -115,8 +116,8 @@ function namesWithoutKey(
       .map((column) =>
         mapProblem(
           `${table.name}.${column}`,
-          'by its name it tells of a person, and no foreign key leads there',
-          `give it one (references ${tables.get(map.person.table)?.quoted} on delete cascade) and add ${entryLine(table, [linkName([column])])}`,
+          'its name suggests that it references a person, but it has no foreign key',
+          `add one (references ${tables.get(map.person.table)?.quoted} on delete cascade) and add ${suggestEntry(table, [linkName([column])])}`,
         ),
       ),
   )

@@ -1,11 +1,12 @@
-import type { Catalog, Table } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
 import type { DataMap } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import type { Link } from './reachable-tables.ts'
+import type { Table } from './table.ts'
 
 /**
- * Nothing keeps or hides rows of a person unnoticed: triggers that could are in the map, with the reason why they may stay; rules
- * and policies are never on what an erasure changes.
+ * Checks that nothing can silently keep or hide rows of a person: a trigger that could must be in the map with a reason;
+ * rules and policies on tables that an erasure changes are rejected.
  */
 export function checkRowGuards(
   catalog: Catalog,
@@ -16,11 +17,12 @@ export function checkRowGuards(
   return Object.entries(map.tables).flatMap(([name, entry]) => {
     const table = catalog.tables.get(name)
     if (!table) return []
-    const others = Object.values(entry.links).some(
+    const isErasedOtherwise = Object.values(entry.links).some(
       (link) => typeof link === 'object' && 'otherwise' in link,
     )
-    const deletes = erased.has(name) || others
-    const updates = links.some((link) => link.table === name && link.rule === 'clear') || others
+    const deletes = erased.has(name) || isErasedOtherwise
+    const updates =
+      links.some((link) => link.table === name && link.rule === 'clear') || isErasedOtherwise
     return [
       ...checkTriggers(table, entry.triggers ?? {}, { deletes, updates }),
       ...(deletes || updates ? checkRules(table) : []),
@@ -31,14 +33,14 @@ export function checkRowGuards(
 
 function checkTriggers(
   table: Table,
-  known: Readonly<Record<string, string>>,
+  declared: Readonly<Record<string, string>>,
   { deletes, updates }: { deletes: boolean; updates: boolean },
 ): MapProblem[] {
   const running = table.rowTriggers.filter(
     (trigger) => (deletes && trigger.deletes) || (updates && trigger.updates),
   )
   const missing = running
-    .filter(({ name }) => !known[name]?.trim())
+    .filter(({ name }) => !declared[name]?.trim())
     .map(({ name }) =>
       mapProblem(
         table.name,
@@ -46,7 +48,7 @@ function checkTriggers(
         `drop it, or say in the entry of the table why it may stay: triggers: { '${name}': '…' }`,
       ),
     )
-  const surplus = Object.keys(known)
+  const surplus = Object.keys(declared)
     .filter((name) => !table.rowTriggers.some((trigger) => trigger.name === name))
     .map((name) =>
       mapProblem(
@@ -68,7 +70,7 @@ function checkRules({ name, rules }: Table): MapProblem[] {
   )
 }
 
-/** A policy would hide rows from an erasure and from an export; the session's `row_security = off` fails instead. */
+/** A policy would hide rows from an erasure and an export. With the session's `row_security = off`, such a query fails instead. */
 function checkPolicies({ name, quoted, rowSecurity, owned }: Table, role: string): MapProblem[] {
   if (!rowSecurity) return []
   const own = owned

@@ -1,60 +1,60 @@
 /**
- * What a system holds of a person, declared table by table and column by column; from it and from the live catalog
- * the plan is made. Tables outside `public` are named with their schema.
+ * Declares what a system stores about a person, by table and column. The plan is made from it and the live catalog.
+ * Tables outside of `public` are named with their schema.
  */
 export interface DataMap {
-  /** The table with one row for each person. Its key is the person's number. */
+  /** The table with one row for each person. Its key is the person's id. */
   readonly person: { readonly table: string; readonly key: string }
   /** Every table from which foreign keys lead to a person, at any depth. */
   readonly tables: Readonly<Record<string, TableEntry>>
   /**
-   * Folders that hold the files of one person and of nobody else, below the folder of all uploads. `{person}` is a whole
-   * part of the name, and stands for the person's number.
+   * Folders that each hold the files of exactly one person, relative to the uploads folder. `{person}` stands for the
+   * person's id and must be a whole path segment.
    */
   readonly folders?: Readonly<Record<string, FolderEntry>>
-  /** What whoever reads an export should know besides: plain text, for the page and the README in it. */
+  /** A note for the reader of an export: plain text, shown on the archive's page and in its README. */
   readonly exportNote?: string
 }
 
 export interface FolderEntry {
-  /** What lies in it. */
+  /** What the folder contains. */
   readonly is: string
-  /** The folder's name in the export, or why it is not there. */
+  /** The folder's name in the export, or why it is not exported. */
   readonly export: string | { readonly not: string }
-  /** It goes with the person, unless there is a reason to keep it. */
+  /** Why it is kept. Without this, it is removed with the person. */
   readonly erase?: Kept
 }
 
 export interface TableEntry {
-  /** What a row of it is. */
+  /** What a row of the table is. */
   readonly is: string
-  /** Erased before all other tables: it holds the keys that open them. */
+  /** Erased before all other tables, because it holds keys that decrypt them. */
   readonly first?: true
-  /** Each foreign key by its columns, separated by commas; and each column that names somebody without one. */
+  /** Each foreign key by its columns, separated by commas; and each column that references a person without a foreign key. */
   readonly links: Readonly<Record<string, LinkEntry>>
   readonly columns: Readonly<Record<string, ColumnEntry>>
-  /** Where each row names a file of the person's. */
+  /** Set if each row names a file of the person. */
   readonly files?: FilesEntry
-  /** What it is called in the export; its own name, with dashes, where nothing is said. */
+  /** Its name in the export. By default, the table name with dashes. */
   readonly export?: string
-  /** The columns by which the rows are in order there; those of its key where nothing is said. */
+  /** The columns that sort its rows in the export. By default, the key. */
   readonly order?: readonly string[]
-  /** Triggers that run before each row is deleted or overwritten, and so can keep it: why each may stay. */
+  /** Triggers that run before each row is deleted or overwritten and so could keep it: the reason why each is allowed. */
   readonly triggers?: Readonly<Record<string, string>>
 }
 
 export interface FilesEntry {
-  /** The folder that the file is in, as `folders` of the map names it. */
+  /** The folder of the file, as named in `folders` of the map. */
   readonly folder: string
-  /** The column with the file's name, from that folder on; a row with null in it names none. */
+  /** The column with the file's path, relative to that folder. Null means that the row names no file. */
   readonly name: string
-  /** The column with its size in bytes. */
+  /** The column with the file's size in bytes. */
   readonly bytes: string
 }
 
 /**
- * What becomes of a row when the row that it points at is erased: it is erased too (`delete`), it stays and the columns
- * that say `to` are overwritten (`clear`), or nothing, because that row is never erased (`stays`).
+ * What happens to a row when the row that it references is erased. `delete`: it is erased too. `clear`: it stays, and its
+ * columns with `to` are overwritten. `stays`: nothing, because the referenced row is never erased.
  */
 export type LinkRule = 'delete' | 'clear' | 'stays'
 
@@ -62,28 +62,28 @@ export type LinkEntry =
   | LinkRule
   | {
       readonly rule: LinkRule
-      /** Without a foreign key: the table that is pointed at, and by which of its columns. */
+      /** For a link without a foreign key: the referenced table and its column. */
       readonly to: string
       readonly by: string
-      /** Only for rows that hold these values: a link that leads to one table or another. */
+      /** The link applies only to rows with these values, as for a polymorphic reference. */
       readonly where?: Readonly<Record<string, string>>
     }
-  /** Erased by other means, which are named. */
+  /** Erased by other means; the text says by which. */
   | { readonly otherwise: string }
 
 export interface ColumnEntry {
-  /** What it says of the person. */
+  /** What the column says about the person. */
   readonly is: string
-  /** Its name in the export, or why it is not there. */
+  /** Its name in the export, or why it is not exported. */
   readonly export: string | { readonly not: string }
   /**
-   * Where the row outlives the person: what is written in its place, or why it is kept and for how long. `with` names the
-   * link that is cleared together with it; without that, it is overwritten with any.
+   * For a row that outlives the person: the value that overwrites the column, or why and for how long it is kept. With
+   * `with`, it is overwritten only when the named link is cleared; without, when any link is.
    */
   readonly erase?: { readonly to: null | string | number | boolean; readonly with?: string } | Kept
 }
 
-/** On what legal basis, and for how long: `keep: 'tax law, …'`, `until: 'ten years after the year of the invoice'`. */
+/** The legal basis, and for how long: `keep: 'tax law, …'`, `until: 'ten years after the year of the invoice'`. */
 export interface Kept {
   readonly keep: string
   readonly until: string

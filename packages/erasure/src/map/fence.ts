@@ -1,41 +1,36 @@
 import { createHash } from 'node:crypto'
-import { type Catalog, type Fence, isUnique, type Table } from './catalog.ts'
+import { type Catalog, isUnique } from './catalog.ts'
 import type { DataMap } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import { type Link, linkName, namesPerson } from './reachable-tables.ts'
+import type { Fence, Table } from './table.ts'
 
 /**
- * Each link on which a row could still come to a person who is being erased, or to one who is gone, has a trigger that
- * refuses it (`migrations/0012_fences.sql`). Deeper foreign keys need none: what they point at is locked, and then gone.
+ * Checks that a trigger (`migrations/0012_fences.sql`) refuses new rows for a person who is being erased or is gone, on each
+ * link that could add one. Deeper foreign keys need no trigger: the erasure locks and then deletes the rows they reference.
  */
 export function checkFences({ tables }: Catalog, map: DataMap, links: Link[]): MapProblem[] {
   return links.flatMap((link) => {
     const table = tables.get(link.table)
     const target = tables.get(link.target)
     if (!table || !target || !isUnique(target, link.targetColumns)) return []
-    const fence = wantedFence(map, link, table, target)
-    if (!fence || table.fences.some((one) => isAsGood(one, fence))) return []
+    const fence = requiredFence(map, link, table, target)
+    if (!fence || table.fences.some((one) => isSufficient(one, fence))) return []
     const at = `${link.table} (${linkName(link.columns)})`
     if (computedOf(link, table) === 'virtual')
-      return [
-        mapProblem(
-          at,
-          'no trigger sees a column that is computed when it is read',
-          'make it `stored`',
-        ),
-      ]
+      return [mapProblem(at, 'no trigger sees a virtual generated column', 'make it `stored`')]
     return [
       mapProblem(
         at,
-        'nothing keeps a late row from coming to a person who is being erased',
-        fenceLine(table, link, fence),
+        'no trigger refuses a late row for a person who is being erased',
+        createFenceSql(table, link, fence),
       ),
     ]
   })
 }
 
-/** None where the link leads to nothing that is erased, or where a foreign key guards it as well. */
-function wantedFence(map: DataMap, link: Link, table: Table, target: Table): Fence | undefined {
+/** Undefined if the referenced rows are never erased, or if a foreign key to a table other than the person's guards the link. */
+function requiredFence(map: DataMap, link: Link, table: Table, target: Table): Fence | undefined {
   const { columns, targetColumns, rule, where, foreignKey } = link
   if (rule === 'stays') return undefined
   const isPerson = namesPerson(map, link)
@@ -55,8 +50,8 @@ function computedOf({ columns, where }: Link, table: Table): 'stored' | 'virtual
   return (['virtual', 'stored'] as const).find((one) => found.includes(one))
 }
 
-/** What is looked at after the row is written is what was written, so that is as good as before. */
-function isAsGood(fence: Fence, wanted: Fence): boolean {
+/** A trigger that runs after the write sees what was written, so it is as good as one that runs before. */
+function isSufficient(fence: Fence, wanted: Fence): boolean {
   return (
     (fence.timing === wanted.timing || fence.timing === 'after') &&
     fence.args.length === wanted.args.length &&
@@ -64,12 +59,12 @@ function isAsGood(fence: Fence, wanted: Fence): boolean {
   )
 }
 
-/** It takes the place of a fence of an older form, which had the same name. */
-function fenceLine(table: Table, { columns }: Link, { timing, args }: Fence): string {
+/** `create or replace`, because it can replace an older form of the fence with the same name. */
+function createFenceSql(table: Table, { columns }: Link, { timing, args }: Fence): string {
   return `create or replace trigger ${fenceName(columns)} ${timing} insert or update on ${table.quoted} for each row execute function lethe.refuse_late_row(${args.map(literal).join(', ')})`
 }
 
-/** PostgreSQL cuts a name off after 63 bytes, and two fences of a table may not have one name. */
+/** A name over 63 bytes is hashed: PostgreSQL would truncate it, and two fences of a table could get the same name. */
 function fenceName(columns: string[]): string {
   const name = `erasure_fence_${columns.join('_')}`
   if (Buffer.byteLength(name) > 63)

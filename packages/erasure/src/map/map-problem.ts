@@ -1,6 +1,6 @@
-/** Why no plan can be made: which entry, what is wrong with it, and what to do. */
+/** A reason why no plan can be made: the entry, what is wrong with it, and how to fix it. */
 export interface MapProblem {
-  /** Of the map, or where one is missing. */
+  /** The entry of the map, or where one is missing. */
   entry: string
   says: string
   remedy: string

@@ -1,4 +1,4 @@
-/** A copy that has no member but its own: a column may be called `constructor`, and then the map must not seem to know it. */
+/** A copy without a prototype. Otherwise a column named `constructor` would seem to be in the map. */
 export function ownMembers<T>(value: T): T {
   if (Array.isArray(value)) return value.map(ownMembers) as T
   if (typeof value !== 'object' || value === null) return value

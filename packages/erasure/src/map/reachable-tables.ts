@@ -1,7 +1,8 @@
-import type { Catalog, ForeignKey, Table } from './catalog.ts'
+import type { Catalog, ForeignKey } from './catalog.ts'
 import type { DataMap, LinkEntry, LinkRule } from './data-map.ts'
+import type { Table } from './table.ts'
 
-/** A way from one table to another, as the map and the catalog together tell it. */
+/** A reference from one table to another, from the map and the catalog. */
 export interface Link {
   table: string
   columns: string[]
@@ -12,18 +13,18 @@ export interface Link {
   foreignKey: ForeignKey | undefined
 }
 
-/** The columns of a link as the map names them; one that holds a comma or a quote is quoted, so that it is read as one. */
+/** The name of a link in the map: its columns. A column name with a comma or a quote is quoted, so that names stay unambiguous. */
 export const linkName = (columns: readonly string[]): string =>
   columns
     .map((column) => (/[,"]/.test(column) ? `"${column.replaceAll('"', '""')}"` : column))
     .join(', ')
 
-/** The one column that a link of the map is named after. */
+/** The column of a link that the map names by a single column. */
 export function linkColumn(table: Table | undefined, name: string): string | undefined {
   return [...(table?.columns.keys() ?? [])].find((column) => linkName([column]) === name)
 }
 
-/** The tables from which foreign keys, or links that the map declares, lead to a person, at any depth; the person's too. */
+/** The tables from which foreign keys or declared links lead to a person, at any depth, and the person's own table. */
 export function reachingTables({ foreignKeys }: Catalog, map: DataMap): Set<string> {
   const declared = Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.values(links).flatMap((link) => (isDeclared(link) ? [{ table, target: link.to }] : [])),
@@ -31,15 +32,18 @@ export function reachingTables({ foreignKeys }: Catalog, map: DataMap): Set<stri
   return leadingTo(map.person.table, [...foreignKeys, ...declared])
 }
 
-/** The table itself, and whatever leads to it by these ways, at any depth. */
-function leadingTo(table: string, ways: readonly { table: string; target: string }[]): Set<string> {
+/** The table itself, and all tables that reference it, at any depth. */
+function leadingTo(
+  table: string,
+  references: readonly { table: string; target: string }[],
+): Set<string> {
   const found = new Set([table])
   for (const target of found)
-    for (const way of ways) if (way.target === target) found.add(way.table)
+    for (const one of references) if (one.target === target) found.add(one.table)
   return found
 }
 
-/** The links of the map that can be understood; what cannot is a fault of its own. */
+/** The valid links of the map. `checkLinks` reports the others. */
 export function linksOf({ foreignKeys, tables }: Catalog, map: DataMap): Link[] {
   return Object.entries(map.tables).flatMap(([table, { links }]) =>
     Object.entries(links).flatMap(([name, entry]): Link[] => {
@@ -61,7 +65,7 @@ export function linksOf({ foreignKeys, tables }: Catalog, map: DataMap): Link[] 
   )
 }
 
-/** A row of the link's table names the person by their key: nothing lies in between. */
+/** Whether the link references the person's key directly, without a table in between. */
 export function namesPerson({ person }: DataMap, { target, targetColumns }: Link): boolean {
   const [key, ...more] = targetColumns
   return target === person.table && key === person.key && more.length === 0
@@ -71,7 +75,7 @@ export function isDeclared(link: LinkEntry): link is Extract<LinkEntry, { to: st
   return typeof link === 'object' && 'to' in link
 }
 
-/** The tables of which rows are erased: the person's, and those whose rows go with the row that they point at. */
+/** The tables with erased rows: the person's, and those whose rows are erased with the row that they reference. */
 export function erasedTables(links: readonly Link[], map: DataMap): Set<string> {
   return leadingTo(
     map.person.table,

@@ -1,13 +1,13 @@
-import type { Table } from './catalog.ts'
+import type { Table } from './table.ts'
 
-/** As it stands in the map. */
-export function entryLine({ name, columns }: Table, links: string[]): string {
+/** The line to add to the map for a table. */
+export function suggestEntry({ name, columns }: Table, links: string[]): string {
   const linkLines = links.map((link) => `${key(link)}: 'delete'`)
-  return `${key(name)}: { is: '…', links: { ${linkLines.join(', ')} }, columns: { ${[...columns.keys()].map(columnLine).join(', ')} } }`
+  return `${key(name)}: { is: '…', links: { ${linkLines.join(', ')} }, columns: { ${[...columns.keys()].map(suggestColumn).join(', ')} } }`
 }
 
-/** The line that would have to be added for a column. */
-export const columnLine = (column: string) =>
+/** The line to add to the map for a column. */
+export const suggestColumn = (column: string) =>
   `${key(column)}: { is: '…', export: ${textLiteral(column)} }`
 
 const key = (name: string) => (/^[A-Za-z_]\w*$/.test(name) ? name : textLiteral(name))

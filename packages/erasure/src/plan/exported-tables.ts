@@ -1,17 +1,17 @@
-import type { Column } from '../map/catalog.ts'
 import { exportName, isExported } from '../map/export-names.ts'
+import type { Column } from '../map/table.ts'
 import type { Plan } from './plan.ts'
 
-/** A table of which an export tells. */
+/** A table that is part of an export. */
 export interface ExportedTable {
   table: string
-  /** In the export, as its columns are by the names that they have there. */
+  /** The table's name in the export; `columns` have their export names too. */
   name: string
   is: string
   columns: { name: string; is: string; column: Column }[]
 }
 
-/** In the order of the map. */
+/** The exported tables, in the order of the map. */
 export function exportedTables({ map, tables }: Plan): ExportedTable[] {
   return Object.entries(map.tables)
     .filter(([, entry]) => isExported(entry))

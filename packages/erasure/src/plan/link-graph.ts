@@ -1,15 +1,15 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Table } from '../map/catalog.ts'
 import { type Link, namesPerson } from '../map/reachable-tables.ts'
+import type { Table } from '../map/table.ts'
 import { type Plan, parentLinks } from './plan.ts'
 
-// The rows that belong to people are found from the people downwards, by a chain of common table expressions: one for
-// each erased table, with a line for each row. A line holds the `person` to whom the row belongs, where the row lies
-// (`part` and `place`: its table or partition, and its place in there), and the columns by which other rows point at it.
+// A chain of common table expressions finds the rows that belong to people, from the people downwards: one expression for
+// each erased table. Each row has the `person` who owns it, the `table_oid` (of the table or partition) and `ctid` of the
+// row, and the key columns that other tables reference.
 
 /**
- * `with recursive …`: what belongs to these people, in all erased tables or in `of` and what lies on the way to it.
- * `people` follows `=`: the number of one of them, as an expression, or `anyOf` several.
+ * `with recursive …`: the rows that belong to these people, in all erased tables, or only in the tables `of` and their
+ * ancestors. `people` follows `=`: the id of one person, as an expression, or `anyOf` several.
  */
 export function findRows(
   plan: Plan,
@@ -24,53 +24,59 @@ export function findRows(
     const together = cycle ?? [table]
     for (const one of together) written.add(one)
     for (const one of together) for (const { target } of plan.parents.get(one) ?? []) write(target)
-    parts.push(...(cycle ? inCycle(plan, cycle, people) : [inLine(plan, table, people)]))
+    parts.push(
+      ...(cycle ? cycleExpressions(plan, cycle, people) : [tableExpression(plan, table, people)]),
+    )
   }
   for (const table of of) write(table)
   return sql`with recursive ${sql.join(parts)}`
 }
 
 /**
- * One of these numbers. As one text: the driver takes longer over each member of an array than PostgreSQL over its row. And
- * selected: told the numbers, the planner asks its statistics for each of them, which takes as long as to look for them.
+ * `any` of these ids. Sent as one text, because the driver is slow at arrays. Inside of a `select`, because the planner
+ * would look up statistics for each id that it sees, which takes as long as finding the rows.
  */
 export function anyOf(userIds: readonly number[]): RawBuilder<unknown> {
   return sql`any((select ${`{${userIds.join()}}`}::bigint[])::bigint[])`
 }
 
-/** The expression that holds the lines of a table. */
+/** The common table expression with the found rows of a table. */
 export function foundRows(plan: Plan, table: string): RawBuilder<unknown> {
   return sql.id(`in_${[...plan.parents.keys()].indexOf(table)}`)
 }
 
-function inLine(plan: Plan, table: string, people: RawBuilder<unknown>): RawBuilder<unknown> {
+function tableExpression(
+  plan: Plan,
+  table: string,
+  people: RawBuilder<unknown>,
+): RawBuilder<unknown> {
   const { person } = plan.map
   const name = foundRows(plan, table)
   if (table === person.table)
     return sql`${name} as (
-      select t.${sql.id(person.key)} as person, t.tableoid as table_oid, t.ctid as ctid${pointedAt(plan, table)}
+      select t.${sql.id(person.key)} as person, t.tableoid as table_oid, t.ctid as ctid${referencedColumns(plan, table)}
       from ${rowsOf(plan, table)} t where t.${sql.id(person.key)} = ${people})`
-  const ways = (plan.parents.get(table) ?? []).map(
-    (link) => sql`select ${rowsByLink(plan, link, people, pointedAt(plan, table))}`,
+  const selects = (plan.parents.get(table) ?? []).map(
+    (link) => sql`select ${rowsByLink(plan, link, people, referencedColumns(plan, table))}`,
   )
-  return ways.length === 1
-    ? sql`${name} as (${ways[0]})`
-    : sql`${name} as (${once(sql.join(ways, sql` union all `))})`
+  return selects.length === 1
+    ? sql`${name} as (${selects[0]})`
+    : sql`${name} as (${distinctRows(sql.join(selects, sql` union all `))})`
 }
 
-/** What follows `from`: the rows `t` themselves, of the lines of their table. */
-export function rowsFound(plan: Plan, table: string): RawBuilder<unknown> {
+/** What follows `from`: the found rows `b` of a table, joined with the table rows `t`. */
+export function joinFoundRows(plan: Plan, table: string): RawBuilder<unknown> {
   return sql`${foundRows(plan, table)} b join ${rowsOf(plan, table)} t on t.tableoid = b.table_oid and t.ctid = b.ctid`
 }
 
-/** A table that inherits from another one is a table of its own, with keys and an entry of its own. */
+/** The table for a `from`. `only` leaves out tables that inherit from it: these have their own keys and entries. */
 export function rowsOf(plan: Plan, table: string): RawBuilder<unknown> {
   const { schema, relation, partitioned } = plan.tables.get(table) as Table
   const name = sql.id(schema, relation)
   return partitioned ? name : sql`only ${name}`
 }
 
-/** What follows `select`: the rows `t` of the link's table that hang on rows found before, and `more` of their columns. */
+/** What follows `select`: the rows `t` of the link's table that reference rows already found, with `more` of their columns. */
 export function rowsByLink(
   plan: Plan,
   link: Link,
@@ -78,80 +84,84 @@ export function rowsByLink(
   more: RawBuilder<unknown> = sql``,
 ): RawBuilder<unknown> {
   const [column = ''] = link.columns
-  // Most tables name the person themselves: nothing has to be looked up on the way.
+  // Most tables reference the person directly: no join is needed.
   if (namesPerson(plan.map, link))
     return sql`t.${sql.id(column)} as person, t.tableoid as table_oid, t.ctid as ctid${more}
-      from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${people}${fits(link)}`
+      from ${rowsOf(plan, link.table)} t where t.${sql.id(column)} = ${people}${linkFilter(link)}`
   return sql`b.person, t.tableoid as table_oid, t.ctid as ctid${more}
-    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}`
+    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${referencesFoundRow(plan, link)}${linkFilter(link)}`
 }
 
-/** Tables that hang on each other: from what hangs on rows outside of the cycle on and on, until nothing new is found. */
-function inCycle(plan: Plan, cycle: string[], people: RawBuilder<unknown>): RawBuilder<unknown>[] {
+/** Tables in a cycle: starts with rows that reference rows outside of the cycle, and recurses until it finds no new row. */
+function cycleExpressions(
+  plan: Plan,
+  cycle: string[],
+  people: RawBuilder<unknown>,
+): RawBuilder<unknown>[] {
   const links = cycle.flatMap((table) => plan.parents.get(table) ?? [])
   const name = sql.id(`cycle_${plan.cycles.indexOf(cycle)}`)
   const number = (table: string) => sql.lit(cycle.indexOf(table))
-  const begins = links
+  const anchors = links
     .filter(({ target }) => !cycle.includes(target))
     .map((link) => sql`select ${number(link.table)} as number, ${rowsByLink(plan, link, people)}`)
-  const goesOn = links
+  const recursions = links
     .filter(({ target }) => cycle.includes(target))
     .map(
       (link) => sql`select ${number(link.table)}, c.person, t.tableoid, t.ctid
-        from ${rowsOf(plan, link.target)} p join ${rowsOf(plan, link.table)} t on ${meets(link, 'p')}${fits(link)}
+        from ${rowsOf(plan, link.target)} p join ${rowsOf(plan, link.table)} t on ${referencesRow(link, 'p')}${linkFilter(link)}
         where c.number = ${number(link.target)} and p.tableoid = c.table_oid and p.ctid = c.ctid`,
     )
   const found = sql`${name} (number, person, table_oid, ctid) as (
-    (${sql.join(begins, sql` union all `)})
-    union select next.* from ${name} c cross join lateral (${sql.join(goesOn, sql` union all `)}) next)`
+    (${sql.join(anchors, sql` union all `)})
+    union select next.* from ${name} c cross join lateral (${sql.join(recursions, sql` union all `)}) next)`
   const each = cycle.map((table) => {
-    const lines = sql`select c.person, c.table_oid, c.ctid${pointedAt(plan, table)}
+    const lines = sql`select c.person, c.table_oid, c.ctid${referencedColumns(plan, table)}
       from ${name} c join ${rowsOf(plan, table)} t on t.tableoid = c.table_oid and t.ctid = c.ctid
       where c.number = ${number(table)}`
-    return sql`${foundRows(plan, table)} as (${once(lines)})`
+    return sql`${foundRows(plan, table)} as (${distinctRows(lines)})`
   })
   return [found, ...each]
 }
 
-/** A row that hangs on two of these people, or on one of them in two ways, is one row. */
-function once(lines: RawBuilder<unknown>): RawBuilder<unknown> {
+/** Counts a row once if it belongs to two of these people, or to one of them by two links. */
+function distinctRows(lines: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`select distinct on (table_oid, ctid) * from (${lines}) l order by table_oid, ctid, person`
 }
 
-/** The columns of a table by which other rows point at it. */
-function pointedAt(plan: Plan, table: string): RawBuilder<unknown> {
+/** The columns of a table that other tables reference. */
+function referencedColumns(plan: Plan, table: string): RawBuilder<unknown> {
   const columns = parentLinks(plan).flatMap(({ target, targetColumns }) =>
     target === table ? targetColumns : [],
   )
   return sql.join(
     [...new Set(columns)].map(
-      (column) => sql`, t.${sql.id(column)} as ${lineColumn(plan, table, column)}`,
+      (column) => sql`, t.${sql.id(column)} as ${keyColumn(plan, table, column)}`,
     ),
     sql``,
   )
 }
 
-/** What it is called in a line, where a column of the table may not have the name of one of ours. */
-function lineColumn(plan: Plan, table: string, column: string): RawBuilder<unknown> {
+/** A key column's name in the found rows: numbered, so that no column of the table can collide with `person` or `ctid`. */
+function keyColumn(plan: Plan, table: string, column: string): RawBuilder<unknown> {
   return sql.id(`key_${[...(plan.tables.get(table)?.columns.keys() ?? [])].indexOf(column)}`)
 }
 
-/** A row `t` points at the row of the line `b`. */
-export function meetsLine(
+/** A condition: row `t` references the found row `b`. */
+export function referencesFoundRow(
   plan: Plan,
   { columns, target, targetColumns }: Link,
 ): RawBuilder<boolean> {
   return sql.join(
     columns.map(
       (column, place) =>
-        sql`t.${sql.id(column)} = b.${lineColumn(plan, target, targetColumns[place] ?? '')}`,
+        sql`t.${sql.id(column)} = b.${keyColumn(plan, target, targetColumns[place] ?? '')}`,
     ),
     sql` and `,
   ) as RawBuilder<boolean>
 }
 
-/** A row `from` points at the row that `as` stands for. */
-export function meets(
+/** A condition: row `from` references row `as`. */
+export function referencesRow(
   { columns, targetColumns }: Link,
   as: string,
   from = 't',
@@ -165,8 +175,8 @@ export function meets(
   ) as RawBuilder<boolean>
 }
 
-/** A row `from` is one of those of which the link speaks. */
-export function fits({ where }: Link, from = 't'): RawBuilder<unknown> {
+/** A condition: row `from` has the values that the link requires. */
+export function linkFilter({ where }: Link, from = 't'): RawBuilder<unknown> {
   const conditions = Object.entries(where).map(
     ([column, value]) => sql` and ${sql.id(from)}.${sql.id(column)} = ${value}`,
   )

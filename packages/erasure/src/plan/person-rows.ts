@@ -1,14 +1,17 @@
 import { type RawBuilder, sql } from 'kysely'
 import { linkColumn, linkName, namesPerson } from '../map/reachable-tables.ts'
-import { findRows, fits, foundRows, rowsOf } from './link-graph.ts'
+import { findRows, foundRows, linkFilter, rowsOf } from './link-graph.ts'
 import { type Clear, type Plan, parentLinks } from './plan.ts'
-import { cleared } from './step-sql.ts'
+import { clearedRows } from './step-sql.ts'
 
 /**
- * A statement for all rows of one table that are this person's, each once, so that nobody is told of what is somebody else's:
- * where rows name whom they go with, those that name this one; else those that go with this one's by what they hang on; where
- * the rows outlive everybody, those in which this one is overwritten; and those that go by other means. None where the table has
- * none of anybody. `person` is their number, as an expression.
+ * A statement that selects the rows of one table that belong to this person, each once, and none of another person. These are
+ * - the rows that reference the person directly, if the table has such a link;
+ * - otherwise the rows that are erased with the person through other tables;
+ * - if the table's rows are not erased, those in which the person is overwritten;
+ * - the rows that are erased by other means.
+ *
+ * Selects nothing if the table has no rows of people. `person` is the person's id, as an expression.
  */
 export function personRows(
   plan: Plan,
@@ -16,9 +19,9 @@ export function personRows(
   person: RawBuilder<unknown>,
   columns: readonly string[],
 ): RawBuilder<unknown> {
-  const named = namedBy(plan, table, person)
-  const wanted = sql`select ${sql.join(columns.map((column) => toldOf(plan, table, column, person)))}`
-  const sorted = sql`order by ${orderOf(plan, table)}`
+  const named = personConditions(plan, table, person)
+  const wanted = sql`select ${sql.join(columns.map((column) => exportedColumn(plan, table, column, person)))}`
+  const sorted = sql`order by ${sortColumns(plan, table)}`
   if (named)
     return named.length === 0
       ? sql`select where false`
@@ -28,8 +31,10 @@ export function personRows(
     ...(plan.parents.has(table)
       ? [sql`select table_oid, ctid from ${foundRows(plan, table)}`]
       : []),
-    ...clears.map((clear) => sql`select table_oid, ctid from (select ${cleared(plan, clear)}) c`),
-    ...otherwise(plan, table).map(
+    ...clears.map(
+      (clear) => sql`select table_oid, ctid from (select ${clearedRows(plan, clear)}) c`,
+    ),
+    ...columnsErasedOtherwise(plan, table).map(
       (column) => sql`select t.tableoid, t.ctid from ${rowsOf(plan, table)} t
         where t.${sql.id(column)} = ${person}`,
     ),
@@ -44,8 +49,8 @@ export function personRows(
     join ${rowsOf(plan, table)} t on t.tableoid = f.table_oid and t.ctid = f.ctid ${sorted}`
 }
 
-/** A column that belongs to one link of several is told to whom that link names, and to nobody else. */
-function toldOf(
+/** A column with `with` belongs to one link: only the person that this link references sees its value. */
+function exportedColumn(
   plan: Plan,
   table: string,
   column: string,
@@ -58,11 +63,11 @@ function toldOf(
     (one) => one.table === table && linkName(one.columns) === erase.with,
   )
   if (!link || !namesPerson(plan.map, link)) return value
-  return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${person}${fits(link)} then ${value} end`
+  return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${person}${linkFilter(link)} then ${value} end`
 }
 
-/** The conditions on a row `t` where the table's own columns say whose it is; undefined where other rows have to be asked. */
-function namedBy(
+/** The conditions, any of which makes row `t` this person's; undefined if only other tables show to whom a row belongs. */
+function personConditions(
   plan: Plan,
   table: string,
   number: RawBuilder<unknown>,
@@ -76,12 +81,12 @@ function namedBy(
   const isEnough = parents ? naming.length > 0 : naming.length === links.length
   if (!isEnough) return undefined
   return [
-    ...naming.map((link) => sql`(${is(link.columns[0] ?? '')}${fits(link)})`),
-    ...otherwise(plan, table).map(is),
+    ...naming.map((link) => sql`(${is(link.columns[0] ?? '')}${linkFilter(link)})`),
+    ...columnsErasedOtherwise(plan, table).map(is),
   ]
 }
 
-/** How its rows are overwritten, where none of them goes with anybody. */
+/** The steps that overwrite rows of a table whose rows are never erased. */
 function clearsOf(plan: Plan, table: string): Clear[] {
   if (plan.parents.has(table)) return []
   return plan.steps.filter(
@@ -89,8 +94,8 @@ function clearsOf(plan: Plan, table: string): Clear[] {
   )
 }
 
-/** The columns that name a person whose rows go by other means. */
-function otherwise(plan: Plan, table: string): string[] {
+/** The columns that reference a person and whose rows are erased by other means. */
+function columnsErasedOtherwise(plan: Plan, table: string): string[] {
   return Object.entries(plan.map.tables[table]?.links ?? {}).flatMap(([name, link]) =>
     typeof link === 'object' && 'otherwise' in link
       ? (linkColumn(plan.tables.get(table), name) ?? [])
@@ -98,8 +103,8 @@ function otherwise(plan: Plan, table: string): string[] {
   )
 }
 
-/** The same rows come in the same order, as far as the table has a key. */
-function orderOf(plan: Plan, table: string): RawBuilder<unknown> {
+/** A stable order, if the table has a key or the map an order. */
+function sortColumns(plan: Plan, table: string): RawBuilder<unknown> {
   const [key] = plan.tables.get(table)?.uniqueKeys ?? []
   const by = plan.map.tables[table]?.order ?? key ?? ['tableoid', 'ctid']
   return sql.join(by.map((column) => sql`t.${sql.id(column)}`))

@@ -1,67 +1,68 @@
 import type { Db, Tx } from '@lethe/db'
-import { type Catalog, readCatalog, type Table } from '../map/catalog.ts'
+import { type Catalog, readCatalog } from '../map/catalog.ts'
 import { checkMap } from '../map/check-map.ts'
 import type { DataMap } from '../map/data-map.ts'
 import { formatMapProblem, type MapProblem } from '../map/map-problem.ts'
 import { ownMembers } from '../map/own-members.ts'
 import { erasedTables, type Link, linkName, linksOf } from '../map/reachable-tables.ts'
+import type { Table } from '../map/table.ts'
 import { schemaFingerprint } from './schema-fingerprint.ts'
 
-/** What is done to erase people, in this order; made from the live catalog and the map together. */
+/** The ordered steps that erase people, made from the live catalog and the data map. */
 export interface Plan {
   map: DataMap
   steps: Step[]
-  /** The erased tables, each with the links by which its rows hang on others that are erased. */
+  /** The erased tables, each with the links to the erased rows that its rows are erased with. */
   parents: Map<string, Link[]>
-  /** Those of them that hang on each other. */
+  /** Groups of erased tables that reference each other. */
   cycles: string[][]
   tables: Map<string, Table>
-  /** Some constraint is to be looked at only when all is done. */
+  /** Some constraints must be deferred until all steps have run. */
   deferred: boolean
 }
 
 export type Step = Erase | Clear
 
-/** Rows of these tables go: of one, or of several that hang on each other in a cycle. */
+/** Erases rows of one table, or of several tables in a cycle. */
 export interface Erase {
   rule: 'delete'
   tables: string[]
 }
 
-/** Rows that point at an erased one stay, and these columns of theirs are overwritten. */
+/** Overwrites these columns in rows that reference an erased row. The rows stay. */
 export interface Clear {
   rule: 'clear'
   link: Link
   set: [column: string, value: null | string | number | boolean][]
 }
 
-/** No plan can be made; one line for each reason, with the remedy. */
+/** No plan can be made. The message has one line for each problem, with its remedy. */
 export class IncompleteDataMapError extends Error {
   override name = 'IncompleteDataMapError'
-  readonly faults: readonly MapProblem[]
+  readonly problems: readonly MapProblem[]
 
   constructor(faults: readonly MapProblem[]) {
     super(faults.map(formatMapProblem).join('\n'))
-    this.faults = faults
+    this.problems = faults
   }
 }
 
-const latest = new WeakMap<DataMap, { print: string; plan: Plan }>()
+const latestPlans = new WeakMap<DataMap, { print: string; plan: Plan }>()
 
 /**
- * Asked for before each batch, so that a schema that has changed is noticed before anything is erased by it; made anew only
- * then. Throws `IncompleteDataMapError`.
+ * Returns the latest plan, or makes a new one if the schema has changed. Called before each batch, so that no erasure uses a
+ * plan for an older schema. Throws `IncompleteDataMapError`.
  */
 export async function makePlan(db: Db | Tx, declared: DataMap): Promise<Plan> {
   const print = await schemaFingerprint(db)
-  const known = latest.get(declared)
+  const known = latestPlans.get(declared)
   if (known?.print === print) return known.plan
   const catalog = await readCatalog(db)
   const map = ownMembers(declared)
   const faults = checkMap(catalog, map)
   if (faults.length > 0) throw new IncompleteDataMapError(faults)
   const plan = planFor(catalog, map)
-  latest.set(declared, { print, plan })
+  latestPlans.set(declared, { print, plan })
   return plan
 }
 
@@ -76,7 +77,7 @@ function planFor(catalog: Catalog, map: DataMap): Plan {
   )
   const clears = links
     .filter(({ rule }) => rule === 'clear')
-    .map((link): Clear => ({ rule: 'clear', link, set: setWith(link, links, map) }))
+    .map((link): Clear => ({ rule: 'clear', link, set: columnsToSet(link, links, map) }))
   const deferred = links.some(
     ({ rule, foreignKey }) => rule !== 'stays' && foreignKey?.onDelete === 'no action',
   )
@@ -85,8 +86,8 @@ function planFor(catalog: Catalog, map: DataMap): Plan {
   return { map, steps, parents, cycles, tables: catalog.tables, deferred }
 }
 
-/** The columns of the link itself, and those that tell of whoever it names; not those of another link. */
-function setWith({ table, columns }: Link, links: Link[], map: DataMap): Clear['set'] {
+/** The columns of the link itself, and the columns about the person it references; not the columns of other links. */
+function columnsToSet({ table, columns }: Link, links: Link[], map: DataMap): Clear['set'] {
   const { links: named = {}, columns: entries = {} } = map.tables[table] ?? {}
   const others = links.flatMap((link) => (link.table === table ? link.columns : []))
   return Object.entries(entries).flatMap(([column, { erase }]): Clear['set'] => {
@@ -101,8 +102,8 @@ function setWith({ table, columns }: Link, links: Link[], map: DataMap): Clear['
 }
 
 /**
- * What holds the keys comes first; then whatever hangs on a row goes before it, and a reference that is only cleared is
- * cleared before the row that it names is gone. The person is last.
+ * Tables marked `first` come first. Then children are erased before their parents, and a reference is cleared before the
+ * row that it names is erased. The person is last.
  */
 function orderSteps(
   map: DataMap,
@@ -126,34 +127,34 @@ function orderSteps(
   return steps
 }
 
-/** Tables that hang on each other, directly or by others; a table that hangs on itself is a cycle of one. */
+/** Tables that reference each other, directly or through others. A table that references itself is a cycle of one. */
 function findCycles(parents: Map<string, Link[]>): string[][] {
-  const above = (table: string) => {
+  const ancestorsOf = (table: string) => {
     const found = new Set<string>()
-    const look = (from: string) => {
+    const visit = (from: string) => {
       for (const { target } of parents.get(from) ?? [])
         if (!found.has(target)) {
           found.add(target)
-          look(target)
+          visit(target)
         }
     }
-    look(table)
+    visit(table)
     return found
   }
-  const reach = new Map([...parents.keys()].map((table) => [table, above(table)]))
+  const ancestors = new Map([...parents.keys()].map((table) => [table, ancestorsOf(table)]))
   const cycles: string[][] = []
   for (const table of parents.keys()) {
-    if (cycles.some((cycle) => cycle.includes(table)) || !reach.get(table)?.has(table)) continue
+    if (cycles.some((cycle) => cycle.includes(table)) || !ancestors.get(table)?.has(table)) continue
     cycles.push(
       [...parents.keys()].filter(
-        (other) => reach.get(table)?.has(other) && reach.get(other)?.has(table),
+        (other) => ancestors.get(table)?.has(other) && ancestors.get(other)?.has(table),
       ),
     )
   }
   return cycles
 }
 
-/** All links by which an erasure finds its way: to rows that go, and to rows that are overwritten. */
+/** All links that an erasure follows: to rows that are erased, and to rows that are overwritten. */
 export function parentLinks({ parents, steps }: Plan): Link[] {
   return [
     ...[...parents.values()].flat(),

@@ -2,9 +2,8 @@ import type { Db, Tx } from '@lethe/db'
 import { sql } from 'kysely'
 
 /**
- * A number that is another one whenever the schema has changed: every change of it leaves a new version of a row in one of
- * these catalogs, or takes one away. Looked at far more quickly than all that stands in them. Below 16384 are
- * PostgreSQL's own.
+ * A number that changes with the schema: each schema change writes or deletes a row version (xmin) in one of these catalogs.
+ * This is far quicker than reading the whole catalog. Oids below 16384 are PostgreSQL's own.
  */
 export async function schemaFingerprint(db: Db | Tx): Promise<string> {
   const { rows } = await sql<{ print: string }>`

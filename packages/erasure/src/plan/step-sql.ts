@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely'
-import { fits, foundRows, meetsLine, rowsOf } from './link-graph.ts'
+import { foundRows, linkFilter, referencesFoundRow, rowsOf } from './link-graph.ts'
 import type { Clear, Plan, Step } from './plan.ts'
 
 interface StepRows {
-  /** Under which they are counted. */
+  /** The name under which the rows are counted. */
   name: string
   table: string
   rows: RawBuilder<unknown>
@@ -12,7 +12,11 @@ interface StepRows {
 export function stepRows(plan: Plan, step: Step): StepRows[] {
   if (step.rule === 'clear')
     return [
-      { name: clearedName(step), table: step.link.table, rows: sql`select ${cleared(plan, step)}` },
+      {
+        name: clearedName(step),
+        table: step.link.table,
+        rows: sql`select ${clearedRows(plan, step)}`,
+      },
     ]
   return step.tables.map((table) => ({
     name: table,
@@ -21,23 +25,23 @@ export function stepRows(plan: Plan, step: Step): StepRows[] {
   }))
 }
 
-/** What is overwritten is counted under the column too, since rows of the same table may go. */
+/** Overwritten rows are counted under table and column, since other rows of the same table can be erased. */
 export const clearedName = ({ link }: Clear) => `${link.table}.${link.columns.join(',')}`
 
-/** What follows `select`: rows that point at an erased one and are not erased themselves. */
-export function cleared(plan: Plan, { link }: Clear): RawBuilder<unknown> {
+/** What follows `select`: rows that reference an erased row and are not erased themselves. */
+export function clearedRows(plan: Plan, { link }: Clear): RawBuilder<unknown> {
   const goes = plan.parents.has(link.table)
     ? sql` and not exists (select from ${foundRows(plan, link.table)} g where g.table_oid = t.tableoid and g.ctid = t.ctid)`
     : sql``
   return sql`b.person, t.tableoid as table_oid, t.ctid as ctid
-    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${meetsLine(plan, link)}${fits(link)}${goes}`
+    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${referencesFoundRow(plan, link)}${linkFilter(link)}${goes}`
 }
 
 /**
- * What the step does to the rows `t` of which `these` holds; it tells of each whose it was, where that is asked, and of one that
- * is overwritten whether it holds that now (`holds`): a trigger may have put back what was there.
+ * The delete or update of a step, for the rows `t` for which `these` is true. Returns the `person` of each row, if given. An
+ * update also returns `holds`: whether the row now has the written values, since a trigger can have restored the old ones.
  */
-export function changeOf(
+export function changeStatement(
   plan: Plan,
   step: Step,
   table: string,
@@ -47,14 +51,14 @@ export function changeOf(
   if (step.rule === 'clear') {
     const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
     const from = found ? sql` from ${found}` : sql``
-    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person, ${holds(plan, step)} as holds`
+    return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person, ${holdsWritten(plan, step)} as holds`
   }
   const using = found ? sql` using ${found}` : sql``
-  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytesOf(plan, step, table)}`
+  return sql`delete from ${rowsOf(plan, table)} t${using} where ${these} returning ${person} as person${bytesColumn(plan, step, table)}`
 }
 
-/** As text of the column's own type, since not every type has an equality, and each type writes a value in one way. */
-function holds(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
+/** Compares as text, cast to the column's type first: not every type has an equality, but each has one text form for a value. */
+function holdsWritten(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
   const columns = plan.tables.get(link.table)?.columns
   const each = set.map(([column, value]) => {
     const written = sql`t.${sql.id(column)}`
@@ -65,8 +69,8 @@ function holds(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
   return sql`(${sql.join(each, sql` and `)})`
 }
 
-/** How many of the rows in `changed` do not hold what was written. */
-export function unchanged({ rule }: Step): RawBuilder<unknown> {
+/** Counts the rows in `changed` that do not have the written values. */
+export function countUnchanged({ rule }: Step): RawBuilder<unknown> {
   return rule === 'clear' ? sql`count(*) filter (where not holds)` : sql`0`
 }
 
@@ -74,14 +78,14 @@ export function namesFiles(plan: Plan, step: Step, table: string): boolean {
   return step.rule === 'delete' && plan.map.tables[table]?.files !== undefined
 }
 
-/** The size of the file that a row `t` names, where the rows of the table name any: one more column, as `bytes`. */
-export function bytesOf(plan: Plan, step: Step, table: string): RawBuilder<unknown> {
+/** One more column `bytes`, the size of the file that row `t` names, if the table names files. */
+export function bytesColumn(plan: Plan, step: Step, table: string): RawBuilder<unknown> {
   const { bytes } = plan.map.tables[table]?.files ?? {}
   return bytes && step.rule === 'delete' ? sql`, t.${sql.id(bytes)}::bigint as bytes` : sql``
 }
 
-/** Rows `t` that lie where the lines of `found` say: by their places alone where one table holds them all, no way is shorter. */
-export function inPlaces(
+/** A condition: row `t` is one of the rows `found`. The ctid alone, the fastest lookup, if the table has no partitions. */
+export function isFoundRow(
   plan: Plan,
   table: string,
   found: RawBuilder<unknown>,
@@ -91,7 +95,7 @@ export function inPlaces(
     : sql`t.ctid = any(array(select ctid from ${found}))`
 }
 
-/** Whoever looks at what the database does sees which step it is. */
-export function titleOf(names: string[]): RawBuilder<unknown> {
+/** A comment that shows an operator in `pg_stat_activity` which step runs. */
+export function stepMarker(names: string[]): RawBuilder<unknown> {
   return sql.raw(`/* erase ${names.map((name) => name.replaceAll(/[^\w.,]/g, '')).join(' ')} */`)
 }

@@ -1,16 +1,16 @@
 import { type Link, linkName } from '../map/reachable-tables.ts'
 import { type Plan, parentLinks, type Step } from '../plan/plan.ts'
 
-/** A line of a plan, for a person and for a program. */
+/** A line of a plan, for text and JSON output. */
 export interface PlanLine {
   step: number
   does: 'erase' | 'overwrite'
   table: string
-  /** What is overwritten, or by which columns its rows hang on others that are erased. */
+  /** The overwritten columns, or the columns that reference erased rows. */
   columns: string[]
-  /** What these columns lead to. */
+  /** The tables that these columns reference. */
   because: string[]
-  /** About how many rows the whole table has, as the database estimates; none before its first ANALYZE. */
+  /** The database's estimate of all rows of the table; null before the first ANALYZE. */
   about: number | null
 }
 
@@ -26,7 +26,10 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
     const columns = step.set.map(([column]) => column)
     return [
       {
-        ...{ step: number, does: 'overwrite', table, columns },
+        step: number,
+        does: 'overwrite',
+        table,
+        columns,
         because: [step.link.target],
         about: about(table),
       },
@@ -35,7 +38,9 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
   return step.tables.map((table) => {
     const links = plan.parents.get(table) ?? []
     return {
-      ...{ step: number, does: 'erase', table },
+      step: number,
+      does: 'erase',
+      table,
       columns: links.map(({ columns }) => linkName(columns)),
       because: links.map(({ target }) => target),
       about: about(table),
@@ -43,7 +48,7 @@ function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
   })
 }
 
-/** The same as a picture: https://mermaid.js.org shows it, and so do most places that show Markdown. */
+/** The plan as a Mermaid diagram (https://mermaid.js.org), which most Markdown viewers show. */
 export function planPicture(plan: Plan): string {
   const links = parentLinks(plan)
   const names = [...new Set([...plan.parents.keys(), ...links.map(({ table }) => table)])]
@@ -59,5 +64,5 @@ export function planPicture(plan: Plan): string {
   ].join('\n')
 }
 
-/** In a label a quote would end it. */
+/** Escapes quotes, which would end the label. */
 const label = (name: string) => name.replaceAll('"', '#quot;')

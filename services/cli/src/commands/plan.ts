@@ -28,8 +28,8 @@ export const showPlan: Command = async (args, { db, print }) => {
     return 0
   } catch (error) {
     if (!(error instanceof IncompleteDataMapError)) throw error
-    if (json) print(JSON.stringify({ steps: [], faults: error.faults }, null, 2))
-    else for (const fault of error.faults) print(formatMapProblem(fault))
+    if (json) print(JSON.stringify({ steps: [], faults: error.problems }, null, 2))
+    else for (const fault of error.problems) print(formatMapProblem(fault))
     return 1
   }
 }

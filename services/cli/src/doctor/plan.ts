@@ -11,7 +11,7 @@ export async function checkPlan({ db }: { db: Db }): Promise<Finding[]> {
     return [ok(`an erasure has ${steps.length} steps and covers every table with data of a person`)]
   } catch (error) {
     if (!(error instanceof IncompleteDataMapError)) throw error
-    return error.faults.map((fault) =>
+    return error.problems.map((fault) =>
       wrong(
         formatMapProblem(fault),
         'add a decision to the data map, or change the database (docs/data-map.md)',

@@ -46,7 +46,7 @@ async function makePlanOrRelease(
     return await makePlan(db, dataMap)
   } catch (error) {
     if (!(error instanceof IncompleteDataMapError)) throw error
-    log.error({ reasons: error.faults.map(formatMapProblem) }, 'erasure.refused')
+    log.error({ reasons: error.problems.map(formatMapProblem) }, 'erasure.refused')
     await release(db, 'deletions', lease, retryDelays.databaseUnavailable)
     return undefined
   }
