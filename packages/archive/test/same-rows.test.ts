@@ -4,10 +4,10 @@ import { testDb } from '@lethe/db/testing'
 import { type DataMap, eraseRows, makePlan, type Plan } from '@lethe/erasure'
 import {
   columnOf,
+  createFences,
   type MadeWorld,
   makeWorld,
   mapOf,
-  createFences,
   schemaOf,
   worlds,
 } from '@lethe/erasure/testing'

@@ -33,9 +33,9 @@ export async function eraseRows(
     userIds.map((id) => [id, { tables: { ...none }, files: 0, bytes: 0 }]),
   )
   const found = new Map<string, number>()
-  for (const told of await readDirectRows(tx, plan, userIds, atMost)) {
-    addCounts(counts, told)
-    found.set(told.name, told.people.length)
+  for (const rows of await readDirectRows(tx, plan, userIds, atMost)) {
+    addCounts(counts, rows)
+    found.set(rows.name, rows.people.length)
   }
   for (const step of plan.steps) {
     if (step.rule === 'delete' && step.tables.join() === plan.map.person.table) {
@@ -45,7 +45,7 @@ export async function eraseRows(
     }
     const direct = directTable(plan, step)
     if (direct) await eraseDirectRows(tx, plan, direct, userIds, found.get(direct.table) ?? 0)
-    else for (const told of await runStep(tx, plan, step, userIds, atMost)) addCounts(counts, told)
+    else for (const rows of await runStep(tx, plan, step, userIds, atMost)) addCounts(counts, rows)
   }
   return counts
 }

@@ -28,7 +28,7 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): MapPr
     typeof column.export === 'string' ? [column.export] : [],
   )
   const duplicates = names
-    .filter((one, place) => names.indexOf(one) !== place)
+    .filter((one, index) => names.indexOf(one) !== index)
     .map((one) =>
       mapProblem(name, `two columns are exported as ${one}`, 'give each a name of its own'),
     )
@@ -58,10 +58,10 @@ export function checkClearing(
   if (cleared.length === 0) return []
   const problems: MapProblem[] = []
   for (const [column, { erase }] of Object.entries(entry.columns)) {
-    const facts = columns.get(column)
+    const catalogColumn = columns.get(column)
     const at = `${name}.${column}`
     const isLink = cleared.some((link) => link.columns.includes(column))
-    if (!facts) continue
+    if (!catalogColumn) continue
     if (!erase)
       problems.push(
         mapProblem(
@@ -71,7 +71,7 @@ export function checkClearing(
         ),
       )
     else if ('to' in erase) {
-      if (erase.to === null && facts.notNull)
+      if (erase.to === null && catalogColumn.notNull)
         problems.push(mapProblem(at, 'it takes no null', 'say another value, or let it be null'))
       if (erase.with && !cleared.some((link) => linkName(link.columns) === erase.with))
         problems.push(
@@ -82,7 +82,7 @@ export function checkClearing(
           ),
         )
       const alone = uniqueKeys.some((key) => key.length === 1 && key[0] === column)
-      if (facts.generated)
+      if (catalogColumn.generated)
         problems.push(mapProblem(at, 'the database sets it itself', 'keep it, with a reason'))
       else if (erase.to !== null && alone)
         problems.push(

@@ -35,12 +35,12 @@ export function checkExport({ tables }: Catalog, map: DataMap): MapProblem[] {
 
 function checkNames(names: Named[]): MapProblem[] {
   const lower = names.map(({ name }) => name.toLowerCase())
-  return names.flatMap(({ entry, name }, place) => {
+  return names.flatMap(({ entry, name }, index) => {
     if (!EXPORT_NAME.test(name))
       return [
         mapProblem(entry, `it cannot be exported as ${name}`, 'say letters, digits and dashes'),
       ]
-    if (lower.indexOf(name.toLowerCase()) !== place)
+    if (lower.indexOf(name.toLowerCase()) !== index)
       return [
         mapProblem(entry, `another entry is exported as ${name}`, 'give it a name of its own'),
       ]

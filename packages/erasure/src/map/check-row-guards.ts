@@ -73,14 +73,14 @@ function checkRules({ name, rules }: Table): MapProblem[] {
 /** A policy would hide rows from an erasure and an export. With the session's `row_security = off`, such a query fails instead. */
 function checkPolicies({ name, quoted, rowSecurity, owned }: Table, role: string): MapProblem[] {
   if (!rowSecurity) return []
-  const own = owned
+  const remedy = owned
     ? `alter table ${quoted} no force row level security`
     : `alter table ${quoted} owner to ${role}`
   return [
     mapProblem(
       name,
       `row-level security hides rows of it from the role ${role}`,
-      `alter role ${role} bypassrls, or ${own}`,
+      `alter role ${role} bypassrls, or ${remedy}`,
     ),
   ]
 }

@@ -55,7 +55,7 @@ function isSufficient(fence: Fence, wanted: Fence): boolean {
   return (
     (fence.timing === wanted.timing || fence.timing === 'after') &&
     fence.args.length === wanted.args.length &&
-    fence.args.every((arg, place) => arg === wanted.args[place])
+    fence.args.every((arg, index) => arg === wanted.args[index])
   )
 }
 

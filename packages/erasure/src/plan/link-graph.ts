@@ -153,8 +153,8 @@ export function referencesFoundRow(
 ): RawBuilder<boolean> {
   return sql.join(
     columns.map(
-      (column, place) =>
-        sql`t.${sql.id(column)} = b.${keyColumn(plan, target, targetColumns[place] ?? '')}`,
+      (column, index) =>
+        sql`t.${sql.id(column)} = b.${keyColumn(plan, target, targetColumns[index] ?? '')}`,
     ),
     sql` and `,
   ) as RawBuilder<boolean>
@@ -168,8 +168,8 @@ export function referencesRow(
 ): RawBuilder<boolean> {
   return sql.join(
     columns.map(
-      (column, place) =>
-        sql`${sql.id(from)}.${sql.id(column)} = ${sql.id(as)}.${sql.id(targetColumns[place] ?? '')}`,
+      (column, index) =>
+        sql`${sql.id(from)}.${sql.id(column)} = ${sql.id(as)}.${sql.id(targetColumns[index] ?? '')}`,
     ),
     sql` and `,
   ) as RawBuilder<boolean>

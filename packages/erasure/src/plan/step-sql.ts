@@ -30,11 +30,11 @@ export const clearedName = ({ link }: Clear) => `${link.table}.${link.columns.jo
 
 /** What follows `select`: rows that reference an erased row and are not erased themselves. */
 export function clearedRows(plan: Plan, { link }: Clear): RawBuilder<unknown> {
-  const goes = plan.parents.has(link.table)
+  const notErased = plan.parents.has(link.table)
     ? sql` and not exists (select from ${foundRows(plan, link.table)} g where g.table_oid = t.tableoid and g.ctid = t.ctid)`
     : sql``
   return sql`b.person, t.tableoid as table_oid, t.ctid as ctid
-    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${referencesFoundRow(plan, link)}${linkFilter(link)}${goes}`
+    from ${foundRows(plan, link.target)} b join ${rowsOf(plan, link.table)} t on ${referencesFoundRow(plan, link)}${linkFilter(link)}${notErased}`
 }
 
 /**

@@ -16,7 +16,7 @@ export interface PlanLine {
 
 /** The plan step by step, in the order of erasure. */
 export function planLines(plan: Plan): PlanLine[] {
-  return plan.steps.flatMap((step, place) => linesOf(plan, step, place + 1))
+  return plan.steps.flatMap((step, index) => linesOf(plan, step, index + 1))
 }
 
 function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
