@@ -28,7 +28,7 @@ t.test('the error names a table that the map omits, with the line to add', async
     t.match(message, /^notes/)
     t.match(
       message,
-      "notes: { is: '…', links: { user_id: 'delete' }, columns: { user_id: { is: '…', export: 'user_id' }, body: { is: '…', export: 'body' } } }",
+      "notes: { description: '…', references: { user_id: 'delete' }, columns: { user_id: { description: '…', export: 'user_id' }, body: { description: '…', export: 'body' } } }",
     )
     t.notMatch(message, '\n', 'and nothing else is wrong')
   }
@@ -40,7 +40,7 @@ t.test('the error names a column that the map omits', async (t) => {
   const { message } = await refused(makePlan(db, dataMap))
   t.equal(
     message,
-    "users.phone: it belongs to a person and is not in the data map; add phone: { is: '…', export: 'phone' }",
+    "users.phone: it belongs to a person and is not in the data map; add phone: { description: '…', export: 'phone' }",
   )
 })
 

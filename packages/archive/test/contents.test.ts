@@ -218,12 +218,12 @@ t.test('the page shows all digits of a number', async (t) => {
       {
         dataset: {
           name: 'sums',
-          is: 'a sum',
+          description: 'a sum',
           rows: () => sql`select`,
           schema,
           columns: ['one', 'other', 'list'].map((name) => ({
             name,
-            is: name,
+            description: name,
             notNull: true,
             kind: name === 'list' ? ('json' as const) : ('number' as const),
           })),
@@ -269,8 +269,8 @@ t.test('the same data gives the same bytes, except for the times', async (t) => 
 })
 
 t.test('the preview of a large dataset does not depend on how its rows are chunked', async (t) => {
-  const columns = [{ name: 'text', is: 'a text', kind: 'text' as const, notNull: true }]
-  const kind = { name: 'texts', is: 'a text', columns, rows: () => sql`select`, schema }
+  const columns = [{ name: 'text', description: 'a text', kind: 'text' as const, notNull: true }]
+  const kind = { name: 'texts', description: 'a text', columns, rows: () => sql`select`, schema }
   const shownOf = async (lines: string[], cut: number) => {
     const pieces = [lines.slice(0, cut), lines.slice(cut)].map((some) => Buffer.from(some.join('')))
     let shown: string[] = []

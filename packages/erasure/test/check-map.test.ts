@@ -18,18 +18,21 @@ const cases: Case[] = [
     what: 'a table at any depth that is not in the map',
     change: `create table forum.edits (id bigint, post_thread bigint, post_number integer,
       foreign key (post_thread, post_number) references forum.posts on delete cascade)`,
-    says: /^forum\.edits: its rows lead to a person .* add 'forum\.edits': \{ is: '…', links: \{ 'post_thread, post_number': 'delete' \}, columns: \{ id: /,
+    says: /^forum\.edits: its rows lead to a person .* add 'forum\.edits': \{ description: '…', references: \{ 'post_thread, post_number': 'delete' \}, columns: \{ id: /,
   },
   {
     what: 'a column that is not in the map',
     change: 'alter table forum.posts add location text',
-    says: /^forum\.posts\.location: .* add location: \{ is: '…', export: 'location' \}$/,
+    says: /^forum\.posts\.location: .* add location: \{ description: '…', export: 'location' \}$/,
   },
   {
     what: 'a link that is not in the map',
     change: `alter table forum.posts add editor_id bigint references forum.members on delete set null`,
-    map: withColumn('forum.posts', 'editor_id', { is: 'who changed it', export: 'editor' }),
-    says: /^forum\.posts \(editor_id\): it leads to forum\.members .* add 'editor_id': 'clear' to its links$/,
+    map: withColumn('forum.posts', 'editor_id', {
+      description: 'who changed it',
+      export: 'editor',
+    }),
+    says: /^forum\.posts \(editor_id\): it leads to forum\.members .* add 'editor_id': 'anonymize' to its references$/,
   },
   {
     what: 'a column named like a link to a person, without a foreign key',
@@ -51,7 +54,7 @@ const cases: Case[] = [
     what: 'a foreign key that deletes rows that the map keeps',
     change: `alter table forum.messages drop constraint messages_sender_id_fkey,
       add foreign key (sender_id) references forum.members on delete cascade`,
-    says: /^forum\.messages \(sender_id\): .* on delete cascade, the data map clear; declare it on delete set null$/,
+    says: /^forum\.messages \(sender_id\): .* on delete cascade, the data map says anonymize; declare it on delete set null$/,
   },
   {
     what: 'a table that does not exist',
@@ -60,7 +63,7 @@ const cases: Case[] = [
   },
   {
     what: 'a column that does not exist',
-    map: withColumn('forum.likes', 'gone', { is: 'nothing', export: 'gone' }),
+    map: withColumn('forum.likes', 'gone', { description: 'nothing', export: 'gone' }),
     says: /^forum\.likes\.gone: there is no such column/,
   },
   {
@@ -85,51 +88,73 @@ const cases: Case[] = [
   {
     what: 'null for a column that is not null',
     change: 'alter table forum.threads alter title set not null',
-    map: withColumn('forum.threads', 'title', { is: '', export: 'title', erase: { to: null } }),
+    map: withColumn('forum.threads', 'title', {
+      description: '',
+      export: 'title',
+      on_erase: { set: null },
+    }),
     says: /^forum\.threads\.title: it takes no null/,
   },
   {
     what: 'one value for a unique column',
     change: 'alter table forum.threads add unique (title)',
-    map: withColumn('forum.threads', 'title', { is: '', export: 'title', erase: { to: 'gone' } }),
+    map: withColumn('forum.threads', 'title', {
+      description: '',
+      export: 'title',
+      on_erase: { set: 'gone' },
+    }),
     says: /^forum\.threads\.title: it is unique/,
   },
   {
     what: 'a value for a column that the database generates',
-    map: withColumn('forum.messages', 'id', { is: '', export: 'id', erase: { to: 0 } }),
+    map: withColumn('forum.messages', 'id', {
+      description: '',
+      export: 'id',
+      on_erase: { set: 0 },
+    }),
     says: /^forum\.messages\.id: the database sets it itself/,
   },
   {
     what: 'a kept column without a legal basis',
     map: withColumn('forum.threads', 'title', {
-      is: '',
+      description: '',
       export: 'title',
-      erase: { keep: ' ', until: 'ever' },
+      retain: { reason: ' ', until: 'ever' },
     }),
     says: /^forum\.threads\.title: it is kept, or left out, without a reason/,
   },
   {
     what: 'a column left out of the export without a reason',
-    map: withColumn('forum.likes', 'id', { is: '', export: { not: '' } }),
+    map: withColumn('forum.likes', 'id', { description: '', export: false, reason: '' }),
     says: /^forum\.likes\.id: it is kept, or left out, without a reason/,
   },
   {
     what: 'a kept column that references the erased person',
     map: withColumn('forum.threads', 'author_id', {
-      is: '',
+      description: '',
       export: 'author',
-      erase: { keep: 'history', until: 'ever' },
+      retain: { reason: 'history', until: 'ever' },
     }),
     says: /^forum\.threads\.author_id: it names the person who is erased, and is kept/,
   },
   {
     what: 'a column without an erase rule in a row that outlives the person',
-    map: withColumn('forum.threads', 'title', { is: '', export: 'title' }),
-    says: /^forum\.threads\.title: its row outlives the person, and it has no `erase`/,
+    map: withColumn('forum.threads', 'title', { description: '', export: 'title' }),
+    says: /^forum\.threads\.title: its row outlives the person, and it has neither `on_erase` nor `retain`/,
+  },
+  {
+    what: 'a column that is both overwritten and kept',
+    map: withColumn('forum.threads', 'title', {
+      description: '',
+      export: 'title',
+      on_erase: { set: 'gone' },
+      retain: { reason: 'history', until: 'ever' },
+    }),
+    says: /^forum\.threads\.title: it has both `on_erase` and `retain`/,
   },
   {
     what: 'a link that stays, to rows that are erased',
-    map: withLink('forum.likes', 'thread_id, number', 'stays'),
+    map: withLink('forum.likes', 'thread_id, number', 'keep'),
     says: /^forum\.likes \(thread_id, number\): rows of forum\.posts are erased, so it cannot stay/,
   },
   {
@@ -149,7 +174,7 @@ const cases: Case[] = [
   },
   {
     what: 'two columns with the same export name',
-    map: withColumn('forum.posts', 'number', { is: '', export: 'body' }),
+    map: withColumn('forum.posts', 'number', { description: '', export: 'body' }),
     says: /^forum\.posts: two columns are exported as body/,
   },
   {
@@ -246,19 +271,21 @@ const cases: Case[] = [
   },
   {
     what: 'a folder that is not of one person',
-    map: (map) => ({ ...map, folders: { uploads: { is: '', export: 'uploads' } } }),
+    map: (map) => ({ ...map, folders: { uploads: { description: '', export: 'uploads' } } }),
     says: /^uploads: it is not the folder of one person/,
   },
   {
     what: 'a folder outside of the uploads folder',
-    map: (map) => ({ ...map, folders: { '../{person}': { is: '', export: 'uploads' } } }),
+    map: (map) => ({ ...map, folders: { '../{person}': { description: '', export: 'uploads' } } }),
     says: /^\.\.\/\{person\}: it can lead out of the uploads folder/,
   },
   {
     what: 'a folder that is kept without a reason',
     map: (map) => ({
       ...map,
-      folders: { '{person}': { is: '', export: 'uploads', erase: { keep: '', until: 'ever' } } },
+      folders: {
+        '{person}': { description: '', export: 'uploads', retain: { reason: '', until: 'ever' } },
+      },
     }),
     says: /^\{person\}: it is kept, or left out, without a reason/,
   },
@@ -331,14 +358,14 @@ function replaced(map: DataMap, table: string, entry: TableEntry): DataMap {
   return { ...map, tables: { ...map.tables, [table]: entry } }
 }
 
-function withColumn(table: string, column: string, is: TableEntry['columns'][string]) {
+function withColumn(table: string, column: string, columnEntry: TableEntry['columns'][string]) {
   const { columns } = entry(table)
   return (map: DataMap) =>
-    replaced(map, table, { ...entry(table), columns: { ...columns, [column]: is } })
+    replaced(map, table, { ...entry(table), columns: { ...columns, [column]: columnEntry } })
 }
 
-function withLink(table: string, name: string, is: TableEntry['links'][string]) {
-  const { links } = entry(table)
+function withLink(table: string, name: string, reference: TableEntry['references'][string]) {
+  const { references } = entry(table)
   return (map: DataMap) =>
-    replaced(map, table, { ...entry(table), links: { ...links, [name]: is } })
+    replaced(map, table, { ...entry(table), references: { ...references, [name]: reference } })
 }

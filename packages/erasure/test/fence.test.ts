@@ -126,14 +126,14 @@ t.test('a fence sees the stored value of a generated column', async (t) => {
       member_id bigint generated always as ((data ->> 'member')::bigint) stored references forum.members on delete cascade);
     create index on forum.events (member_id)`)
     .execute(db)
-  const own = { is: 'whose it is', export: { not: 'a test' } }
+  const own = { description: 'whose it is', export: false, reason: 'a test' } as const
   const map: DataMap = {
     ...forumMap,
     tables: {
       ...forumMap.tables,
       'forum.events': {
-        is: 'an event',
-        links: { member_id: 'delete' },
+        description: 'an event',
+        references: { member_id: 'delete' },
         columns: { data: own, member_id: own },
       },
     },

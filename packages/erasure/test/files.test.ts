@@ -8,11 +8,11 @@ const map: DataMap = {
   person: { table: 'people', key: 'id' },
   tables: {},
   folders: {
-    'pictures/{person}': { is: 'what they uploaded', export: 'pictures' },
+    'pictures/{person}': { description: 'what they uploaded', export: 'pictures' },
     '{person}/invoices': {
-      is: 'what they were billed',
+      description: 'what they were billed',
       export: 'invoices',
-      erase: { keep: 'tax law', until: 'ten years after the year of the invoice' },
+      retain: { reason: 'tax law', until: 'ten years after the year of the invoice' },
     },
   },
 }

@@ -182,7 +182,7 @@ function expectedRows(world: MadeWorld): Record<string, unknown>[][] {
   }
   return tables.map(({ links }, table) => {
     const clearing = links.flatMap(({ rule, target }, n) =>
-      rule === 'clear' && lost.has(target) ? [n] : [],
+      rule === 'anonymize' && lost.has(target) ? [n] : [],
     )
     return [...(rows[table] ?? []).keys()].flatMap((place) => {
       if (gone[table]?.has(place)) return []

@@ -79,77 +79,86 @@ create or replace function lethe.end_sessions(person bigint) returns void langua
   'delete from forum.logins where member_id = person';
 `
 
-const own = { is: 'whose it is', export: { not: 'all of it is theirs' } }
-const number = { is: 'a number', export: { not: 'it means nothing outside' } }
-const cleared = { ...own, erase: { to: null } }
-const kept = { keep: 'whoever else it belongs to', until: 'they leave too' }
-const byLaw = { keep: 'tax law', until: 'ten years after the year of the invoice' }
+const own = { description: 'whose it is', export: false, reason: 'all of it is theirs' } as const
+const number = {
+  description: 'a number',
+  export: false,
+  reason: 'it means nothing outside',
+} as const
+const cleared = { ...own, on_erase: { set: null } }
+const kept = { reason: 'whoever else it belongs to', until: 'they leave too' }
+const byLaw = { reason: 'tax law', until: 'ten years after the year of the invoice' }
 
 export const forumMap: DataMap = {
   person: { table: 'forum.members', key: 'id' },
-  folders: { 'forum/{person}': { is: 'what they uploaded', export: 'uploads' } },
+  folders: { 'forum/{person}': { description: 'what they uploaded', export: 'uploads' } },
   tables: {
     'forum.members': {
-      is: 'a member',
-      links: { favourite: 'stays' },
+      description: 'a member',
+      references: { favourite: 'keep' },
       columns: {
         id: number,
-        name: { is: 'the name', export: 'name' },
-        address: { is: 'where mails go', export: 'address' },
-        banned: { is: 'whether they may write', export: 'banned' },
+        name: { description: 'the name', export: 'name' },
+        address: { description: 'where mails go', export: 'address' },
+        banned: { description: 'whether they may write', export: 'banned' },
         favourite: number,
       },
     },
     'forum.logins': {
-      is: 'a log-in',
-      links: { member_id: 'delete' },
+      description: 'a log-in',
+      references: { member_id: 'delete' },
       columns: {
         token: {
-          is: 'what opens the account',
-          export: { not: 'whoever knows it could act as them' },
+          description: 'what opens the account',
+          export: false,
+          reason: 'whoever knows it could act as them',
         },
         member_id: own,
       },
     },
     'forum.invoices': {
-      is: 'an invoice, which the law wants kept',
-      links: { member_id: 'clear' },
+      description: 'an invoice, which the law wants kept',
+      references: { member_id: 'anonymize' },
       columns: {
-        number: { is: 'its number', export: 'number', erase: byLaw },
+        number: { description: 'its number', export: 'number', retain: byLaw },
         member_id: cleared,
-        billed_to: { is: 'name and address', export: 'billedTo', erase: byLaw },
-        cents: { is: 'the sum', export: 'cents', erase: byLaw },
-        nickname: { is: 'how they were greeted', export: 'nickname', erase: { to: null } },
+        billed_to: { description: 'name and address', export: 'billedTo', retain: byLaw },
+        cents: { description: 'the sum', export: 'cents', retain: byLaw },
+        nickname: {
+          description: 'how they were greeted',
+          export: 'nickname',
+          on_erase: { set: null },
+        },
       },
     },
     'forum.threads': {
-      is: 'a thread, which outlives its author',
-      links: { author_id: 'clear' },
+      description: 'a thread, which outlives its author',
+      references: { author_id: 'anonymize' },
       columns: {
-        id: { ...number, erase: kept },
-        title: { is: 'what it is about', export: 'title', erase: kept },
+        id: { ...number, retain: kept },
+        title: { description: 'what it is about', export: 'title', retain: kept },
         author_id: cleared,
       },
     },
     'forum.posts': {
-      is: 'a post, which goes with its author and takes its replies along',
-      links: { thread_id: 'stays', author_id: 'delete', 'thread_id, reply_to': 'delete' },
+      description: 'a post, which goes with its author and takes its replies along',
+      references: { thread_id: 'keep', author_id: 'delete', 'thread_id, reply_to': 'delete' },
       columns: {
         thread_id: number,
         number,
         author_id: own,
         reply_to: number,
-        body: { is: 'the text', export: 'body' },
+        body: { description: 'the text', export: 'body' },
       },
     },
     'forum.likes': {
-      is: 'a like',
-      links: { member_id: 'delete', 'thread_id, number': 'delete' },
+      description: 'a like',
+      references: { member_id: 'delete', 'thread_id, number': 'delete' },
       columns: { id: number, member_id: own, thread_id: number, number },
     },
     'forum.attachments': {
-      is: 'a file of a member or of a thread',
-      links: {
+      description: 'a file of a member or of a thread',
+      references: {
         owner_id: {
           rule: 'delete',
           to: 'forum.members',
@@ -161,43 +170,43 @@ export const forumMap: DataMap = {
         id: number,
         owner_kind: number,
         owner_id: own,
-        body: { is: 'it', export: 'body' },
+        body: { description: 'it', export: 'body' },
       },
     },
     'forum.messages': {
-      is: 'a message between two members',
-      links: { sender_id: 'clear', recipient_id: 'clear' },
+      description: 'a message between two members',
+      references: { sender_id: 'anonymize', recipient_id: 'anonymize' },
       columns: {
-        id: { ...number, erase: kept },
+        id: { ...number, retain: kept },
         sender_id: cleared,
         recipient_id: cleared,
-        body: { is: 'the text', export: 'body', erase: kept },
+        body: { description: 'the text', export: 'body', retain: kept },
       },
     },
     'forum.teams': {
-      is: 'a team',
-      links: { owner_id: 'delete', main_room: 'delete' },
+      description: 'a team',
+      references: { owner_id: 'delete', main_room: 'delete' },
       columns: { id: number, owner_id: own, main_room: number },
     },
     'forum.rooms': {
-      is: 'a room of a team',
-      links: { team_id: 'delete' },
+      description: 'a room of a team',
+      references: { team_id: 'delete' },
       columns: { id: number, team_id: number },
     },
     'forum.visits': {
-      is: 'a day on which they came',
-      links: { member_id: 'delete' },
-      columns: { member_id: own, day: { is: 'the day', export: 'day' } },
+      description: 'a day on which they came',
+      references: { member_id: 'delete' },
+      columns: { member_id: own, day: { description: 'the day', export: 'day' } },
     },
     'forum.badges': {
-      is: 'a badge',
-      links: { member_id: 'delete' },
-      columns: { member_id: own, name: { is: 'it', export: 'name' } },
+      description: 'a badge',
+      references: { member_id: 'delete' },
+      columns: { member_id: own, name: { description: 'it', export: 'name' } },
     },
     'forum.gold_badges': {
-      is: 'a badge of gold',
-      links: { member_id: 'delete' },
-      columns: { member_id: own, name: { is: 'it', export: 'name' } },
+      description: 'a badge of gold',
+      references: { member_id: 'delete' },
+      columns: { member_id: own, name: { description: 'it', export: 'name' } },
     },
   },
 }

@@ -12,7 +12,7 @@ export interface MadeTable {
 
 export interface MadeLink {
   target: number
-  rule: 'delete' | 'clear'
+  rule: 'delete' | 'anonymize'
   /** Declared in the data map with a kind column, without a foreign key. */
   declared: boolean
   /** The type of the kind column. */

@@ -8,7 +8,7 @@ const link = (tables: number) =>
   fc.record<MadeLink>({
     // Mostly towards the people, otherwise most rows would belong to no person.
     target: fc.oneof(fc.constant(0), fc.nat(tables - 1)),
-    rule: fc.constantFrom('delete', 'delete', 'clear'),
+    rule: fc.constantFrom('delete', 'delete', 'anonymize'),
     declared: fc.boolean(),
     kindType: fc.constantFrom('text', 'char(5)', 'word'),
     deferred: fc.boolean(),
@@ -31,7 +31,7 @@ export const worlds: fc.Arbitrary<MadeWorld> = fc
   .chain((others) => {
     const people = table(others + 1).map(({ links, ...rest }): MadeTable => {
       // A person is never erased with another row.
-      const cleared = links.map((one) => ({ ...one, rule: 'clear' as const }))
+      const cleared = links.map((one) => ({ ...one, rule: 'anonymize' as const }))
       return { ...rest, links: cleared.slice(1), keys: 1, partitioned: false }
     })
     const rest = fc.array(table(others + 1), { minLength: others, maxLength: others })
@@ -109,7 +109,7 @@ export function columnsOf({ tables }: MadeWorld, table: number, place: number): 
   return Array.from({ length: keys }, (_, n) => `l${place}_to${link.target}_${n}`)
 }
 
-const notExported = { not: 'a test' }
+const notExported = { export: false, reason: 'a test' } as const
 
 /** The data map for this world. */
 export function mapOf(world: MadeWorld, schema: string): DataMap {
@@ -118,37 +118,37 @@ export function mapOf(world: MadeWorld, schema: string): DataMap {
   const entries = [...world.tables.entries()].flatMap(([number, table]) => {
     if (!reaching.has(number)) return []
     const columns: Record<string, ColumnEntry> = {}
-    const links: Record<string, LinkEntry> = {}
-    const kept = { keep: 'a test', until: 'its end' }
+    const references: Record<string, LinkEntry> = {}
+    const kept = { reason: 'a test', until: 'its end' }
     for (let n = 0; n < table.keys; n++)
-      columns[columnOf(world, `k${n}`)] = { is: 'a key', export: notExported, erase: kept }
-    const clears = (each: MadeLink) => each.rule === 'clear' && lost.has(each.target)
+      columns[columnOf(world, `k${n}`)] = { description: 'a key', ...notExported, retain: kept }
+    const clears = (each: MadeLink) => each.rule === 'anonymize' && lost.has(each.target)
     for (const [place, each] of table.links.entries()) {
-      const rule = lost.has(each.target) ? each.rule : 'stays'
+      const rule = lost.has(each.target) ? each.rule : 'keep'
       const leads = reaching.has(each.target)
       const own = columnsOf(world, number, place).map((name) => columnOf(world, name))
       const name = linkName(own)
       const kind = columnOf(world, `kind${place}`)
-      if (leads && !each.declared) links[name] = rule
+      if (leads && !each.declared) references[name] = rule
       if (leads && each.declared)
-        links[name] = {
+        references[name] = {
           rule,
           to: tableOf(world, schema, each.target),
           by: columnOf(world, 'k0'),
           where: { [kind]: 'yes' },
         }
-      const erase = clears(each) ? { to: null } : kept
-      for (const column of own) columns[column] = { is: 'a link', export: notExported, erase }
-      if (each.declared) columns[kind] = { is: 'a kind', export: notExported, erase: kept }
+      const fate = clears(each) ? { on_erase: { set: null } } : { retain: kept }
+      for (const column of own) columns[column] = { description: 'a link', ...notExported, ...fate }
+      if (each.declared) columns[kind] = { description: 'a kind', ...notExported, retain: kept }
     }
     const cleared = table.links.flatMap((each, place) => (clears(each) ? [place] : []))
     columns[columnOf(world, 'payload')] = {
-      is: 'a word',
+      description: 'a word',
       export: 'payload',
-      erase: payloadErase(world, number, cleared),
+      ...payloadFate(world, number, cleared),
     }
     const triggers = world.trigger?.table === number ? { meddles: 'a test' } : {}
-    const entry = { is: 'a table', export: `t${number}`, links, columns, triggers }
+    const entry = { description: 'a table', export: `t${number}`, references, columns, triggers }
     return [[tableOf(world, schema, number), entry] as const]
   })
   return {
@@ -168,17 +168,19 @@ export function payloadLink(
   return payload !== 'any' && cleared.includes(payload) ? payload : undefined
 }
 
-function payloadErase(
+function payloadFate(
   world: MadeWorld,
   table: number,
   cleared: number[],
-): NonNullable<ColumnEntry['erase']> {
+): Pick<ColumnEntry, 'on_erase' | 'retain'> {
   const link = payloadLink(world, table, cleared)
-  if (link === null) return { keep: 'a test', until: 'its end' }
+  if (link === null) return { retain: { reason: 'a test', until: 'its end' } }
   return {
-    to: 'gone',
-    ...(link !== undefined && {
-      with: linkName(columnsOf(world, table, link).map((name) => columnOf(world, name))),
-    }),
+    on_erase: {
+      set: 'gone',
+      ...(link !== undefined && {
+        with: linkName(columnsOf(world, table, link).map((name) => columnOf(world, name))),
+      }),
+    },
   }
 }

@@ -5,7 +5,7 @@ import type { AddedEntry, Zip } from '../zip/zip.ts'
 
 export interface CollectedFile extends AddedEntry {
   /** The data map's description of its folder. */
-  is: string
+  description: string
   /** Its original name; invalid UTF-8 is replaced. */
   wasCalled: string
 }
@@ -22,7 +22,7 @@ export async function collectFiles(
   zip: Zip,
 ): Promise<CollectedFile[]> {
   const collected: CollectedFile[] = []
-  for (const { folder, name, is } of exportedFolders(uploadDir, plan.map, userId)) {
+  for (const { folder, name, description } of exportedFolders(uploadDir, plan.map, userId)) {
     const folderPath = Buffer.from(folder)
     let number = 0
     for (const bytes of await listFiles(folderPath)) {
@@ -33,7 +33,7 @@ export async function collectFiles(
       const entryName = `files/${name}/${++number}${safeExtension(wasCalled)}`
       try {
         const added = await addFile(file, entryName, zip)
-        collected.push({ ...added, is, wasCalled })
+        collected.push({ ...added, description, wasCalled })
       } finally {
         await file.close()
       }

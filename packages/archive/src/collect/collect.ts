@@ -34,7 +34,7 @@ export async function collect(
   ]
   const entries = [
     ...datasets.flatMap((dataset) => dataset.entries),
-    ...files.map(({ is, ...file }) => file),
+    ...files.map(({ description, ...file }) => file),
     ...pages,
   ].toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
   await zip.add(

@@ -14,7 +14,7 @@ import { type DatasetColumn, type ValueKind, valueKind } from './values.ts'
 export interface Dataset {
   name: string
   /** What a row of it is. */
-  is: string
+  description: string
   columns: DatasetColumn[]
   /** The JSON Schema of a row, for programs. */
   schema: DeflatedContent
@@ -33,12 +33,19 @@ export function getDatasets(plan: Plan): Dataset[] {
   return datasets
 }
 
-function createDataset(plan: Plan, { table, name, is, columns: exported }: ExportedTable): Dataset {
-  const columns = exported.map(({ name, is, column }) => ({ name, is, ...describeColumn(column) }))
+function createDataset(
+  plan: Plan,
+  { table, name, description, columns: exported }: ExportedTable,
+): Dataset {
+  const columns = exported.map(({ name, description, column }) => ({
+    name,
+    description,
+    ...describeColumn(column),
+  }))
   const selected = exported.map(({ column }) => column.name)
   return {
-    ...{ name, is, columns },
-    schema: deflateSmall(createJsonSchema(name, is, columns)),
+    ...{ name, description, columns },
+    schema: deflateSmall(createJsonSchema(name, description, columns)),
     rows: (person) => personRows(plan, table, person, selected),
   }
 }

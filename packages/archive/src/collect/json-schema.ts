@@ -10,11 +10,15 @@ const types: Record<ValueKind, object> = {
 }
 
 /** Describes a row of a dataset to programs (JSON Schema 2020-12). */
-export function createJsonSchema(name: string, is: string, columns: DatasetColumn[]): Buffer {
+export function createJsonSchema(
+  name: string,
+  description: string,
+  columns: DatasetColumn[],
+): Buffer {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: name,
-    description: is,
+    description,
     type: 'object',
     properties: Object.fromEntries(
       columns.map((column) => [column.name, describeProperty(column)]),
@@ -25,7 +29,7 @@ export function createJsonSchema(name: string, is: string, columns: DatasetColum
   return Buffer.from(`${JSON.stringify(schema, null, 2)}\n`)
 }
 
-function describeProperty({ is, kind, notNull }: DatasetColumn): object {
+function describeProperty({ description, kind, notNull }: DatasetColumn): object {
   const type = types[kind]
-  return { description: is, ...(notNull ? type : { anyOf: [type, { type: 'null' }] }) }
+  return { description, ...(notNull ? type : { anyOf: [type, { type: 'null' }] }) }
 }

@@ -19,12 +19,13 @@ export interface LeftOut {
 /** What the data map leaves out of every export, and why. */
 export function findLeftOut({ map }: Plan): LeftOut[] {
   const columns = Object.entries(map.tables).flatMap(([table, entry]) =>
-    Object.entries(entry.columns).flatMap(([column, { is, export: out }]) =>
-      typeof out === 'object' ? [{ what: `${table}.${column}: ${is}`, why: out.not }] : [],
+    Object.entries(entry.columns).flatMap(([column, { description, export: out, reason }]) =>
+      out === false ? [{ what: `${table}.${column}: ${description}`, why: reason ?? '' }] : [],
     ),
   )
-  const folders = Object.values(map.folders ?? {}).flatMap(({ is, export: out }) =>
-    typeof out === 'object' ? [{ what: is, why: out.not }] : [],
+  const folders = Object.values(map.folders ?? {}).flatMap(
+    ({ description, export: out, reason }) =>
+      out === false ? [{ what: description, why: reason ?? '' }] : [],
   )
   return [...columns, ...folders]
 }

@@ -22,7 +22,7 @@ export function valueKind(typeOid: number): ValueKind {
 /** A column of a dataset, with its name in an archive. */
 export interface DatasetColumn {
   name: string
-  is: string
+  description: string
   kind: ValueKind
   notNull: boolean
 }

@@ -69,15 +69,16 @@ type Columns = CollectedDataset['dataset']['columns']
 
 function renderFacts(columns: Columns, row: Record<string, unknown>): string {
   const facts = columns.map(
-    ({ name, is, kind }) =>
-      `<div><dt title="${escapeHtml(is)}">${escapeHtml(toTitle(name))}</dt><dd>${renderValue(row[name], kind)}</dd></div>`,
+    ({ name, description, kind }) =>
+      `<div><dt title="${escapeHtml(description)}">${escapeHtml(toTitle(name))}</dt><dd>${renderValue(row[name], kind)}</dd></div>`,
   )
   return `<dl>\n${facts.join('\n')}\n</dl>`
 }
 
 function renderTable(name: string, columns: Columns, rows: Record<string, unknown>[]): string {
   const head = columns.map(
-    ({ name, is }) => `<th scope="col" title="${escapeHtml(is)}">${escapeHtml(toTitle(name))}</th>`,
+    ({ name, description }) =>
+      `<th scope="col" title="${escapeHtml(description)}">${escapeHtml(toTitle(name))}</th>`,
   )
   const body = rows.map(
     (row) =>
@@ -92,10 +93,10 @@ ${body.join('\n')}
 }
 
 function renderFiles(files: CollectedFile[]): string {
-  const items = files.map(({ name, wasCalled, is }) => {
+  const items = files.map(({ name, wasCalled, description }) => {
     const link = `<a href="${name}">${escapeHtml(wasCalled)}</a>`
     return picturePattern.test(name)
-      ? `<li><a href="${name}"><img src="${name}" alt="${escapeHtml(is)}" loading="lazy"></a>${link}</li>`
+      ? `<li><a href="${name}"><img src="${name}" alt="${escapeHtml(description)}" loading="lazy"></a>${link}</li>`
       : `<li>${link}</li>`
   })
   return `<section id="files" aria-labelledby="files-title">

@@ -68,7 +68,7 @@ export function explainArchive({ madeAt, eraseAfter }: ArchiveFacts): string[] {
 
 function describeDataset({ dataset, rows, entries }: CollectedDataset): string {
   const names = entries.map(({ name }) => name).filter((name) => name.startsWith('data/'))
-  return `  ${names.join(', ')}\n      ${dataset.is}: ${rows}`
+  return `  ${names.join(', ')}\n      ${dataset.description}: ${rows}`
 }
 
 /** To the second: 2026-01-31 12:00:00 UTC. */

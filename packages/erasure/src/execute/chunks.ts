@@ -79,7 +79,7 @@ interface Chunk {
 
 /** One query for each link, so that `limit` finds the first rows without reading all of them. */
 function chunksOf(plan: Plan, step: Step, person: RawBuilder<unknown>): Chunk[] {
-  if (step.rule === 'clear') {
+  if (step.rule === 'anonymize') {
     const { link } = step
     const erasedTables = [link.target, link.table].filter((table) => plan.parents.has(table))
     const rows = sql`${findRows(plan, person, erasedTables)} select ${clearedRows(plan, step)}`
@@ -104,7 +104,7 @@ function chunksOf(plan: Plan, step: Step, person: RawBuilder<unknown>): Chunk[] 
 
 /** A condition: no row references row `t`. */
 function hasNoChildren(plan: Plan, step: Step, table: string): RawBuilder<unknown> {
-  if (step.rule === 'clear') return sql``
+  if (step.rule === 'anonymize') return sql``
   const children = parentLinks(plan).filter(({ target }) => target === table)
   return sql.join(
     children.map(

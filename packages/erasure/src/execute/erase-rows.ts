@@ -105,7 +105,7 @@ async function runStepOnce(
       person: sql`f.person`,
       found: sql`${found} f`,
     })
-    const needs = step.rule === 'clear' ? [step.link.target, table] : [table]
+    const needs = step.rule === 'anonymize' ? [step.link.target, table] : [table]
     return {
       needs: needs.filter((needed) => plan.parents.has(needed)),
       ctes: sql`${found} as materialized (${rows}${limit}), ${changed} as (${change})`,

@@ -42,14 +42,16 @@ export function exportedFolders(
   uploadDir: string,
   { folders = {} }: DataMap,
   userId: number,
-): { folder: string; name: string; is: string }[] {
-  return Object.entries(folders).flatMap(([folder, { export: name, is }]) =>
-    typeof name === 'string' ? [{ folder: personFolder(uploadDir, folder, userId), name, is }] : [],
+): { folder: string; name: string; description: string }[] {
+  return Object.entries(folders).flatMap(([folder, { export: name, description }]) =>
+    typeof name === 'string'
+      ? [{ folder: personFolder(uploadDir, folder, userId), name, description }]
+      : [],
   )
 }
 
 function erasedFolders({ folders = {} }: DataMap): string[] {
-  return Object.entries(folders).flatMap(([folder, { erase }]) => (erase ? [] : [folder]))
+  return Object.entries(folders).flatMap(([folder, { retain }]) => (retain ? [] : [folder]))
 }
 
 async function sizesIn(folder: string): Promise<number[]> {

@@ -17,7 +17,7 @@ export async function lockParents(tx: Tx, plan: Plan, userIds: number[]): Promis
   const parentTables = new Set(parentLinks(plan).map(({ target }) => target))
   parentTables.delete(person.table)
   for (const step of plan.steps.toReversed()) {
-    if (step.rule === 'clear') continue
+    if (step.rule === 'anonymize') continue
     const tables = step.tables.filter((table) => parentTables.has(table))
     // In a cycle, a child that was added before its parent was locked can itself be a parent: repeat until no row is new.
     let locked = 0

@@ -111,7 +111,7 @@ const isInCycle = (plan: Plan, table: string) => plan.cycles.some((cycle) => cyc
 /** The erased tables that name files, without those whose folder is kept. */
 function filesTables({ map, parents }: Plan): { table: string; files: FilesEntry }[] {
   return Object.entries(map.tables).flatMap(([table, { files }]) =>
-    files && parents.has(table) && !map.folders?.[files.folder]?.erase ? [{ table, files }] : [],
+    files && parents.has(table) && !map.folders?.[files.folder]?.retain ? [{ table, files }] : [],
   )
 }
 

@@ -1,4 +1,4 @@
-import type { ColumnEntry, TableEntry } from './data-map.ts'
+import type { ColumnEntry, Retention, TableEntry } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 import { type Link, linkName } from './reachable-tables.ts'
 import { suggestColumn } from './suggest-entry.ts'
@@ -44,9 +44,14 @@ export function checkColumns({ name, columns }: Table, entry: TableEntry): MapPr
   return [...missing, ...surplus, ...duplicates, ...withoutReason]
 }
 
-function lacksReason({ export: out, erase }: ColumnEntry): boolean {
-  if (typeof out === 'object' && !out.not.trim()) return true
-  return erase !== undefined && 'keep' in erase && !(erase.keep.trim() && erase.until.trim())
+function lacksReason({ export: out, reason, retain }: ColumnEntry): boolean {
+  if (out === false && !reason?.trim()) return true
+  return retain !== undefined && !isJustified(retain)
+}
+
+/** The retention has a reason and an end. */
+export function isJustified({ reason, until }: Retention): boolean {
+  return reason.trim() !== '' && until.trim() !== ''
 }
 
 /** Checks the columns of rows that outlive the person: each is overwritten with a valid value, or kept. */
@@ -57,34 +62,36 @@ export function checkClearing(
 ): MapProblem[] {
   if (cleared.length === 0) return []
   const problems: MapProblem[] = []
-  for (const [column, { erase }] of Object.entries(entry.columns)) {
+  for (const [column, { on_erase: onErase, retain }] of Object.entries(entry.columns)) {
     const catalogColumn = columns.get(column)
     const at = `${name}.${column}`
     const isLink = cleared.some((link) => link.columns.includes(column))
     if (!catalogColumn) continue
-    if (!erase)
+    if (onErase && retain)
+      problems.push(mapProblem(at, 'it has both `on_erase` and `retain`', 'say one of the two'))
+    if (!onErase && !retain)
       problems.push(
         mapProblem(
           at,
-          'its row outlives the person, and it has no `erase`',
-          "say { to: … } or { keep: 'why', until: 'when' }",
+          'its row outlives the person, and it has neither `on_erase` nor `retain`',
+          "say on_erase: { set: … } or retain: { reason: 'why', until: 'when' }",
         ),
       )
-    else if ('to' in erase) {
-      if (erase.to === null && catalogColumn.notNull)
+    else if (onErase) {
+      if (onErase.set === null && catalogColumn.notNull)
         problems.push(mapProblem(at, 'it takes no null', 'say another value, or let it be null'))
-      if (erase.with && !cleared.some((link) => linkName(link.columns) === erase.with))
+      if (onErase.with && !cleared.some((link) => linkName(link.columns) === onErase.with))
         problems.push(
           mapProblem(
             at,
-            `no link ${erase.with} is cleared`,
+            `no link ${onErase.with} is cleared`,
             'name one that is, or leave `with` out',
           ),
         )
       const alone = uniqueKeys.some((key) => key.length === 1 && key[0] === column)
       if (catalogColumn.generated)
         problems.push(mapProblem(at, 'the database sets it itself', 'keep it, with a reason'))
-      else if (erase.to !== null && alone)
+      else if (onErase.set !== null && alone)
         problems.push(
           mapProblem(
             at,
@@ -94,7 +101,11 @@ export function checkClearing(
         )
     } else if (isLink && cleared.every((link) => link.columns.length === 1))
       problems.push(
-        mapProblem(at, 'it names the person who is erased, and is kept', 'say { to: null }'),
+        mapProblem(
+          at,
+          'it names the person who is erased, and is kept',
+          'say on_erase: { set: null }',
+        ),
       )
   }
   return problems

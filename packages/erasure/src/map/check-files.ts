@@ -21,7 +21,7 @@ export function checkFiles({ tables }: Catalog, map: DataMap, erased: Set<string
           'name one of `folders`',
         ),
       )
-    else if (!folder.erase && !erased.has(name))
+    else if (!folder.retain && !erased.has(name))
       problems.push(
         mapProblem(
           name,

@@ -1,3 +1,4 @@
+import { isJustified } from './check-columns.ts'
 import type { DataMap } from './data-map.ts'
 import { type MapProblem, mapProblem } from './map-problem.ts'
 
@@ -27,11 +28,8 @@ export function checkFolders({ folders = {} }: DataMap): MapProblem[] {
       problems.push(
         mapProblem(folder, 'it is inside another folder of the map', 'name only the outer folder'),
       )
-    const { erase, export: out } = entry
-    if (
-      (erase && !(erase.keep.trim() && erase.until.trim())) ||
-      (typeof out === 'object' && !out.not.trim())
-    )
+    const { retain, export: out, reason } = entry
+    if ((retain && !isJustified(retain)) || (out === false && !reason?.trim()))
       problems.push(
         mapProblem(
           folder,

@@ -13,15 +13,15 @@ export function checkLinks(
 ): MapProblem[] {
   const own = foreignKeys.filter((key) => key.table === table.name && reaching.has(key.target))
   const missing = own
-    .filter(({ columns }) => !entry.links[linkName(columns)])
+    .filter(({ columns }) => !entry.references[linkName(columns)])
     .map((key) =>
       mapProblem(
         `${table.name} (${linkName(key.columns)})`,
         `it leads to ${key.target} and the data map does not say what becomes of the row`,
-        `add '${linkName(key.columns)}': '${ruleOf(key)}' to its links`,
+        `add '${linkName(key.columns)}': '${ruleOf(key)}' to its references`,
       ),
     )
-  const wrong = Object.entries(entry.links).flatMap(([name, link]) => {
+  const wrong = Object.entries(entry.references).flatMap(([name, link]) => {
     const at = `${table.name} (${name})`
     const isColumn = linkColumn(table, name) !== undefined
     const isKey = foreignKeys.some(
@@ -37,7 +37,7 @@ export function checkLinks(
       ]
     if (typeof link === 'object') {
       if (!isDeclared(link))
-        return link.otherwise.trim()
+        return link.handled_by.trim()
           ? []
           : [mapProblem(at, 'it does not say how it is erased', 'say it')]
       const missing = Object.keys(link.where ?? {}).find((column) => !table.columns.has(column))
@@ -71,17 +71,17 @@ export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>):
   const { table, columns, target, rule, foreignKey } = link
   const at = `${table} (${linkName(columns)})`
   const isErased = erased.has(target)
-  if (rule === 'stays')
+  if (rule === 'keep')
     return isErased
       ? [
           mapProblem(
             at,
             `rows of ${target} are erased, so it cannot stay`,
-            "say 'delete' or 'clear'",
+            "say 'delete' or 'anonymize'",
           ),
         ]
       : []
-  if (!isErased) return [mapProblem(at, `no row of ${target} is ever erased`, "say 'stays'")]
+  if (!isErased) return [mapProblem(at, `no row of ${target} is ever erased`, "say 'keep'")]
   const problems: MapProblem[] = []
   const needed = [...columns, ...Object.keys(link.where)]
   if (!tables.get(table)?.indexes.some((index) => serves(index, columns) || serves(index, needed)))
@@ -97,7 +97,7 @@ export function checkLink({ tables }: Catalog, link: Link, erased: Set<string>):
     problems.push(
       mapProblem(
         at,
-        `${foreignKey.name} says on delete ${foreignKey.onDelete}, the data map ${rule}`,
+        `${foreignKey.name} says on delete ${foreignKey.onDelete}, the data map says ${rule}`,
         `declare it on delete ${wanted}`,
       ),
     )
@@ -125,11 +125,11 @@ export function checkFirst(map: DataMap, links: Link[]): MapProblem[] {
 }
 
 /** The rule of the map that agrees with the foreign key. */
-function ruleOf({ onDelete }: ForeignKey): 'delete' | 'clear' {
-  return onDelete === 'set null' || onDelete === 'set default' ? 'clear' : 'delete'
+function ruleOf({ onDelete }: ForeignKey): 'delete' | 'anonymize' {
+  return onDelete === 'set null' || onDelete === 'set default' ? 'anonymize' : 'delete'
 }
 
-function agrees({ onDelete, deferrable }: ForeignKey, rule: 'delete' | 'clear'): boolean {
+function agrees({ onDelete, deferrable }: ForeignKey, rule: 'delete' | 'anonymize'): boolean {
   if (onDelete === 'no action') return deferrable
   if (onDelete === 'restrict') return false
   return (onDelete === 'cascade') === (rule === 'delete')

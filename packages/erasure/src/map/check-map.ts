@@ -39,7 +39,7 @@ export function checkMap(catalog: Catalog, map: DataMap): MapProblem[] {
       mapProblem(
         `${other.table} (${linkName(other.columns)})`,
         `a person would be erased with a row of ${other.target}`,
-        "say 'clear', so that only people who asked for it are erased",
+        "say 'anonymize', so that only people who asked for it are erased",
       ),
     ]
   const erased = erasedTables(links, map)
@@ -59,7 +59,7 @@ export function checkMap(catalog: Catalog, map: DataMap): MapProblem[] {
         ...checkClearing(
           table,
           entry,
-          links.filter((link) => link.table === name && link.rule === 'clear'),
+          links.filter((link) => link.table === name && link.rule === 'anonymize'),
         ),
       ]
     }),
@@ -112,7 +112,7 @@ function namesWithoutKey(
         (column) =>
           !foreignKeys.some((key) => key.table === table.name && key.columns.includes(column)),
       )
-      .filter((column) => !map.tables[table.name]?.links[linkName([column])])
+      .filter((column) => !map.tables[table.name]?.references[linkName([column])])
       .map((column) =>
         mapProblem(
           `${table.name}.${column}`,

@@ -17,12 +17,12 @@ export function checkRowGuards(
   return Object.entries(map.tables).flatMap(([name, entry]) => {
     const table = catalog.tables.get(name)
     if (!table) return []
-    const isErasedOtherwise = Object.values(entry.links).some(
-      (link) => typeof link === 'object' && 'otherwise' in link,
+    const isErasedOtherwise = Object.values(entry.references).some(
+      (link) => typeof link === 'object' && 'handled_by' in link,
     )
     const deletes = erased.has(name) || isErasedOtherwise
     const updates =
-      links.some((link) => link.table === name && link.rule === 'clear') || isErasedOtherwise
+      links.some((link) => link.table === name && link.rule === 'anonymize') || isErasedOtherwise
     return [
       ...checkTriggers(table, entry.triggers ?? {}, { deletes, updates }),
       ...(deletes || updates ? checkRules(table) : []),

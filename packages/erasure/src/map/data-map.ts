@@ -18,20 +18,22 @@ export interface DataMap {
 
 export interface FolderEntry {
   /** What the folder contains. */
-  readonly is: string
-  /** The folder's name in the export, or why it is not exported. */
-  readonly export: string | { readonly not: string }
-  /** Why it is kept. Without this, it is removed with the person. */
-  readonly erase?: Kept
+  readonly description: string
+  /** The folder's name in the export; false leaves it out. */
+  readonly export: string | false
+  /** Why the export leaves it out. */
+  readonly reason?: string
+  /** Why and until when its files outlive the person; without this, the erasure removes them. */
+  readonly retain?: Retention
 }
 
 export interface TableEntry {
   /** What a row of the table is. */
-  readonly is: string
+  readonly description: string
   /** Erased before all other tables, because it holds keys that decrypt them. */
   readonly first?: true
   /** Each foreign key by its columns, separated by commas; and each column that references a person without a foreign key. */
-  readonly links: Readonly<Record<string, LinkEntry>>
+  readonly references: Readonly<Record<string, LinkEntry>>
   readonly columns: Readonly<Record<string, ColumnEntry>>
   /** Set if each row names a file of the person. */
   readonly files?: FilesEntry
@@ -53,10 +55,10 @@ export interface FilesEntry {
 }
 
 /**
- * What happens to a row when the row that it references is erased. `delete`: it is erased too. `clear`: it stays, and its
- * columns with `to` are overwritten. `stays`: nothing, because the referenced row is never erased.
+ * What happens to a row when the row that it references is erased. `delete`: it is erased too. `anonymize`: it stays, and its
+ * columns with `on_erase` are overwritten. `keep`: nothing, because the referenced row is never erased.
  */
-export type LinkRule = 'delete' | 'clear' | 'stays'
+export type LinkRule = 'delete' | 'anonymize' | 'keep'
 
 export type LinkEntry =
   | LinkRule
@@ -68,23 +70,27 @@ export type LinkEntry =
       /** The link applies only to rows with these values, as for a polymorphic reference. */
       readonly where?: Readonly<Record<string, string>>
     }
-  /** Erased by other means; the text says by which. */
-  | { readonly otherwise: string }
+  /** Other code erases the row; the text names it. */
+  | { readonly handled_by: string }
 
 export interface ColumnEntry {
   /** What the column says about the person. */
-  readonly is: string
-  /** Its name in the export, or why it is not exported. */
-  readonly export: string | { readonly not: string }
+  readonly description: string
+  /** Its name in the export; false leaves it out. */
+  readonly export: string | false
+  /** Why the export leaves it out. */
+  readonly reason?: string
   /**
-   * For a row that outlives the person: the value that overwrites the column, or why and for how long it is kept. With
-   * `with`, it is overwritten only when the named link is cleared; without, when any link is.
+   * If the row outlives the person: the value that replaces this one. `with` names the reference that is anonymized together
+   * with it; without `with`, anonymizing any reference of the row replaces it.
    */
-  readonly erase?: { readonly to: null | string | number | boolean; readonly with?: string } | Kept
+  readonly on_erase?: { readonly set: null | string | number | boolean; readonly with?: string }
+  /** If the row outlives the person: why this value does too, and until when. */
+  readonly retain?: Retention
 }
 
-/** The legal basis, and for how long: `keep: 'tax law, …'`, `until: 'ten years after the year of the invoice'`. */
-export interface Kept {
-  readonly keep: string
+/** The legal basis and the duration: `reason: 'tax law, …'`, `until: 'ten years after the year of the invoice'`. */
+export interface Retention {
+  readonly reason: string
   readonly until: string
 }

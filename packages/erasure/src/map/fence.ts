@@ -32,7 +32,7 @@ export function checkFences({ tables }: Catalog, map: DataMap, links: Link[]): M
 /** Undefined if the referenced rows are never erased, or if a foreign key to a table other than the person's guards the link. */
 function requiredFence(map: DataMap, link: Link, table: Table, target: Table): Fence | undefined {
   const { columns, targetColumns, rule, where, foreignKey } = link
-  if (rule === 'stays') return undefined
+  if (rule === 'keep') return undefined
   const isPerson = namesPerson(map, link)
   if (foreignKey && !isPerson) return undefined
   const named = isPerson

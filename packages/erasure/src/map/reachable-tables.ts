@@ -26,8 +26,10 @@ export function linkColumn(table: Table | undefined, name: string): string | und
 
 /** The tables from which foreign keys or declared links lead to a person, at any depth, and the person's own table. */
 export function reachingTables({ foreignKeys }: Catalog, map: DataMap): Set<string> {
-  const declared = Object.entries(map.tables).flatMap(([table, { links }]) =>
-    Object.values(links).flatMap((link) => (isDeclared(link) ? [{ table, target: link.to }] : [])),
+  const declared = Object.entries(map.tables).flatMap(([table, { references }]) =>
+    Object.values(references).flatMap((link) =>
+      isDeclared(link) ? [{ table, target: link.to }] : [],
+    ),
   )
   return leadingTo(map.person.table, [...foreignKeys, ...declared])
 }
@@ -45,9 +47,9 @@ function leadingTo(
 
 /** The valid links of the map. `checkLinks` reports the others. */
 export function linksOf({ foreignKeys, tables }: Catalog, map: DataMap): Link[] {
-  return Object.entries(map.tables).flatMap(([table, { links }]) =>
-    Object.entries(links).flatMap(([name, entry]): Link[] => {
-      if (typeof entry === 'object' && 'otherwise' in entry) return []
+  return Object.entries(map.tables).flatMap(([table, { references }]) =>
+    Object.entries(references).flatMap(([name, entry]): Link[] => {
+      if (typeof entry === 'object' && 'handled_by' in entry) return []
       if (typeof entry === 'object') {
         const { to, by, rule, where = {} } = entry
         const column = linkColumn(tables.get(table), name)

@@ -7,8 +7,8 @@ export interface ExportedTable {
   table: string
   /** The table's name in the export; `columns` have their export names too. */
   name: string
-  is: string
-  columns: { name: string; is: string; column: Column }[]
+  description: string
+  columns: { name: string; description: string; column: Column }[]
 }
 
 /** The exported tables, in the order of the map. */
@@ -18,10 +18,10 @@ export function exportedTables({ map, tables }: Plan): ExportedTable[] {
     .map(([table, entry]) => ({
       table,
       name: exportName(table, entry),
-      is: entry.is,
-      columns: Object.entries(entry.columns).flatMap(([name, { is, export: out }]) => {
+      description: entry.description,
+      columns: Object.entries(entry.columns).flatMap(([name, { description, export: out }]) => {
         const column = tables.get(table)?.columns.get(name)
-        return typeof out === 'string' && column ? [{ name: out, is, column }] : []
+        return typeof out === 'string' && column ? [{ name: out, description, column }] : []
       }),
     }))
 }

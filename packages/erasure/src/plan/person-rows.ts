@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { linkColumn, linkName, namesPerson } from '../map/reachable-tables.ts'
 import { findRows, foundRows, linkFilter, rowsOf } from './link-graph.ts'
-import { type Clear, type Plan, parentLinks } from './plan.ts'
+import { type Anonymize, type Plan, parentLinks } from './plan.ts'
 import { clearedRows } from './step-sql.ts'
 
 /**
@@ -57,10 +57,10 @@ function exportedColumn(
   person: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   const value = sql`t.${sql.id(column)}`
-  const erase = plan.map.tables[table]?.columns[column]?.erase
-  if (!erase || 'keep' in erase || erase.with === undefined) return value
+  const together = plan.map.tables[table]?.columns[column]?.on_erase?.with
+  if (together === undefined) return value
   const link = parentLinks(plan).find(
-    (one) => one.table === table && linkName(one.columns) === erase.with,
+    (one) => one.table === table && linkName(one.columns) === together,
   )
   if (!link || !namesPerson(plan.map, link)) return value
   return sql`case when t.${sql.id(link.columns[0] ?? '')} = ${person}${linkFilter(link)} then ${value} end`
@@ -87,17 +87,17 @@ function personConditions(
 }
 
 /** The steps that overwrite rows of a table whose rows are never erased. */
-function clearsOf(plan: Plan, table: string): Clear[] {
+function clearsOf(plan: Plan, table: string): Anonymize[] {
   if (plan.parents.has(table)) return []
   return plan.steps.filter(
-    (step): step is Clear => step.rule === 'clear' && step.link.table === table,
+    (step): step is Anonymize => step.rule === 'anonymize' && step.link.table === table,
   )
 }
 
 /** The columns that reference a person and whose rows are erased by other means. */
 function columnsErasedOtherwise(plan: Plan, table: string): string[] {
-  return Object.entries(plan.map.tables[table]?.links ?? {}).flatMap(([name, link]) =>
-    typeof link === 'object' && 'otherwise' in link
+  return Object.entries(plan.map.tables[table]?.references ?? {}).flatMap(([name, link]) =>
+    typeof link === 'object' && 'handled_by' in link
       ? (linkColumn(plan.tables.get(table), name) ?? [])
       : [],
   )

@@ -21,7 +21,7 @@ export interface Plan {
   deferred: boolean
 }
 
-export type Step = Erase | Clear
+export type Step = Erase | Anonymize
 
 /** Erases rows of one table, or of several tables in a cycle. */
 export interface Erase {
@@ -30,8 +30,8 @@ export interface Erase {
 }
 
 /** Overwrites these columns in rows that reference an erased row. The rows stay. */
-export interface Clear {
-  rule: 'clear'
+export interface Anonymize {
+  rule: 'anonymize'
   link: Link
   set: [column: string, value: null | string | number | boolean][]
 }
@@ -76,10 +76,10 @@ function planFor(catalog: Catalog, map: DataMap): Plan {
     ]),
   )
   const clears = links
-    .filter(({ rule }) => rule === 'clear')
-    .map((link): Clear => ({ rule: 'clear', link, set: columnsToSet(link, links, map) }))
+    .filter(({ rule }) => rule === 'anonymize')
+    .map((link): Anonymize => ({ rule: 'anonymize', link, set: columnsToSet(link, links, map) }))
   const deferred = links.some(
-    ({ rule, foreignKey }) => rule !== 'stays' && foreignKey?.onDelete === 'no action',
+    ({ rule, foreignKey }) => rule !== 'keep' && foreignKey?.onDelete === 'no action',
   )
   const cycles = findCycles(parents)
   const steps = orderSteps(map, parents, cycles, clears)
@@ -87,17 +87,17 @@ function planFor(catalog: Catalog, map: DataMap): Plan {
 }
 
 /** The columns of the link itself, and the columns about the person it references; not the columns of other links. */
-function columnsToSet({ table, columns }: Link, links: Link[], map: DataMap): Clear['set'] {
-  const { links: named = {}, columns: entries = {} } = map.tables[table] ?? {}
+function columnsToSet({ table, columns }: Link, links: Link[], map: DataMap): Anonymize['set'] {
+  const { references: named = {}, columns: entries = {} } = map.tables[table] ?? {}
   const others = links.flatMap((link) => (link.table === table ? link.columns : []))
-  return Object.entries(entries).flatMap(([column, { erase }]): Clear['set'] => {
-    if (!erase || 'keep' in erase) return []
+  return Object.entries(entries).flatMap(([column, { on_erase: onErase }]): Anonymize['set'] => {
+    if (!onErase) return []
     const isOwn = columns.includes(column)
     const comesAlong =
       !others.includes(column) &&
       !named[linkName([column])] &&
-      (erase.with ?? linkName(columns)) === linkName(columns)
-    return isOwn || comesAlong ? [[column, erase.to]] : []
+      (onErase.with ?? linkName(columns)) === linkName(columns)
+    return isOwn || comesAlong ? [[column, onErase.set]] : []
   })
 }
 
@@ -109,7 +109,7 @@ function orderSteps(
   map: DataMap,
   parents: Map<string, Link[]>,
   cycles: string[][],
-  clears: Clear[],
+  clears: Anonymize[],
 ): Step[] {
   const cycleOf = (table: string) => cycles.find((cycle) => cycle.includes(table)) ?? [table]
   const steps: Step[] = []
@@ -158,6 +158,6 @@ function findCycles(parents: Map<string, Link[]>): string[][] {
 export function parentLinks({ parents, steps }: Plan): Link[] {
   return [
     ...[...parents.values()].flat(),
-    ...steps.flatMap((step) => (step.rule === 'clear' ? [step.link] : [])),
+    ...steps.flatMap((step) => (step.rule === 'anonymize' ? [step.link] : [])),
   ]
 }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { foundRows, linkFilter, referencesFoundRow, rowsOf } from './link-graph.ts'
-import type { Clear, Plan, Step } from './plan.ts'
+import type { Anonymize, Plan, Step } from './plan.ts'
 
 interface StepRows {
   /** The name under which the rows are counted. */
@@ -10,7 +10,7 @@ interface StepRows {
 }
 
 export function stepRows(plan: Plan, step: Step): StepRows[] {
-  if (step.rule === 'clear')
+  if (step.rule === 'anonymize')
     return [
       {
         name: clearedName(step),
@@ -26,10 +26,10 @@ export function stepRows(plan: Plan, step: Step): StepRows[] {
 }
 
 /** Overwritten rows are counted under table and column, since other rows of the same table can be erased. */
-export const clearedName = ({ link }: Clear) => `${link.table}.${link.columns.join(',')}`
+export const clearedName = ({ link }: Anonymize) => `${link.table}.${link.columns.join(',')}`
 
 /** What follows `select`: rows that reference an erased row and are not erased themselves. */
-export function clearedRows(plan: Plan, { link }: Clear): RawBuilder<unknown> {
+export function clearedRows(plan: Plan, { link }: Anonymize): RawBuilder<unknown> {
   const notErased = plan.parents.has(link.table)
     ? sql` and not exists (select from ${foundRows(plan, link.table)} g where g.table_oid = t.tableoid and g.ctid = t.ctid)`
     : sql``
@@ -48,7 +48,7 @@ export function changeStatement(
   these: RawBuilder<unknown>,
   { person = sql`1`, found }: { person?: RawBuilder<unknown>; found?: RawBuilder<unknown> } = {},
 ): RawBuilder<unknown> {
-  if (step.rule === 'clear') {
+  if (step.rule === 'anonymize') {
     const set = step.set.map(([column, value]) => sql`${sql.id(column)} = ${value}`)
     const from = found ? sql` from ${found}` : sql``
     return sql`update ${rowsOf(plan, table)} t set ${sql.join(set)}${from} where ${these} returning ${person} as person, ${holdsWritten(plan, step)} as holds`
@@ -58,7 +58,7 @@ export function changeStatement(
 }
 
 /** Compares as text, cast to the column's type first: not every type has an equality, but each has one text form for a value. */
-function holdsWritten(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
+function holdsWritten(plan: Plan, { link, set }: Anonymize): RawBuilder<unknown> {
   const columns = plan.tables.get(link.table)?.columns
   const each = set.map(([column, value]) => {
     const written = sql`t.${sql.id(column)}`
@@ -71,7 +71,7 @@ function holdsWritten(plan: Plan, { link, set }: Clear): RawBuilder<unknown> {
 
 /** Counts the rows in `changed` that do not have the written values. */
 export function countUnchanged({ rule }: Step): RawBuilder<unknown> {
-  return rule === 'clear' ? sql`count(*) filter (where not holds)` : sql`0`
+  return rule === 'anonymize' ? sql`count(*) filter (where not holds)` : sql`0`
 }
 
 export function namesFiles(plan: Plan, step: Step, table: string): boolean {

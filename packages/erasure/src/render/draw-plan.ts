@@ -21,7 +21,7 @@ export function planLines(plan: Plan): PlanLine[] {
 
 function linesOf(plan: Plan, step: Step, number: number): PlanLine[] {
   const about = (table: string) => plan.tables.get(table)?.about ?? null
-  if (step.rule === 'clear') {
+  if (step.rule === 'anonymize') {
     const { table } = step.link
     const columns = step.set.map(([column]) => column)
     return [
