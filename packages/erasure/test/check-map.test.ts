@@ -48,7 +48,7 @@ const cases: Case[] = [
     what: 'a foreign key without a delete rule',
     change: `alter table forum.likes drop constraint likes_member_id_fkey,
       add foreign key (member_id) references forum.members`,
-    says: /^forum\.likes \(member_id\): .* on delete no action, the data map delete; declare it on delete cascade$/,
+    says: /^forum\.likes \(member_id\): .* on delete no action, the data map says delete; declare it on delete cascade$/,
   },
   {
     what: 'a foreign key that deletes rows that the map keeps',
