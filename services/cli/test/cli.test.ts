@@ -12,7 +12,7 @@ t.test('users promote makes only an active user an administrator', async (t) => 
   t.match(await f.db.selectFrom('users').select('role').execute(), [{ role: 'administrator' }])
   t.match(await lethe('users', 'promote', 'nobody@example.com'), {
     code: 1,
-    text: /no active user/,
+    text: /No active user/,
   })
   t.match(await lethe('users', 'promote'), { code: 2, text: /EMAIL/ })
   t.notMatch((await lethe('users', 'promote', 'nobody@example.com')).text, 'nobody@')

@@ -32,7 +32,7 @@ t.test('reports a missing bucket and a missing server', withS3, async (t) => {
   const server = await startS3(t)
   const mute = await muteServer(t)
   for (const [url, line, remedy] of [
-    [server.urlOf('nowhere'), /cannot be written to \(NoSuchBucket\)/, /→ make the bucket/],
+    [server.urlOf('nowhere'), /cannot be written to \(NoSuchBucket\)/, /→ create the bucket/],
     ['s3://exports?endpoint=http://127.0.0.1:1', /\(ECONNREFUSED\)/, /→ check that the server/],
     ['s3://exports?endpoint=http://nowhere.invalid', /\(E[A-Z_]+\)/, /→ check that the server/],
     [`s3://exports?endpoint=http://127.0.0.1:${mute}`, /\(ETIMEDOUT\)/, /→ /],

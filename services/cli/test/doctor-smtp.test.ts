@@ -50,7 +50,7 @@ t.test('reports a server that is missing, silent or no SMTP server', async (t) =
       /does not answer as an SMTP server should \(ETIMEDOUT\)/,
     ],
     [smtp.url.replace('smtp:', 'smtps:'), /does not answer as an SMTP server should/],
-    [await scripted(t, '554 no service'), /refuses us \(554\)/],
+    [await scripted(t, '554 no service'), /rejects this machine \(554\)/],
   ] as const) {
     const { code, text, faults } = await doctor({ SMTP_URL: url })
     t.strictSame({ code, faults }, { code: 1, faults: ['wrong SMTP'] }, url)
