@@ -18,8 +18,9 @@ export interface AcquiredLease {
  * A worker has this long to renew, and a queued job to begin. It is short, because a worker may die between
  * dispatching a row and queueing its job, or between fetching a job and acquiring its lease.
  */
-const leaseEnd = sql`now() + interval '10 seconds'`
 const LEASE_MS = 10_000
+/** When a lease that begins or is renewed now ends, on the database's clock. */
+export const leaseEnd = sql<Date>`now() + ${sql.lit(`${LEASE_MS} milliseconds`)}::interval`
 const RENEW_INTERVAL_MS = 3_000
 
 /** Dispatches free rows that match `where` (which names the row `d`), each under its own lease; returns the leases. */

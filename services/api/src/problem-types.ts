@@ -174,7 +174,7 @@ const accountProblems = {
   'deletion-not-pending': {
     status: 409,
     title: 'This deletion can no longer be cancelled',
-    help: '`deletionStatus` says where it stands now.',
+    help: 'The member `deletionStatus` says where it stands now.',
   },
   'too-many-saved-passwords': {
     status: 409,

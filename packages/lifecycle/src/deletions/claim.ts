@@ -1,6 +1,7 @@
 import type { Db } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 import { type BreakerLimits, claimableIds, isDue, isErasureBlocked } from '../circuit-breaker.ts'
+import { leaseEnd } from '../lease.ts'
 
 export interface ClaimedDeletion {
   id: string
@@ -60,7 +61,7 @@ export async function claimDeletions(
     ), claimed as (
       update public.deletions d
       set status = 'erasing', claimed_at = coalesce(d.claimed_at, now()), next_reminder_at = null,
-        lease = ${lease}, next_attempt_at = now() + interval '10 seconds', attempts = d.attempts + 1
+        lease = ${lease}, next_attempt_at = ${leaseEnd}, attempts = d.attempts + 1
       from mine where d.id = mine.id
       returning d.id, d.user_id, d.files_found is not null as files_found, mine.was
     ), given_up as (
