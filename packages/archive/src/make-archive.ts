@@ -21,8 +21,8 @@ export interface MadeArchive extends WrittenZip {
 }
 
 /**
- * Streams all data of `userId` into one sealed ZIP, which becomes readable only when it is complete. The caller writes the
- * file name to the export's row: an archive that no row names is removed later. Fails if the person has been erased.
+ * Streams all data of `userId` into one sealed ZIP, which the storage shows under its name only when it is complete. The
+ * caller writes the file name to the export's row: an archive that no row names is removed later. Fails if the person has been erased.
  * `bytes` and `sha256` describe the ZIP before it is sealed.
  */
 export async function makeArchive(

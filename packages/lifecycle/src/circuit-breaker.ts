@@ -1,9 +1,7 @@
 import { type Db, isContended, type Tx } from '@lethe/db'
 import { type RawBuilder, sql } from 'kysely'
 
-/**
- * The breaker trips when more deletions are due within an hour than both limits allow: one limit alone trips nothing.
- */
+/** The breaker trips when the deletions of an hour exceed both limits. */
 export interface BreakerLimits {
   /** A number of deletions, however few users there are. */
   floor: number
@@ -17,12 +15,12 @@ export interface Trip extends BreakerLimits {
   /** True for accounts that were less than a week old at the request, false for all others. */
   newAccounts: boolean
   trippedAt: Date
-  /** The number of deletions that were due within an hour, and of users, when the breaker tripped. */
+  /** The highest number of deletions within an hour, and the users, when the breaker tripped or last held more. */
   atOnce: number
   users: number
   /** The number of oldest requests that continue in spite of the trip. */
   passed: number
-  /** How many deletions the operator has already released; a worker is still marking them. */
+  /** The number that the operator released, while the worker still marks them; null before a release. */
   released: number | null
 }
 
@@ -32,8 +30,8 @@ export interface HeldDeletions {
   /** Deletions that the trip holds and that are pending and due now: a release covers these. */
   held: number
   /**
-   * Deletions that came due since the trip. They are counted separately, and continue unless they exceed the limits
-   * too.
+   * Deletions that came due since the trip. They may wait up to an hour, because those that passed count for this
+   * hour. Then they continue; if they alone exceed the limits, they are held too.
    */
   since: number
 }
@@ -69,9 +67,9 @@ const dueDeletions = (newAccounts: boolean) => sql`
     and d.erase_after > ${heldUntil(newAccounts)} and ${isDue}`
 
 /**
- * Deletions that continue without an operator's release and count for this hour: claimed within it, so that a trickle
- * counts like a flood, or passed and not claimed yet. Excludes claims before the last release. A wrong clock may have
- * left claims and releases in the future; these count for no hour.
+ * Deletions that count for this hour. Claims of the last hour count, so slow claims add up, and so do deletions that
+ * passed but are not claimed. Claims before the last release do not count. A wrong clock may have left times in the
+ * future: claims more than an hour ahead, and all such releases, are ignored.
  */
 const deletionsOfThisHour = (newAccounts: boolean) => sql`(
   select d.status from public.deletions d
@@ -91,7 +89,10 @@ const countDeletions = (newAccounts: boolean) => sql`(
   from (select count(*) as hour, count(*) filter (where status = 'erased') as erased from ${deletionsOfThisHour(newAccounts)}) as h
 ) as n`
 
-/** Counts users only if the floor is exceeded, and only as many as the comparison needs. */
+/**
+ * Counts users only if the floor is exceeded, and only as many as the comparison needs. People erased within this hour
+ * still count as users, so that erasures do not lower the limit.
+ */
 function exceedsLimits({ floor, share }: BreakerLimits, deletions: RawBuilder<unknown>) {
   if (share >= 1) return sql<boolean>`false`
   const enough = sql`select from lethe.people limit coalesce(ceil(${deletions} / nullif(${share}::numeric, 0)), 0)`
@@ -124,8 +125,8 @@ export function isErasureBlocked(limits: BreakerLimits): RawBuilder<boolean> {
 }
 
 /**
- * Returns the ids of deletions that can be due. Indexes find them however many are held: those claimed, released or
- * passed, and for each kind those that its breaker does not hold. `mayBeClaimed` decides whether one may be claimed.
+ * Returns the ids of deletions that can be due, in two groups: those claimed, released or passed, and for each kind
+ * those that its breaker does not hold. Indexes find them however many are held. `mayBeClaimed` decides on each.
  */
 export function claimableIds(
   limits: BreakerLimits,
@@ -162,8 +163,8 @@ export function mustTrip(limits: BreakerLimits): RawBuilder<boolean> {
   return sql`(${sql.join(each, sql` or `)})`
 }
 
-/** A claim that takes longer only delays the trip by as much; it does not let more deletions through. */
-const CLAIM_TIMEOUT_MS = 1_000
+/** How long a trip waits for running claims. After that, the next check tries again; no more deletions get through. */
+const TRIP_LOCK_TIMEOUT_MS = 1_000
 
 /**
  * Trips the breaker of each kind whose limits are exceeded, and returns the trips to the one worker that tripped
@@ -177,7 +178,7 @@ const CLAIM_TIMEOUT_MS = 1_000
 export async function tripBreaker(db: Db, limits: BreakerLimits): Promise<Trip[]> {
   try {
     return await db.transaction().execute(async (tx) => {
-      await sql`set local lock_timeout = ${sql.lit(CLAIM_TIMEOUT_MS)}`.execute(tx)
+      await sql`set local lock_timeout = ${sql.lit(TRIP_LOCK_TIMEOUT_MS)}`.execute(tx)
       await sql`lock table public.breaker_trips in exclusive mode`.execute(tx)
       const trips: Trip[] = []
       for (const newAccounts of newAccountKinds)
@@ -237,7 +238,7 @@ const tripColumns = sql`t.id, t.new_accounts as "newAccounts", t.tripped_at as "
 /** Whether any erasure is held. */
 export const isErasureStopped: RawBuilder<boolean> = sql`exists (select from public.breaker_trips where released_at is null)`
 
-/** Counts the deletions of this kind that are due or count for this hour, plus those that an open trip holds. */
+/** Counts the deletions of this kind that are due and not held, and those that count for this hour. */
 export function countedAtOnce(newAccounts: boolean): RawBuilder<number> {
   return sql`(select n.due + n.hour from ${countDeletions(newAccounts)})`
 }

@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE
 
 /** At most `max` requests in `window` milliseconds, per caller or per account. */
 export const limits = {
-  /** Shared by log-in, token, cancel by password, and the password in a deletion request. */
+  /** Shared by all requests that check a password. */
   passwordPerCaller: { max: 10, window: MINUTE },
   passwordPerAccount: { max: 10, window: 15 * MINUTE },
   signUpPerCaller: { max: 10, window: HOUR },

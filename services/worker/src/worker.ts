@@ -50,7 +50,7 @@ const MAX_CONCURRENT_JOBS: Record<JobName, number> = {
   'export-accounts': MAX_CONCURRENT_EXPORT_JOBS,
   'erase-accounts': 2,
 }
-/** An erasure holds one connection while it runs. Mails and lease renewals use one briefly. */
+/** An erasure holds one connection while it runs; mails and renewals use one briefly. Exports and LISTEN have their own. */
 export const MAX_DATABASE_CONNECTIONS = 12
 
 const SHUTDOWN_GRACE_MS = 8_000
@@ -125,7 +125,7 @@ async function startWhenReady(
     loggedReason = reason
     if (!reason)
       try {
-        // With an incomplete data map, erasure would leave rows of a person behind.
+        // Without a complete data map nothing may be erased; in another database's folder no file may be written.
         const reasons = await findRefusalReasons(deps)
         if (reasons) {
           deps.log.fatal({ reasons }, 'worker.refused')

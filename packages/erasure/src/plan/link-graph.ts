@@ -9,7 +9,7 @@ import { type Plan, parentLinks } from './plan.ts'
 
 /**
  * `with recursive …`: the rows that belong to these people, in all erased tables, or only in the tables `of` and their
- * ancestors. `people` follows `=`: the id of one person, as an expression, or `anyOf` several.
+ * ancestors. `people` is the right side of `=`: one id, or `anyOf(ids)`.
  */
 export function findRows(
   plan: Plan,
@@ -33,14 +33,14 @@ export function findRows(
 }
 
 /**
- * `any` of these ids. Sent as one text, because the driver is slow at arrays. Inside of a `select`, because the planner
- * would look up statistics for each id that it sees, which takes as long as finding the rows.
+ * `any` of these ids. Sent as one text, because the driver is slow at arrays. The `select` hides the ids from the
+ * planner, which would look up statistics for each one; that takes as long as finding the rows.
  */
 export function anyOf(userIds: readonly number[]): RawBuilder<unknown> {
   return sql`any((select ${`{${userIds.join()}}`}::bigint[])::bigint[])`
 }
 
-/** The common table expression with the found rows of a table. */
+/** The common table expression with the found rows of a table, named by the table's number: any name is allowed there. */
 export function foundRows(plan: Plan, table: string): RawBuilder<unknown> {
   return sql.id(`in_${[...plan.parents.keys()].indexOf(table)}`)
 }
@@ -123,7 +123,7 @@ function cycleExpressions(
   return [found, ...each]
 }
 
-/** Counts a row once if it belongs to two of these people, or to one of them by two links. */
+/** Keeps one line for each row, even if it belongs to several people or by several links; the smallest id owns it. */
 function distinctRows(lines: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`select distinct on (table_oid, ctid) * from (${lines}) l order by table_oid, ctid, person`
 }
@@ -160,16 +160,16 @@ export function referencesFoundRow(
   ) as RawBuilder<boolean>
 }
 
-/** A condition: row `from` references row `as`. */
+/** A condition: row `child` references row `parent`. */
 export function referencesRow(
   { columns, targetColumns }: Link,
-  as: string,
-  from = 't',
+  parent: string,
+  child = 't',
 ): RawBuilder<boolean> {
   return sql.join(
     columns.map(
       (column, index) =>
-        sql`${sql.id(from)}.${sql.id(column)} = ${sql.id(as)}.${sql.id(targetColumns[index] ?? '')}`,
+        sql`${sql.id(child)}.${sql.id(column)} = ${sql.id(parent)}.${sql.id(targetColumns[index] ?? '')}`,
     ),
     sql` and `,
   ) as RawBuilder<boolean>
