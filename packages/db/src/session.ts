@@ -46,7 +46,7 @@ function buildSettings(
 }
 
 /**
- * Sets the session of a new connection and reads it back. Throws `UnusableDatabaseError`, with nothing set, if Lethe
+ * Sets the session of a new connection and reads it back. Throws `UnusableDatabaseError` or `DatabaseReadOnlyError` if Lethe
  * cannot work with this database or with a proxy in front of it. Destroys the connection before it throws, because a
  * server that does not respond must not block the pool.
  */

@@ -23,7 +23,7 @@ import { RowsKeptError } from './rows-kept.ts'
 
 /**
  * Erases up to `atMost` rows of this person before the erasure itself. `index` selects one of the plan's queries that find
- * rows; returns undefined if there is no query with that index. Fewer than `atMost` rows mean that the query found no more.
+ * rows; returns undefined if there is no query with that index. Fewer than `atMost` rows: go on with the next query; `eraseRows` erases what this one left.
  *
  * A caller can stop after any chunk. A chunk skips the person, locked rows, and rows that other rows still reference;
  * `eraseRows` finds and erases these in one transaction.

@@ -69,7 +69,7 @@ export async function publishArchives(
     ), mailed as (
       insert into public.outbox (mail, deletion_id, export_id)
       select 'export-ready', deletion_id, case when deletion_id is null then id end from made
-      -- An archive that is made again, since its file was lost, opens by the link that was mailed before.
+      -- If the file was lost and the archive is made again, the link mailed before still works: no second mail.
       where not exists (select from public.outbox o
         where o.deletion_id = made.deletion_id and o.mail = 'export-ready' and o.status in ('pending', 'sent'))
     ), noted as (
