@@ -1,3 +1,5 @@
+import { RuleError } from '@lethe/lifecycle'
+
 export type AccountErrorCode =
   | 'unauthenticated'
   | 'wrong-credentials'
@@ -13,16 +15,7 @@ export type AccountErrorCode =
   | 'avatar-not-found'
   | 'busy'
 
-/** The built-in accounts rejected a call. The API maps each code to a problem; no other code should. */
-export class AccountError extends Error {
+/** A rule of the built-in accounts refused the request. */
+export class AccountError extends RuleError<AccountErrorCode> {
   override name = 'AccountError'
-  readonly code: AccountErrorCode
-  /** Facts for the response, such as `eraseAfter`. */
-  readonly members: Record<string, unknown>
-
-  constructor(code: AccountErrorCode, members: Record<string, unknown> = {}) {
-    super(code)
-    this.code = code
-    this.members = members
-  }
 }

@@ -6,16 +6,20 @@ export type LifecycleErrorCode =
   | 'export-gone'
   | 'too-many-exports'
 
-/** The lifecycle rejected a call. The API maps each code to a problem; no other code should. */
-export class LifecycleError extends Error {
-  override name = 'LifecycleError'
-  readonly code: LifecycleErrorCode
+/** A rule refused the request. The API turns each code into a problem; no other code should. */
+export class RuleError<Code extends string> extends Error {
+  readonly code: Code
   /** Facts for the response, such as `deletionStatus`. */
   readonly members: Record<string, unknown>
 
-  constructor(code: LifecycleErrorCode, members: Record<string, unknown> = {}) {
+  constructor(code: Code, members: Record<string, unknown> = {}) {
     super(code)
     this.code = code
     this.members = members
   }
+}
+
+/** A rule of the lifecycle refused the request. */
+export class LifecycleError extends RuleError<LifecycleErrorCode> {
+  override name = 'LifecycleError'
 }

@@ -44,7 +44,7 @@ export { hasDueReminders, stageReminders } from './deletions/reminders.ts'
 export { type Deletion, scheduleDeletion } from './deletions/schedule.ts'
 export { showDeletion } from './deletions/show.ts'
 export { deletionStatus } from './deletions/status.ts'
-export { LifecycleError, type LifecycleErrorCode } from './errors.ts'
+export { LifecycleError, type LifecycleErrorCode, RuleError } from './errors.ts'
 export {
   deleteAttempt,
   findOrphanedAttempts,
