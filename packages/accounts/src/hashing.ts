@@ -39,7 +39,7 @@ export async function createHasher({
       else running--
     }
   }
-  const dummyHash = await hash('nobody has this password', parameters)
+  const dummyHash = await hash('no account has this password', parameters)
   return withNormalization({
     hash: (password) => runBounded(() => hash(password, parameters)),
     verify: (passwordHash, password) =>

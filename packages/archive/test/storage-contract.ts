@@ -234,15 +234,15 @@ export function testStorageContract(
       for (const file of [...dead, live, ctx.made.fileName]) await recordAttempt(db, file)
       const tomorrow = await withClockAhead(t, ctx, 2)
       t.equal(await removeOrphanedArchives(db, storage), 0, 'nothing is a day old')
-      const told: string[] = []
+      const removed: string[] = []
       t.equal(
         await removeOrphanedArchives(tomorrow, storage, {
-          removed: (id) => told.push(id),
+          removed: (id) => removed.push(id),
           failed: (id) => t.fail(id),
         }),
         dead.length,
       )
-      t.strictSame(new Set(told), new Set(dead.map((file) => file.slice(0, 36))))
+      t.strictSame(new Set(removed), new Set(dead.map((file) => file.slice(0, 36))))
       const left = [ctx.made.fileName, `${live}.part`, 'notes.txt', stranger]
       t.strictSame(new Set(await listFiles()), new Set(left))
       t.equal(await removeOrphanedArchives(tomorrow, storage), 0)

@@ -86,7 +86,7 @@ const number = {
   reason: 'it means nothing outside',
 } as const
 const cleared = { ...own, on_erase: { set: null } }
-const kept = { reason: 'whoever else it belongs to', until: 'they leave too' }
+const kept = { reason: 'the other people it belongs to', until: 'they leave too' }
 const byLaw = { reason: 'tax law', until: 'ten years after the year of the invoice' }
 
 export const forumMap: DataMap = {
@@ -111,7 +111,7 @@ export const forumMap: DataMap = {
         token: {
           description: 'what opens the account',
           export: false,
-          reason: 'whoever knows it could act as them',
+          reason: 'anyone who knows it could act as them',
         },
         member_id: own,
       },

@@ -149,7 +149,7 @@ t.test('work ends when its lease is lost', async (t) => {
   })
   const watch = startStopwatch()
   await t.rejects(working, LeaseLostError)
-  await holdsWithin(t, watch, 5_000, 'long before anybody else may begin')
+  await holdsWithin(t, watch, 5_000, 'long before another worker may begin')
 })
 
 t.test('a stop does not wait for work that ignores its signal', async (t) => {

@@ -103,7 +103,7 @@ async function onAnyBackend(t: Test, open: (t: Test) => Promise<Opened>) {
       const { queue, errors } = await open(t)
       await work(t, queue, { 'send-mail': () => Promise.reject(new Error('eve@example.com')) })
       await queue.publish('send-mail', [randomUUID()])
-      await until('it is told of', () =>
+      await until('the error is reported', () =>
         errors.some(({ message }) => message === 'eve@example.com'),
       )
       await until('the job is gone', async () => (await queue.counts('send-mail')).active === 0)
@@ -377,7 +377,7 @@ t.test('a user with too few rights is reported, and blocks nothing else', withRe
   const queue = await openQueue({ redisUrl: url.href, databaseUrl: '', name, onError })
   t.teardown(() => queue.close())
   await work(t, queue, {})
-  await until('it is told of', () => told.some((message) => message.startsWith('NOPERM')))
+  await until('the error is reported', () => told.some((message) => message.startsWith('NOPERM')))
   await t.rejects(queue.publish('send-mail', [randomUUID()]), /NOPERM/)
 })
 

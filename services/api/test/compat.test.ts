@@ -181,9 +181,9 @@ t.test('DELETE /api/profile/{id}/delete/: every error has the documented shape',
   t.strictSame(await db.selectFrom('deletions').selectAll().execute(), [])
 
   await sql`update public.users set role = 'administrator' where id = ${eve.id}`.execute(db)
-  const nobody = await eve.withToken('DELETE', url(424242))
-  t.equal(nobody.statusCode, 404)
-  t.strictSame(nobody.json(), { detail: 'Not found.' })
+  const unknown = await eve.withToken('DELETE', url(424242))
+  t.equal(unknown.statusCode, 404)
+  t.strictSame(unknown.json(), { detail: 'Not found.' })
   t.equal((await eve.withToken('DELETE', url(ada.id))).statusCode, 204)
 })
 

@@ -49,9 +49,9 @@ t.test(
       await createApiUser(app, 'eve@example.com'),
     ]
     const refused = await eve.withCookie('DELETE', `/v1/users/${ada.id}`, { password })
-    const nobody = await eve.withCookie('DELETE', '/v1/users/424242', { password })
+    const unknown = await eve.withCookie('DELETE', '/v1/users/424242', { password })
     t.equal(refused.statusCode, 404)
-    t.equal(refused.body, nobody.body)
+    t.equal(refused.body, unknown.body)
     t.equal((await ada.withCookie('GET', `/v1/users/${ada.id}`)).statusCode, 200)
   },
 )

@@ -17,12 +17,12 @@ t.test('reports a server that rejects the sender, temporarily or permanently', a
   const { doctor, smtp } = await healthy(t)
   for (const code of [450, 550, 553]) {
     smtp.refuses = code
-    const told = await doctor()
-    t.equal(told.code, 1)
-    t.strictSame(told.faults, ['wrong SMTP'])
-    t.match(told.text, new RegExp(`rejects the address of MAIL_FROM as sender \\(${code}\\)`))
-    t.match(told.text, /→ set MAIL_FROM to /)
-    t.notMatch(told.text, 'no-reply')
+    const result = await doctor()
+    t.equal(result.code, 1)
+    t.strictSame(result.faults, ['wrong SMTP'])
+    t.match(result.text, new RegExp(`rejects the address of MAIL_FROM as sender \\(${code}\\)`))
+    t.match(result.text, /→ set MAIL_FROM to /)
+    t.notMatch(result.text, 'no-reply')
   }
   smtp.refuses = 530
   const { text, faults } = await doctor()

@@ -76,13 +76,13 @@ t.test('reports a setting that cannot be read, and runs all other checks', async
 
 t.test('reports all failures at once, and lists the skipped checks in one line', async (t) => {
   const { doctor } = await healthy(t)
-  const told = await doctor({ DATABASE_URL: '', SECRET_KEY: '', GRACE_PERIOD: 'P31D' })
-  t.strictSame(told.faults, ['wrong settings', 'wrong settings', 'wrong GRACE_PERIOD'])
+  const result = await doctor({ DATABASE_URL: '', SECRET_KEY: '', GRACE_PERIOD: 'P31D' })
+  t.strictSame(result.faults, ['wrong settings', 'wrong settings', 'wrong GRACE_PERIOD'])
   t.match(
-    told.text,
+    result.text,
     /^Skipped because of the failures above: database, migrations, role, plan, foreign keys, clocks, SECRET_KEY, SECRET_KEY fits, folders\.$/m,
   )
-  t.match(told.text, /^Wrong: 3, warnings: 0\.$/m)
+  t.match(result.text, /^Wrong: 3, warnings: 0\.$/m)
 })
 
 t.test('reports a database that does not answer or rejects the log-in once', async (t) => {
@@ -268,8 +268,8 @@ t.test(
     const { doctor, folder } = await healthy(t)
     const above = path.join(folder, 'above')
     await mkdir(above, { mode: 0o700 })
-    const told = await doctor({ EXPORT_DIR: path.join(above, 'a/b/c') })
-    t.match(told, { code: 0, text: /does not exist yet and can be created/ })
+    const result = await doctor({ EXPORT_DIR: path.join(above, 'a/b/c') })
+    t.match(result, { code: 0, text: /does not exist yet and can be created/ })
     t.strictSame(await readdir(above), [])
     await rmdir(above)
   },

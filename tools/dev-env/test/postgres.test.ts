@@ -51,9 +51,9 @@ t.test('starts again after a kill although another process has its pid now', asy
   const pidFile = path.join(dataDir, 'cluster/postmaster.pid')
   const stale = await readFile(pidFile, 'utf8')
   // Not the pid of this process: PostgreSQL knows that its parent is no other server.
-  const somebody = spawn('sleep', ['60'])
-  t.teardown(() => somebody.kill())
-  await writeFile(pidFile, stale.replace(/^\d+/, String(somebody.pid)))
+  const otherProcess = spawn('sleep', ['60'])
+  t.teardown(() => otherProcess.kill())
+  await writeFile(pidFile, stale.replace(/^\d+/, String(otherProcess.pid)))
 
   const second = await startPostgres({ dataDir, settings })
   t.teardown(second.stop)

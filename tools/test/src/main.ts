@@ -5,10 +5,10 @@ import path from 'node:path'
 import { compileCache, makeTestFolder, UserFacingError } from '@lethe/dev-env'
 import { startStopwatch } from '@lethe/machine-speed'
 import { hostileTests } from './hostile-tests.ts'
-import { watchSaves } from './next-save.ts'
 import { readOptions } from './options.ts'
 import { type Counts, formatCounts, report } from './test-report.ts'
 import { startTestServers } from './test-servers.ts'
+import { watchSaves } from './watch-saves.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const testFiles = path.join(import.meta.dirname, 'test-files.ts')

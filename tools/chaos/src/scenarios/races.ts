@@ -48,7 +48,7 @@ async function play({
   const environment = await openEnvironment({ gracePeriod: `PT${grace}S`, direct: true })
   await environment.bystanders(20)
   await Promise.all([environment.startApi(), environment.startWorker(), environment.startWorker()])
-  const won = { cancel: 0, claim: 0, nobody: 0 }
+  const won = { cancel: 0, claim: 0, neither: 0 }
   const running: Promise<void>[] = []
   let shift = 0
   for (let group = 0; group < count; group += GROUP) {
@@ -64,13 +64,13 @@ async function play({
         shift += (winner === 'cancel' ? STEP_MS : -STEP_MS) * slowness
       }
       const raced = untilClock(choiceAt).then(() => race(environment, { ...asked, at: moment() }))
-      running.push(raced.then(settle, () => settle('nobody')))
+      running.push(raced.then(settle, () => settle('neither')))
     }
     if (group % 2_000 === 0) print(`${group + GROUP} of ${count} asked; so far ${formatScore(won)}`)
   }
   await Promise.all(running)
   await environment.settle(60)
-  claim(won.nobody === 0, `${won.nobody} cancels had neither a 200 nor a 409`)
+  claim(won.neither === 0, `${won.neither} cancels had neither a 200 nor a 409`)
   claim(won.cancel > 0 && won.claim > 0, `only one side ever won: ${formatScore(won)}`)
   return {
     summary: `${count.toLocaleString('en')} races: ${formatScore(won)}`,
@@ -91,7 +91,7 @@ async function race({ client }: Environment, { person, id, token, at }: Cancel) 
   const { status, body } = await retryUnavailable(() => client.cancel(person, id, token))
   // The answer to an earlier try may be lost; this 409 reports that the deletion is cancelled.
   if (status === 200 || body.deletionStatus === 'cancelled') return 'cancel'
-  return status === 409 ? 'claim' : 'nobody'
+  return status === 409 ? 'claim' : 'neither'
 }
 
 /** Starts the calls a few milliseconds apart and waits for all. */

@@ -62,7 +62,8 @@ export function exchangesIn(recordings: { script: ScriptName; times: Observed[][
 /** Whether the message belongs to the start of a connection or a process, or is sent only once a minute. */
 function isSetup({ link, name }: Observed): boolean {
   // The API checks its folders for the readiness that the script polls, not for the request.
-  if (link === 'apiToDatabase' && /^select (o\.id, d\.oid|system_identifier)/.test(name)) return true
+  if (link === 'apiToDatabase' && /^select (o\.id, d\.oid|system_identifier)/.test(name))
+    return true
   return link.endsWith('Database') || link === 'toRedis' ? openings.test(name) : false
 }
 
