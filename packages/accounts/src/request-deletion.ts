@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
-import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
+import { isRecentlyAuthenticated, requireStepUp, verifyPassword } from './step-up.ts'
 
 export interface DeletionRules {
   /** ISO 8601 durations. */
@@ -81,7 +81,6 @@ async function authorize(
     throw new AccountError('not-authorized')
   const person = people.find(({ id }) => id === userId)
   if (!person) throw new AccountError('user-not-found')
-  const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
-  if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
+  requireStepUp(fresh, shownHash, actor.password_hash)
   return person.isNew
 }

@@ -3,7 +3,7 @@ import { type Keys, type OwnExport, requestOwnExport } from '@lethe/lifecycle'
 import { AccountError } from './errors.ts'
 import type { Hasher } from './hashing.ts'
 import type { Session } from './session.ts'
-import { isRecentlyAuthenticated, verifyPassword } from './step-up.ts'
+import { isRecentlyAuthenticated, requireStepUp, verifyPassword } from './step-up.ts'
 
 export interface ExportRules {
   /** How recent the log-in must be if the request contains no password; ISO 8601. */
@@ -37,8 +37,7 @@ export async function requestExport(
       .executeTakeFirst()
     const fresh = await isRecentlyAuthenticated(tx, session, reauthenticationWindow)
     if (!actor || fresh === undefined) throw new AccountError('unauthenticated')
-    const passwordShown = shownHash !== undefined && shownHash === actor.password_hash
-    if (!passwordShown && !fresh) throw new AccountError('reauthentication-required')
+    requireStepUp(fresh, shownHash, actor.password_hash)
     return requestOwnExport(tx, keys, session.userId, perDay)
   })
 }

@@ -39,3 +39,12 @@ export async function isRecentlyAuthenticated(
     .executeTakeFirst()
   return held?.fresh
 }
+
+/** Requires a recent log-in, or the password that the account still has. Error: `reauthentication-required`. */
+export function requireStepUp(
+  isRecent: boolean,
+  shownHash: string | undefined,
+  passwordHash: string,
+): void {
+  if (!isRecent && shownHash !== passwordHash) throw new AccountError('reauthentication-required')
+}
